@@ -1,0 +1,1 @@
+"""One folder per technology, one file per port it serves."""

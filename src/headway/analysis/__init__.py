@@ -1,0 +1,1 @@
+"""The judge of live traffic. Pure."""

@@ -1,0 +1,1 @@
+"""What programs call over HTTP: git, health."""

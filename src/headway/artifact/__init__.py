@@ -1,0 +1,1 @@
+"""The artifact: digests, manifests, provenance, admission. Pure."""

@@ -1,0 +1,1 @@
+"""Strict YAML 1.2 documents with positions. Pure."""

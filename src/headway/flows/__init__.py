@@ -1,0 +1,1 @@
+"""Durable journeys, one file each."""

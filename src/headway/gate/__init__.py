@@ -1,0 +1,1 @@
+"""Gates: may this release enter that environment? Pure."""

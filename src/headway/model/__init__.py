@@ -1,0 +1,1 @@
+"""The nouns: frozen data, no I/O. Everybody may import them; they import nothing of Headway."""

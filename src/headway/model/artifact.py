@@ -1,0 +1,29 @@
+"""An artifact is its digest. Labels and tags are only names for it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """`digest` is `sha256:<hex>` of the OCI manifest; `size_bytes` counts the unpacked content."""
+
+    digest: str
+    media_type: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A DSSE envelope (secure-systems-lab/dsse, envelope.md): payload bytes and their signatures."""
+
+    payload_type: str
+    payload: bytes
+    signatures: tuple["Signature", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """`keyid` names the key, `sig` is the raw signature over the PAE of the payload."""
+
+    keyid: str
+    sig: bytes

@@ -1,0 +1,31 @@
+"""All times of the judge in one object. What it must prove (alpha, beta, margins) is never here."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds, all of them.
+
+    window: one observation. warm / rewarm: error tolerance after the start / after a step.
+    warm_tau: decay of the latency tolerance after start and step. latency_from / latency_step_from:
+    no latency bet before this age / step age. restart: a new e-process starts this often.
+    floors: least time at rollout step 1, 2, 3 and later. clock: longest wait for proof at a step;
+    after it the `insufficient_data` policy decides.
+    """
+
+    name: str
+    window: float
+    warm: float
+    rewarm: float
+    warm_tau: float
+    latency_from: float
+    latency_step_from: float
+    restart: float
+    floors: tuple[float, ...]
+    clock: float
+
+
+STANDARD = Pace("standard", 10, 90, 60, 30, 20, 10, 120, (120, 180, 240), 570)
+QUICK = Pace("quick", 2, 8, 6, 3, 4, 2, 20, (10, 10, 10), 60)
+PACES = {p.name: p for p in (STANDARD, QUICK)}

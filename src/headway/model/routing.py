@@ -1,0 +1,55 @@
+"""Where requests go: the whole wanted state of one service in one environment, and what is seen."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One instance's address. A draining endpoint gets no new request; a live one finishes."""
+
+    host: str
+    port: int
+    draining: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """One release's instances. A release is one immutable cluster; only its endpoints change."""
+
+    release: str
+    endpoints: tuple[Endpoint, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """Declarative: the router makes the world so, or refuses. `shares` sum to 1.
+
+    `generation` orders changes: an older one than the last applied is refused (Drifted), the same
+    one again with the same content changes nothing.
+    `rollout` names the sticky cookie, so that an old cookie means nothing in the next rollout.
+    """
+
+    service: str
+    environment: str
+    generation: int
+    backends: tuple[Backend, ...]
+    shares: dict[str, float]
+    rollout: str = ""
+    host: str | None = None
+    port: int | None = None
+    sticky_header: str | None = None
+    sticky_cookie: str | None = None
+    tester_header: str = "x-headway-release"
+    timeout_seconds: float = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """Read back from the proxy, never remembered. `version` is the proxy's own word for what is in
+    force. `address` is where users reach the service (http://host:port).
+    """
+
+    generation: int
+    version: str
+    shares: dict[str, float]
+    address: str

@@ -1,0 +1,167 @@
+"""What headway.yaml says, resolved: one frozen tree per service, defaults filled in, units gone.
+
+Durations are seconds, sizes bytes, shares and growths fractions of 1 (5% is 0.05).
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from headway.model.pace import STANDARD, Pace
+
+Strategy = Literal["canary", "blue-green", "rolling"]
+InsufficientData = Literal["hold", "extend", "promote_unproven", "ask"]
+Tier = Literal["development", "staging", "production"]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How one instance is started. `path` is the working directory inside the artifact."""
+
+    command: str
+    instances: int = 2
+    cpu: float | None = None
+    memory_bytes: int | None = None
+    stop_grace_seconds: float = 30.0
+    stop_signal: Literal["TERM", "INT", "QUIT"] = "TERM"
+    path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Readiness by HTTP `path` or by `command` (exit 0). `live` is asked while it serves."""
+
+    path: str | None = "/health"
+    live: str | None = None
+    command: str | None = None
+    interval_seconds: float = 1.0
+    timeout_seconds: float = 2.0
+    ready_within_seconds: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """Where users come in, and what keeps one user on one version."""
+
+    host: str | None = None
+    port: int | None = None
+    sticky_header: str | None = None
+    sticky_cookie: str | None = None
+    tester_header: str = "x-headway-release"
+
+
+@dataclass(frozen=True, slots=True)
+class HttpTest:
+    """One request and what its answer must be. `json` is the request body as JSON text."""
+
+    path: str
+    method: str = "GET"
+    json: str | None = None
+    status: int = 200
+    contains: str | None = None
+    within_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowTest:
+    """A workflow file run against the environment's address (`inputs.url`)."""
+
+    workflow: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tests:
+    """The tests of an environment, HTTP first, each kind in the order written."""
+
+    http: tuple[HttpTest, ...] = ()
+    workflows: tuple[WorkflowTest, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalPolicy:
+    """Who may approve (empty: anybody), how many are needed, and for how long an approval holds."""
+
+    count: int = 1
+    by: tuple[str, ...] = ()
+    expires_seconds: float = 86400.0
+    not_author: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """What the judge tolerates (margins), how sure it must be, and how fast it may go (pace)."""
+
+    errors_absolute: float = 0.001
+    errors_relative: float = 0.5
+    latency_relative: float = 0.10
+    confidence: float = 0.99
+    insufficient_data: InsufficientData = "hold"
+    pace: Pace = STANDARD
+
+
+@dataclass(frozen=True, slots=True)
+class StepPolicy:
+    """A share of traffic and its least bake time; None means the pace's floor for that step."""
+
+    share: float
+    bake_seconds: float | None = None
+    approvals: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutPolicy:
+    """How users are moved. Counts of `max_*` are instances, already rounded from percentages."""
+
+    strategy: Strategy = "canary"
+    steps: tuple[StepPolicy, ...] = (
+        StepPolicy(0.05),
+        StepPolicy(0.25),
+        StepPolicy(0.5),
+        StepPolicy(1.0),
+    )
+    holdback: float = 0.05
+    bake_seconds: float = 300.0
+    keep_old_seconds: float = 1800.0
+    max_surge: int = 1
+    max_unavailable: int = 0
+    stability_seconds: float = 600.0
+    deadline_seconds: float = 7200.0
+    on_fail: Literal["rollback", "hold"] = "rollback"
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """One place on the path with everything merged into it: nothing else needs to be looked up."""
+
+    name: str
+    tier: Tier
+    run: Run
+    health: Health = Health()
+    env: dict[str, str] = field(default_factory=dict)
+    rollout: RolloutPolicy = RolloutPolicy()
+    analysis: Analysis = Analysis()
+    traffic: Traffic = Traffic()
+    tests: Tests = Tests()
+    approval: ApprovalPolicy | None = None
+    auto: bool = True
+    after: tuple[str, ...] = ()
+    queue: Literal["latest", "every"] = "latest"
+    target: str = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One headway.yaml. `environments` is the path, in promotion order."""
+
+    name: str
+    environments: tuple[Environment, ...]
+    owner: str | None = None
+    kind: Literal["web", "worker"] = "web"
+    description: str = ""
+    workflow: str = ".github/workflows/deliver.yml"
+    branch: str = "main"
+    artifact_from: str | None = None
+    artifact_kind: str = "archive"
+
+    def environment(self, name: str) -> Environment:
+        """The environment of that name. Raises KeyError."""
+        return {e.name: e for e in self.environments}[name]

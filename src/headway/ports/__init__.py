@@ -1,0 +1,1 @@
+"""What Headway asks of the world: one Protocol per file, one to five methods each."""

@@ -1,0 +1,17 @@
+"""Who vouches for statements."""
+
+from typing import Protocol
+
+from headway.model.artifact import Envelope
+
+
+class Signer(Protocol):
+    """Signs and verifies DSSE envelopes. The private key never leaves the adapter."""
+
+    def sign(self, payload: bytes, payload_type: str) -> Envelope:
+        """One signature with the server's key."""
+        ...
+
+    def verify(self, envelope: Envelope) -> str:
+        """The keyid that signed, trusted here. Raises Refused (`bad-signature`, `unknown-key`)."""
+        ...

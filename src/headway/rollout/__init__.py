@@ -1,0 +1,1 @@
+"""How users are moved: the state machine and its plan. Pure."""

@@ -1,0 +1,1 @@
+"""headway.yaml to frozen dataclasses; unknown keys refused with file:line:column."""

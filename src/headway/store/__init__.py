@@ -1,0 +1,1 @@
+"""The one database: records, the event log, read models."""
