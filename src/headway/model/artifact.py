@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """`digest` is `sha256:<hex>` of the OCI manifest; `size_bytes` counts the unpacked content."""
+    """`digest`: `sha256:<hex>` of the OCI manifest; `size_bytes`: the unpacked content."""
 
     digest: str
     media_type: str
