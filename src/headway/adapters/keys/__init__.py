@@ -1,0 +1,1 @@
+"""Keys in files: the default signer, with no other machine involved."""
