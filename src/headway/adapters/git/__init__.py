@@ -1,0 +1,1 @@
+"""Git: reading commits (source_host), holding repositories that are pushed to (hosting)."""
