@@ -11,7 +11,8 @@ class Pace:
     warm_tau: decay of the latency tolerance after start and step. latency_from / latency_step_from:
     no latency bet before this age / step age. restart: a new e-process starts this often.
     floors: least time at rollout step 1, 2, 3 and later. clock: longest wait for proof at a step;
-    after it the `insufficient_data` policy decides.
+    after it the `insufficient_data` policy decides. memory_errors / memory_latency: the baseline's
+    error rate and latency distribution are remembered with weight exp(-age/memory).
     """
 
     name: str
@@ -24,6 +25,8 @@ class Pace:
     restart: float
     floors: tuple[float, ...]
     clock: float
+    memory_errors: float = 328.3
+    memory_latency: float = 1995.0
 
 
 STANDARD = Pace("standard", 10, 90, 60, 30, 20, 10, 120, (120, 180, 240), 570)

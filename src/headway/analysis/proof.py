@@ -1,0 +1,70 @@
+"""The case for promotion: evidence, since this step began, that no signal is harmful.
+
+Starts anew at every step, because a step is a new claim: this share is safe. Called by `judge`.
+"""
+
+from dataclasses import dataclass, field
+
+from headway.analysis import roles
+from headway.analysis.bets import Bet
+from headway.analysis.evariable import Floats
+
+Tally = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """`harmless`: role -> log evidence against "harmful". `tallies`: role, or role@instance ->
+    (bad, all) of the candidate and of the stable version. `watched`: the roles in play at the last
+    bet; `bounds_ms`: the bound each latency role watched then. `requests`: candidate's, all.
+    """
+
+    requests: int = 0
+    harmless: dict[str, float] = field(default_factory=dict)
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    watched: tuple[str, ...] = ()
+    bounds_ms: dict[str, float] = field(default_factory=dict)
+
+    def lacking(self, need: float, *, latency: bool) -> list[str]:
+        """The roles in play whose harm is not excluded yet. `latency`: some latency must be too."""
+        missing = [role for role in self.watched if self.harmless[role] < need]
+        seen = any(role in roles.LATENCY for role in self.watched)
+        return missing if seen or not latency else [*missing, "latency"]
+
+
+def label(role: str, instance: str) -> str:
+    """The key of a tally."""
+    return f"{role}@{instance}" if instance else role
+
+
+def extended(proof: Proof, bets: list[Bet], log_harmless: Floats, requests: int) -> Proof:
+    """The proof after one more window's bets. `log_harmless`: one per bet."""
+    harmless, tallies = dict(proof.harmless), {}
+    for bet, gain in zip(bets, log_harmless.tolist(), strict=True):
+        if bet.edges.hope is not None:
+            harmless[bet.role] = harmless.get(bet.role, 0.0) + gain
+        key = label(bet.role, bet.instance)
+        tallies[key] = _add(_former(proof, bet, key), bet.counts)
+    return Proof(
+        requests=proof.requests + requests,
+        harmless=harmless,
+        tallies={**_still_known(proof), **tallies},
+        watched=tuple(bet.role for bet in bets if bet.edges.hope is not None),
+        bounds_ms={bet.role: bet.bound_ms for bet in bets if bet.bound_ms is not None},
+    )
+
+
+def _former(proof: Proof, bet: Bet, key: str) -> Tally:
+    """A tally is shown to people beside its bound: with another bound it starts again."""
+    if proof.bounds_ms.get(bet.role, bet.bound_ms) != bet.bound_ms:
+        return (0.0, 0.0, 0.0, 0.0)
+    return proof.tallies.get(key, (0.0, 0.0, 0.0, 0.0))
+
+
+def _still_known(proof: Proof) -> dict[str, Tally]:
+    """Totals stay to be shown; single instances come and go and would pile up."""
+    return {key: tally for key, tally in proof.tallies.items() if "@" not in key}
+
+
+def _add(old: Tally, new: Tally) -> Tally:
+    return (old[0] + new[0], old[1] + new[1], old[2] + new[2], old[3] + new[3])

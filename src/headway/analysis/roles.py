@@ -1,0 +1,52 @@
+"""The roles that signals play, what each may stake, and the latency bound each one watches.
+
+A weight belongs to a role, never to a bound: a role may change its bound, and the sum of all
+weights stays 1 whatever happens. Called by `bets` and `capital`.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+ERRORS = "errors"
+LATENCY = ("p50", "p90", "tail", "tail2")
+INSTANCE_ERRORS = "instance errors"
+INSTANCE_SLOW = "instance slow"
+WEIGHTS = {
+    ERRORS: 0.35,
+    **dict.fromkeys(LATENCY, 0.35 / len(LATENCY)),
+    INSTANCE_ERRORS: 0.15,
+    INSTANCE_SLOW: 0.15,
+}
+RARE = 0.02
+COMMON = 0.97
+
+
+def choose(shares: NDArray[np.float64]) -> dict[str, int]:
+    """For each latency role the index of its bound, from the stable version's past only.
+
+    p50 and p90: the bounds whose remembered share of slower requests is nearest (in log-odds) to
+    50 % and 10 %. tail and tail2: the first two bounds with at most 2 %, chosen by rank and not by
+    nearness, because on coarse buckets the nearest one would leave the tail unwatched.
+    """
+    chosen: dict[str, int] = {}
+    middle = [j for j, share in enumerate(shares.tolist()) if RARE < share < COMMON]
+    for role, target in (("p50", 0.5), ("p90", 0.1)):
+        if middle:
+            nearest = min(
+                middle, key=lambda j: abs(_log_odds(float(shares[j])) - _log_odds(target))
+            )
+            if nearest not in chosen.values():
+                chosen[role] = nearest
+    tail = [j for j, share in enumerate(shares) if share <= RARE]
+    return chosen | dict(zip(("tail", "tail2"), tail, strict=False))
+
+
+def slow_bound(chosen: dict[str, int]) -> int | None:
+    """The bound that single instances are held to: p90's, else whichever there is."""
+    return chosen.get("p90", next(iter(chosen.values()), None))
+
+
+def _log_odds(share: float) -> float:
+    return math.log(share / (1 - share))
