@@ -1,0 +1,1 @@
+"""The local target: instances are processes on this machine, each under a shim of its own."""
