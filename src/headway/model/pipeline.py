@@ -23,7 +23,11 @@ class PlannedStep:
 
 @dataclass(frozen=True, slots=True)
 class PlannedJob:
-    """One job of the workflow with its environment resolved; `needs` come before it."""
+    """One job of the workflow, its environment merged; `needs` come before it.
+
+    Values may still hold `${{ }}` (pipeline/expression.py): the runner fills them in, so that text
+    from outside is never read as a template. `inputs` are the workflow's, defaults filled in.
+    """
 
     id: str
     name: str
@@ -31,13 +35,15 @@ class PlannedJob:
     steps: tuple[PlannedStep, ...]
     env: dict[str, str] = field(default_factory=dict)
     timeout_seconds: float = 3600.0
+    inputs: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class JobOrder:
     """Run this job at this commit. `run` names the pipeline run; `attempt` counts from 1.
 
-    `inputs` are the workflow's inputs (the `url` of a test workflow).
+    `inputs` are the workflow's inputs (the `url` of a test workflow); they replace the job's own.
+    `ref` is the branch that was pushed, empty if there is none.
     """
 
     run: str
@@ -46,6 +52,7 @@ class JobOrder:
     repo: str
     sha: str
     inputs: dict[str, str] = field(default_factory=dict)
+    ref: str = ""
 
 
 @dataclass(frozen=True, slots=True)

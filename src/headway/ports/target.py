@@ -19,3 +19,7 @@ class Target(Protocol):
     def remove(self, service: str, environment: str, release: str, generation: int) -> None:
         """Stop every instance of the release and forget it. Absent already: nothing to do."""
         ...
+
+    def logs(self, service: str, environment: str, instance: str, lines: int) -> str:
+        """The last lines that the instance wrote; empty if it wrote none or is unknown."""
+        ...

@@ -1,0 +1,212 @@
+"""One change to an environment: instances up, routing set and read back, instances down.
+
+Called by flows/roll_out.py and flows/roll_back.py for every strategy. Each change carries a
+generation of its own; what was computed from the world (endpoints) is a step's result, so that a
+replay tells the world the very same thing.
+"""
+
+import time
+from dataclasses import dataclass, replace
+
+from headway.flows.build import content_folder
+from headway.flows.journal import Journal
+from headway.flows.trip import Trip
+from headway.flows.world import World
+from headway.model.delivery import Release
+from headway.model.deployment import DeployOrder, InstanceState
+from headway.model.errors import Failed
+from headway.model.routing import Backend, Endpoint, Routed, Routing
+from headway.model.service import Environment
+from headway.store import records
+from headway.store.database import Tx
+
+DRAIN_LEAST_SECONDS = 0.7
+DRAIN_MOST_SECONDS = 10.0
+POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What shall be. `shares` of 0 keep a side reachable for testers only; an order of None means
+    that there is no such side. `restore`: the stable side must come back up first.
+    """
+
+    generation: int
+    rollout: str
+    target: str
+    shares: dict[str, float]
+    candidate: DeployOrder | None
+    stable: DeployOrder | None
+    restore: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """Read back from the proxy at Unix time `at`."""
+
+    routed: Routed
+    at: float
+
+
+def apply(journal: Journal, world: World, trip: Trip, change: Change, label: str) -> Applied:
+    """Make the change true, in an order in which no request is lost. Raises Failed (`not-ready`),
+    Refused (the proxy said no).
+    """
+    grows = change.stable if change.restore else change.candidate
+    if grows is not None and grows.instances > 0:
+        journal.act(f"{label}: start {grows.release}", start, world, change.target, grows)
+        journal.act(f"{label}: {grows.release} ready", ready, world, change.target, grows)
+    routing = journal.act(f"{label}: endpoints", endpoints, world, trip, change)
+    applied = journal.act(f"{label}: route", route, world, routing)
+    if change.stable is not None:
+        journal.act(f"{label}: drain", drain, world, change)
+    return applied
+
+
+def start(world: World, target: str, order: DeployOrder) -> tuple[InstanceState, ...]:
+    """Unpack the verified artifact and declare the instances."""
+    world.artifacts.unpack(order.digest, order.content)
+    return world.targets[target].deploy(order)
+
+
+def ready(world: World, target: str, order: DeployOrder) -> tuple[InstanceState, ...]:
+    """Wait until every wanted instance is ready. Raises Failed (`not-ready`, `crash-loop`)."""
+    deadline = time.monotonic() + order.health.ready_within_seconds
+    while True:
+        seen = _of(world, target, order)
+        if sum(i.phase == "ready" for i in seen) >= order.instances:
+            return seen
+        looping = [i for i in seen if i.phase == "crash_loop"]
+        if looping or time.monotonic() >= deadline:
+            raise _unready(world, target, order, seen)
+        time.sleep(POLL_SECONDS)
+
+
+def _of(world: World, target: str, order: DeployOrder) -> tuple[InstanceState, ...]:
+    seen = world.targets[target].observe(order.service, order.environment)
+    return tuple(i for i in seen if i.release == order.release)
+
+
+def _unready(
+    world: World, target: str, order: DeployOrder, seen: tuple[InstanceState, ...]
+) -> Failed:
+    bad = next((i for i in seen if i.phase != "ready"), None)
+    looping = bad is not None and bad.phase == "crash_loop"
+    what = f"{order.release} did not get ready in {order.environment}"
+    if looping:
+        what = f"{order.release} keeps dying in {order.environment}"
+    within = f"within {order.health.ready_within_seconds:g} s"
+    why = f"{sum(i.phase == 'ready' for i in seen)} of {order.instances} instances ready {within}"
+    if bad is not None:
+        why += f"; {bad.id} is {bad.phase}, last exit {bad.exit_status}"
+        tail = world.targets[target].logs(order.service, order.environment, bad.id, 5)
+        why += f": {tail}" if tail else ""
+    command = f"headway logs {order.service} --env {order.environment}"
+    return Failed(what, why=why, next=command, code="crash-loop" if looping else "not-ready")
+
+
+def endpoints(world: World, trip: Trip, change: Change) -> Routing:
+    """The routing for this change, from the instances that are ready now."""
+    seen = world.targets[change.target].observe(trip.release.service, trip.environment.name)
+    backends = []
+    for order in (change.stable, change.candidate):
+        if order is None:
+            continue
+        mine = sorted((i for i in seen if i.release == order.release), key=lambda i: i.id)
+        serving = [i for i in mine if i.phase == "ready"][: order.instances]
+        if change.shares.get(order.release, 0.0) > 0 and not serving:
+            raise Failed(
+                f"{order.release} has no ready instance in {order.environment}",
+                next=f"headway logs {order.service} --env {order.environment}",
+                code="not-ready",
+            )
+        points = [Endpoint(i.host, i.port, draining=i not in serving) for i in mine if i.port]
+        if serving:
+            backends.append(Backend(order.release, tuple(points)))
+    return _routing(trip, change, tuple(backends))
+
+
+def _routing(trip: Trip, change: Change, backends: tuple[Backend, ...]) -> Routing:
+    traffic = trip.environment.traffic
+    return Routing(
+        service=trip.release.service,
+        environment=trip.environment.name,
+        generation=change.generation,
+        backends=backends,
+        shares={r: s for r, s in change.shares.items() if s > 0},
+        rollout=change.rollout,
+        host=traffic.host,
+        port=traffic.port,
+        sticky_header=traffic.sticky_header,
+        sticky_cookie=traffic.sticky_cookie,
+        tester_header=traffic.tester_header,
+    )
+
+
+def route(world: World, routing: Routing) -> Applied:
+    """One routing change, read back."""
+    routed = world.router.set(routing)
+    return Applied(routed, time.time())
+
+
+def drain(world: World, change: Change) -> tuple[InstanceState, ...]:
+    """Stop what is no longer routed to, once it has answered what it was asked."""
+    order = change.stable
+    assert order is not None
+    mine = sorted(_of(world, change.target, order), key=lambda i: i.id)
+    alive = [i for i in mine if i.phase == "ready"]
+    victims = (alive + [i for i in mine if i not in alive])[order.instances :]
+    if victims:
+        let_finish(world, order.service, order.environment, victims)
+        ids = tuple(v.id for v in victims)
+        return world.targets[change.target].deploy(replace(order, stop=ids))
+    return tuple(mine)
+
+
+def let_finish(world: World, service: str, environment: str, victims: list[InstanceState]) -> None:
+    """Wait for the requests in flight: at least 0.7 s for the proxy's own hand-over, at most 10."""
+    time.sleep(DRAIN_LEAST_SECONDS)
+    deadline = time.monotonic() + DRAIN_MOST_SECONDS
+    points = [Endpoint(v.host, v.port) for v in victims]
+    while time.monotonic() < deadline:
+        if not any(world.router.in_flight(service, environment, p) for p in points):
+            return
+        time.sleep(POLL_SECONDS)
+
+
+def remove(world: World, change: Change, release: str, trip: Trip) -> None:
+    """Drain and stop every instance of a release, and forget it."""
+    seen = world.targets[change.target].observe(trip.release.service, trip.environment.name)
+    victims = [i for i in seen if i.release == release]
+    if victims:
+        let_finish(world, trip.release.service, trip.environment.name, victims)
+    world.targets[change.target].remove(
+        trip.release.service, trip.environment.name, release, change.generation
+    )
+
+
+def next_generation(tx: Tx, trip: Trip) -> int:
+    """Every change that is told to the world has its own number."""
+    place = records.place(tx.connection, trip.release.service, trip.environment.name)
+    records.put_place(tx, records.changed(place, generation=place.generation + 1))
+    return place.generation + 1
+
+
+def order_for(
+    world: World, release: Release, environment: Environment, generation: int, instances: int
+) -> DeployOrder:
+    """What the target is told about one side. Each side runs with its own release's settings."""
+    own = next((e for e in release.config.environments if e.name == environment.name), environment)
+    return DeployOrder(
+        service=release.service,
+        environment=environment.name,
+        release=release.name,
+        digest=release.digest,
+        generation=generation,
+        instances=instances,
+        content=str(content_folder(world.home, release.digest)),
+        run=own.run,
+        health=own.health,
+        env=own.env,
+        commit=release.sha,
+    )

@@ -1,0 +1,190 @@
+"""One turn of a rollout: what was seen goes in, one move comes out. Called by flows/roll_out.py.
+
+`decide` runs inside a commit: it takes the commands, closes a window, asks the pure judge and the
+pure state machine, and writes what they said. Its result is in the journal, so a replay never
+judges twice.
+"""
+
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from headway.analysis import judge as analysis
+from headway.analysis import windows
+from headway.analysis.judge import Finding, Setup
+from headway.flows.trip import Begun, Trip
+from headway.flows.world import World
+from headway.model.deployment import InstanceState
+from headway.model.event import Fact
+from headway.model.rollout import Hold, Move, RollBack, Rollout
+from headway.model.verdict import Outcome, Verdict, worst
+from headway.model.window import Snapshot, Window
+from headway.rollout import machine
+from headway.store import decisions, records, rollouts
+from headway.store.database import Tx
+from headway.store.log import append
+
+JUDGED = frozenset({"baking", "stability"})
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The world at one moment. `snapshot` None: the proxy did not answer."""
+
+    snapshot: Snapshot | None
+    instances: tuple[InstanceState, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The move, and how long to wait if it is Hold."""
+
+    move: Move
+    wait_seconds: float
+
+
+def observe(world: World, trip: Trip) -> Seen:
+    """Counters and instances, now."""
+    service, environment = trip.release.service, trip.environment.name
+    target = world.targets[trip.environment.target]
+    return Seen(world.metrics.read(service, environment), target.observe(service, environment))
+
+
+def decide(tx: Tx, trip: Trip, begun: Begun, seen: Seen) -> Turn:
+    """Everything about this turn in one transaction."""
+    state = _hear(tx, trip, rollouts.load(tx.connection, begun.rollout))
+    finding = None
+    if state.phase in JUDGED:
+        state, finding = _judge(tx, trip, begun, state, seen)
+    verdict = worst([_health(trip, seen), finding.verdict if finding else _silence(state)])
+    suspicion = finding.suspicion if finding else False
+    move = machine.next_move(state, verdict, tx.now, suspicion=suspicion)
+    state = _tell(tx, trip, begun, state, move)
+    rollouts.save(tx, begun.rollout, state)
+    if isinstance(move, RollBack):
+        rollouts.update(tx, begun.rollout, because=move.because)
+    return Turn(move, _wait(state))
+
+
+def _wait(state: Rollout) -> float:
+    window = state.plan.pace.window
+    return min(window, 1.0) if state.phase == "preparing" else window
+
+
+def _hear(tx: Tx, trip: Trip, state: Rollout) -> Rollout:
+    for word in records.take_commands(tx, trip.delivery, trip.environment.name):
+        state = machine.told(state, word.verb, word.by, word.reason)
+        data: dict[str, object] = {"by": word.by, "reason": word.reason}
+        append(tx, trip.about, Fact(f"rollout.{word.verb}", trip.delivery, word.seq, data))
+    if state.phase == "keeping" and _somebody_waits(tx, trip):
+        state = replace(state, since=tx.now - state.plan.keep_old_seconds)
+    return state
+
+
+def _somebody_waits(tx: Tx, trip: Trip) -> bool:
+    return decisions.waiting_for(tx.connection, trip.release.service, trip.environment.name)
+
+
+def _judge(
+    tx: Tx, trip: Trip, begun: Begun, state: Rollout, seen: Seen
+) -> tuple[Rollout, Finding | None]:
+    before = rollouts.last_snapshot(tx.connection, begun.rollout)
+    known = rollouts.column(tx.connection, begun.rollout, "verdict")
+    last = msgspec.json.decode(known, type=Finding) if known else None
+    if seen.snapshot is None:
+        return state, None
+    if before is None:
+        rollouts.update(tx, begun.rollout, snapshot=records.dumps(seen.snapshot))
+        return state, None
+    if seen.snapshot.at - before.at < state.plan.pace.window * 0.9:
+        return state, last
+    window = _window(tx, trip, begun, state, (before, seen.snapshot))
+    finding = _ask(tx, trip, begun, window)
+    served = window.candidate.total.requests if window.candidate else 0
+    rollouts.update(
+        tx,
+        begun.rollout,
+        snapshot=records.dumps(seen.snapshot),
+        verdict=records.dumps(finding),
+    )
+    return replace(state, served=state.served + served), finding
+
+
+def _window(
+    tx: Tx, trip: Trip, begun: Begun, state: Rollout, pair: tuple[Snapshot, Snapshot]
+) -> Window:
+    return windows.between(
+        *pair,
+        candidate=trip.release.name,
+        stable=begun.stable or None,
+        index=rollouts.window_count(tx.connection, begun.rollout),
+        started_at=begun.started,
+        step=state.at,
+        share=state.plan.steps[state.at].share,
+    )
+
+
+def _ask(tx: Tx, trip: Trip, begun: Begun, window: Window) -> Finding:
+    """The judge's finding on this window, its state carried from the last one."""
+    setup = Setup(trip.environment.analysis, begun.plan.holdback)
+    text = rollouts.column(tx.connection, begun.rollout, "judge")
+    state = records.loads(text, analysis.State) if text else analysis.begin(setup)
+    after, finding = analysis.judge(setup, state, window)
+    rollouts.update(tx, begun.rollout, judge=records.dumps(after))
+    rollouts.add_window(
+        tx, begun.rollout, window.index, records.dumps(window), records.dumps(finding)
+    )
+    _record(tx, trip, begun, window, finding)
+    return finding
+
+
+def _record(tx: Tx, trip: Trip, begun: Begun, window: Window, finding: Finding) -> None:
+    data: dict[str, object] = {
+        "step": window.step,
+        "share": window.share,
+        "seconds": round(window.end - window.start, 3),
+        "candidate_requests": window.candidate.total.requests if window.candidate else None,
+        "stable_requests": window.stable.total.requests if window.stable else None,
+        "outcome": str(finding.verdict.outcome),
+        "because": finding.verdict.because,
+        "log_evidence": round(finding.log_evidence, 4),
+        "boundary": round(finding.boundary, 4),
+        "baseline": finding.baseline,
+    }
+    append(tx, trip.about, Fact("rollout.judged", begun.rollout, window.index, data))
+
+
+def _health(trip: Trip, seen: Seen) -> Verdict:
+    """A candidate that keeps dying is a failure, whatever its survivors answer."""
+    mine = [i for i in seen.instances if i.release == trip.release.name]
+    looping = [i for i in mine if i.phase == "crash_loop"]
+    if looping:
+        because = f"instance {looping[0].id} keeps dying, last exit {looping[0].exit_status}"
+        return Verdict("instances", Outcome.FAIL, because)
+    return Verdict("instances", Outcome.PASS, f"{len(mine)} instances of {trip.release.name}")
+
+
+def _silence(state: Rollout) -> Verdict:
+    if state.phase in JUDGED:
+        return Verdict("analysis", Outcome.WAIT, "insufficient data: no window is complete yet")
+    return Verdict("analysis", Outcome.PASS, "nothing is judged in this phase")
+
+
+def _tell(tx: Tx, trip: Trip, begun: Begun, state: Rollout, move: Move) -> Rollout:
+    """Write the move where it changes something; a hold is told once."""
+    held = move.because if isinstance(move, Hold) and move.held else ""
+    if isinstance(move, Hold):
+        if held and not state.held:
+            number = decisions.count(tx.connection, begun.rollout, "rollout.held")
+            data: dict[str, object] = {
+                "because": held,
+                "step": state.at,
+                "policy": state.plan.insufficient_data,
+            }
+            append(tx, trip.about, Fact("rollout.held", begun.rollout, number, data))
+        records.update_delivery(tx, trip.delivery, state="held" if held else "delivering")
+        return replace(state, held=held)
+    number = decisions.count(tx.connection, begun.rollout, "rollout.moved")
+    moved: dict[str, object] = {"step": state.at, **msgspec.to_builtins(move)}
+    append(tx, trip.about, Fact("rollout.moved", begun.rollout, number, moved))
+    return state

@@ -1,0 +1,225 @@
+"""The journal: how a flow acts and remembers. The only file that knows the durable engine (DBOS).
+
+A flow is a plain function `(journal, world, order)`. Its body only interprets results: it never
+reads a clock, a port or a judge itself, because the body runs again on replay while the results
+of its steps come from the journal. `commit` writes state and its checkpoint in one transaction:
+exactly once. `act` touches the world: at least once, so everything it calls is idempotent and
+fenced by a generation. `wait` ends early when somebody writes.
+"""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, get_type_hints
+
+import msgspec
+import sqlalchemy as sa
+from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer, SQLAlchemyDatasource
+
+from headway.model import errors
+from headway.model.errors import HeadwayError, Invalid, Problem, Unreachable
+from headway.store.database import Tx, lock
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+QUEUE = "deliveries"
+TOPIC = "wake"
+FLOW_VERSION = "wf-1"
+TRIES = 5
+
+
+class Journal(Protocol):
+    """What a flow may do. Every call is one point of the journal, in the order of the body."""
+
+    def commit(
+        self, name: str, fn: Callable[Concatenate[Tx, P], R], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Run `fn` in one transaction with its checkpoint. A HeadwayError rolls back and is
+        raised again on every replay.
+        """
+        ...
+
+    def act(self, name: str, fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run `fn`, which touches the world and is safe to run again. Unreachable is retried."""
+        ...
+
+    def wait(self, seconds: float) -> None:
+        """Until a message arrives, at most `seconds`. The deadline survives a restart."""
+        ...
+
+
+Flow = Callable[[Journal, Any, Any], None]
+
+
+class DurableJournal:
+    """The journal of one running flow, on the engine."""
+
+    def __init__(self, source: SQLAlchemyDatasource) -> None:
+        self._source = source
+        postgres = source.engine.dialect.name == "postgresql"
+        self._isolation: Any = "READ COMMITTED" if postgres else "SERIALIZABLE"
+
+    def commit(
+        self, name: str, fn: Callable[Concatenate[Tx, P], R], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """See Journal."""
+
+        def body() -> object:
+            connection = self._source.sql_session().connection()
+            lock(connection)
+            return capture(in_savepoint, connection, lambda tx: fn(tx, *args, **kwargs))
+
+        options: Any = {"name": name, "isolation_level": self._isolation}
+        return reveal(self._source.run_tx_step(options, body), fn)
+
+    def act(self, name: str, fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """See Journal."""
+
+        def body() -> object:
+            return capture(persist, lambda: fn(*args, **kwargs))
+
+        return reveal(DBOS.run_step({"name": name}, body), fn)
+
+    def wait(self, seconds: float) -> None:
+        """See Journal."""
+        DBOS.recv(TOPIC, timeout_seconds=max(0.0, seconds))
+
+
+def in_savepoint(connection: sa.Connection, fn: Callable[[Tx], R]) -> R:
+    """Run `fn` so that an error undoes its writes but not the checkpoint that records the error."""
+    with connection.begin_nested():
+        return fn(Tx(connection, time.time()))
+
+
+def persist(fn: Callable[[], R], sleep: Callable[[float], None] = time.sleep) -> R:
+    """Try again, with doubling pauses from 0.2 s, while something is unreachable."""
+    for attempt in range(TRIES - 1):
+        try:
+            return fn()
+        except Unreachable:
+            sleep(0.2 * 2**attempt)
+    return fn()
+
+
+def capture(fn: Callable[..., object], *args: object) -> object:
+    """The result as plain JSON, or a HeadwayError as plain JSON: both are facts of the journal."""
+    try:
+        return {"ok": msgspec.to_builtins(fn(*args))}
+    except HeadwayError as error:
+        problems = [msgspec.to_builtins(p) for p in getattr(error, "problems", ())]
+        return {
+            "error": type(error).__name__,
+            "what": error.what,
+            "why": error.why,
+            "next": error.next,
+            "code": error.code,
+            "problems": problems,
+        }
+
+
+def reveal(recorded: object, fn: Callable[..., R]) -> R:
+    """The other way: the value in the type that `fn` declares, or the error raised again."""
+    assert isinstance(recorded, dict)
+    if "error" in recorded:
+        raise _error(recorded)
+    value: R = msgspec.convert(recorded["ok"], get_type_hints(fn)["return"])
+    return value
+
+
+def _error(recorded: Mapping[str, Any]) -> HeadwayError:
+    kind: type[HeadwayError] = getattr(errors, recorded["error"])
+    said: Any = {k: recorded[k] for k in ("why", "next", "code")}
+    if kind is Invalid:
+        problems = tuple(msgspec.convert(p, Problem) for p in recorded["problems"])
+        return Invalid(recorded["what"], problems=problems, **said)
+    return kind(recorded["what"], **said)
+
+
+class Outbox:
+    """Starts and wakes flows from any process, inside the caller's own transaction."""
+
+    def __init__(self, url: str) -> None:
+        self._client = DBOSClient(
+            system_database_url=url, serializer=DBOSPortableJSONSerializer(), lazy=True
+        )
+
+    def start(self, tx: Tx, flow: str, id: str, order: object) -> None:
+        """Start the flow under this id once the transaction commits; the same id again: nothing."""
+        self._client.enqueue_in_transaction(
+            tx.connection,
+            {
+                "workflow_name": flow,
+                "queue_name": QUEUE,
+                "workflow_id": id,
+                "app_version": FLOW_VERSION,
+            },
+            msgspec.to_builtins(order),
+        )
+
+    def wake(self, tx: Tx, id: str) -> None:
+        """End the flow's wait once the transaction commits; the message waits if nobody listens."""
+        self._client.send_in_transaction(tx.connection, id, "", topic=TOPIC)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._client.destroy()
+
+
+class Engine:
+    """The durable engine of this process. One at a time: the engine keeps process-wide state."""
+
+    def __init__(
+        self,
+        url: str,
+        executor: str,
+        journal: Callable[[SQLAlchemyDatasource], Journal] = DurableJournal,
+    ) -> None:
+        self._url = url
+        self._executor = executor
+        self._journal = journal
+
+    def launch(self, flows: Mapping[str, tuple[Flow, Any, type]]) -> None:
+        """Register the flows (name -> function, world, order type) and go on with what was open."""
+        serializer = DBOSPortableJSONSerializer()
+        config: DBOSConfig = {
+            "name": "headway",
+            "system_database_url": self._url,
+            "application_version": FLOW_VERSION,
+            "executor_id": self._executor,
+            "serializer": serializer,
+            "notification_listener_polling_interval_sec": 0.1,
+            "log_level": "ERROR",
+            "enable_otlp": False,
+        }
+        DBOS(config=config)
+        source = SQLAlchemyDatasource.create(self._url, serializer=serializer)
+        journal = self._journal(source)
+        for name, (flow, world, kind) in flows.items():
+            DBOS.workflow(name=name, max_recovery_attempts=None)(
+                _workflow(flow, journal, world, kind)
+            )
+        DBOS.launch()
+        DBOS.register_queue(QUEUE, polling_interval_sec=0.2, on_conflict="always_update")
+
+    def recover(self, executors: list[str]) -> None:
+        """Take over the open flows of executors that are dead. Safe to repeat."""
+        DBOS._recover_pending_workflows(executors)
+
+    def close(self) -> None:
+        """Stop here; what is open goes on at the next launch."""
+        with suppress(Exception):
+            DBOS.destroy(destroy_registry=True)
+
+
+def _workflow(flow: Flow, journal: Journal, world: Any, kind: type) -> Callable[..., None]:
+    def run(order: Any) -> None:
+        flow(journal, world, msgspec.convert(order, kind))
+
+    return run
+
+
+def executor_id() -> str:
+    """A name no two living processes share, and the same after a restart on this machine."""
+    return os.uname().nodename

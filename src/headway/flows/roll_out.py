@@ -1,0 +1,232 @@
+"""A rollout: the candidate comes up beside the stable release, is tested, gets its share step by
+step, is judged on live traffic in every window, and is promoted or rolled back.
+
+The body interprets moves and does nothing else; what to do is decided in `decide`
+(flows/decide.py), where the pure judge and the pure state machine are called inside a commit.
+"""
+
+from headway.flows import decide as turn
+from headway.flows.change import Change, apply, next_generation, order_for, remove
+from headway.flows.enter import release_place
+from headway.flows.journal import Journal
+from headway.flows.roll_back import roll_back
+from headway.flows.smoke import smoke
+from headway.flows.trip import Begun, Trip
+from headway.flows.world import World
+from headway.model.errors import Failed, Refused
+from headway.model.event import Fact
+from headway.model.rollout import (
+    Hold,
+    Release,
+    Retire,
+    RollBack,
+    Rollout,
+    Settle,
+    Shift,
+)
+from headway.rollout import machine
+from headway.rollout.plan import plan
+from headway.store import records, rollouts
+from headway.store.database import Tx
+from headway.store.log import append
+
+
+def roll_out(journal: Journal, world: World, trip: Trip) -> None:
+    """Returns when the release is released here. Raises Stopped (`rolled_back`)."""
+    begun = journal.commit("begin rollout", begin, trip)
+    try:
+        _preview(journal, world, trip, begun)
+        _follow(journal, world, trip, begun)
+    except (Failed, Refused) as error:
+        roll_back(journal, world, trip, begun, str(error))
+
+
+def _preview(journal: Journal, world: World, trip: Trip, begun: Begun) -> None:
+    """Bring the candidate up and test it before any user is sent to it, where that is possible."""
+    if not begun.stable or begun.plan.steps[0].candidate == 0:
+        return
+    change = journal.commit("preview", preview, world, trip, begun)
+    applied = apply(journal, world, trip, change, "preview")
+    smoke(journal, world, trip, applied.routed.address)
+
+
+def _follow(journal: Journal, world: World, trip: Trip, begun: Begun) -> None:
+    while True:
+        seen = journal.act("observe", turn.observe, world, trip)
+        what = journal.commit("decide", turn.decide, trip, begun, seen)
+        match what.move:
+            case Hold():
+                journal.wait(what.wait_seconds)
+            case Shift(to=to):
+                _shift(journal, world, trip, begun, to)
+            case Settle():
+                journal.commit("settled", settled, trip, begun)
+            case Release(because=because):
+                _release(journal, world, trip, begun, because)
+                if not begun.plan.keep_old_seconds or not begun.stable:
+                    return
+            case Retire():
+                _retire(journal, world, trip, begun)
+                return
+            case RollBack(because=because):
+                roll_back(journal, world, trip, begun, because)
+
+
+def _shift(journal: Journal, world: World, trip: Trip, begun: Begun, to: int) -> None:
+    change = journal.commit(f"step {to}", step_change, world, trip, begun, to)
+    applied = apply(journal, world, trip, change, f"step {to}")
+    journal.commit(f"step {to} in force", in_force, trip, begun, to, applied.routed.address)
+    untested = not begun.stable or begun.plan.steps[0].candidate == 0
+    if untested and to == len(begun.plan.steps) - 1:
+        smoke(journal, world, trip, applied.routed.address)
+
+
+def _release(journal: Journal, world: World, trip: Trip, begun: Begun, because: str) -> None:
+    change = journal.commit("release", release_change, world, trip, begun)
+    applied = apply(journal, world, trip, change, "release")
+    if begun.stable and not begun.plan.keep_old_seconds:
+        journal.act("remove the old release", remove, world, change, begun.stable, trip)
+    journal.commit("released", released, trip, begun, because, applied.routed.address)
+
+
+def _retire(journal: Journal, world: World, trip: Trip, begun: Begun) -> None:
+    change = journal.commit("retire", retire_change, world, trip, begun)
+    apply(journal, world, trip, change, "retire")
+    journal.act("remove the old release", remove, world, change, begun.stable, trip)
+    journal.commit("retired", retired, trip, begun)
+
+
+def begin(tx: Tx, trip: Trip) -> Begun:
+    """The rollout's record, with its plan fixed."""
+    release, environment = trip.release, trip.environment
+    place = records.place(tx.connection, release.service, environment.name)
+    stable = place.stable if place.stable != release.name else ""
+    before = records.release(tx.connection, stable) if stable else None
+    count = before.config.environment(environment.name).run.instances if before else 0
+    made = plan(environment, count)
+    begun = Begun(
+        rollout=rollouts.new_id(tx),
+        plan=made,
+        stable=stable,
+        stable_digest=before.digest if before else "",
+        stable_instances=count,
+        started=tx.now,
+    )
+    rollouts.add(tx, begun.rollout, trip.about, release.digest, stable)
+    rollouts.save(tx, begun.rollout, Rollout(made, tx.now))
+    records.put_place(tx, records.changed(place, candidate=release.name, rollout=begun.rollout))
+    data: dict[str, object] = {
+        "rollout": begun.rollout,
+        "strategy": made.strategy,
+        "steps": [s.share for s in made.steps],
+        "holdback": made.holdback,
+        "pace": made.pace.name,
+        "stable": stable,
+        "digest": release.digest,
+        "first": not stable,
+    }
+    append(tx, trip.about, Fact("rollout.started", begun.rollout, 0, data))
+    return begun
+
+
+def preview(tx: Tx, world: World, trip: Trip, begun: Begun) -> Change:
+    """The first step's instances, reachable for testers only."""
+    first = begun.plan.steps[0]
+    return _change(tx, world, trip, begun, (first.candidate, begun.stable_instances, 0.0))
+
+
+def step_change(tx: Tx, world: World, trip: Trip, begun: Begun, to: int) -> Change:
+    """The instances and the share of step `to`."""
+    step = begun.plan.steps[to]
+    return _change(tx, world, trip, begun, (step.candidate, step.stable, step.share))
+
+
+def release_change(tx: Tx, world: World, trip: Trip, begun: Begun) -> Change:
+    """All traffic to the release; the old one stays up only if it is kept."""
+    keep = begun.stable_instances if begun.plan.keep_old_seconds else 0
+    return _change(tx, world, trip, begun, (trip.environment.run.instances, keep, 1.0))
+
+
+def retire_change(tx: Tx, world: World, trip: Trip, begun: Begun) -> Change:
+    """The old release leaves the routing for good."""
+    return _change(tx, world, trip, begun, (trip.environment.run.instances, 0, 1.0))
+
+
+def _change(
+    tx: Tx, world: World, trip: Trip, begun: Begun, counts: tuple[int, int, float]
+) -> Change:
+    candidate, stable, share = counts
+    generation = next_generation(tx, trip)
+    environment = trip.environment
+    shares = {trip.release.name: share}
+    old = None
+    if begun.stable:
+        shares[begun.stable] = 1.0 - share
+        before = records.release(tx.connection, begun.stable)
+        old = order_for(world, before, environment, generation, stable)
+    new = order_for(world, trip.release, environment, generation, candidate)
+    return Change(generation, begun.rollout, environment.target, shares, new, old)
+
+
+def in_force(tx: Tx, trip: Trip, begun: Begun, to: int, address: str) -> None:
+    """The router has confirmed the step: from now on it is judged."""
+    state = rollouts.load(tx.connection, begun.rollout)
+    rollouts.save(tx, begun.rollout, machine.shifted(state, to, tx.now))
+    rollouts.forget_snapshot(tx, begun.rollout)
+    step = begun.plan.steps[to]
+    data: dict[str, object] = {
+        "step": to,
+        "share": step.share,
+        "candidate": step.candidate,
+        "stable": step.stable,
+        "address": address,
+        "digest": trip.release.digest,
+    }
+    append(tx, trip.about, Fact("rollout.shifted", begun.rollout, to, data))
+    place = records.place(tx.connection, trip.release.service, trip.environment.name)
+    records.put_place(tx, records.changed(place, address=address))
+
+
+def settled(tx: Tx, trip: Trip, begun: Begun) -> None:
+    """The stability window begins; the judge stays armed."""
+    state = rollouts.load(tx.connection, begun.rollout)
+    rollouts.save(tx, begun.rollout, machine.settled(state, tx.now))
+    data: dict[str, object] = {"stability_seconds": begun.plan.stability_seconds}
+    append(tx, trip.about, Fact("rollout.settled", begun.rollout, 0, data))
+
+
+def released(tx: Tx, trip: Trip, begun: Begun, because: str, address: str) -> None:
+    """The release is the last known good here."""
+    state = rollouts.load(tx.connection, begun.rollout)
+    after = machine.released(state, tx.now) if begun.stable else machine.done(state)
+    rollouts.save(tx, begun.rollout, after)
+    place = records.place(tx.connection, trip.release.service, trip.environment.name)
+    records.put_place(
+        tx,
+        records.changed(
+            place, stable=trip.release.name, candidate="", address=address, since=tx.now
+        ),
+    )
+    data: dict[str, object] = {
+        "because": because,
+        "digest": trip.release.digest,
+        "seconds": round(tx.now - begun.started, 3),
+        "address": address,
+    }
+    append(tx, trip.about, Fact("release.released", begun.rollout, 0, data))
+    rollouts.finish(tx, begun.rollout, "released", because)
+    if after.phase == "done":
+        _leave(tx, trip)
+
+
+def retired(tx: Tx, trip: Trip, begun: Begun) -> None:
+    """The old release is gone; the place is free."""
+    rollouts.save(tx, begun.rollout, machine.done(rollouts.load(tx.connection, begun.rollout)))
+    append(tx, trip.about, Fact("rollout.retired", begun.rollout, 0, {"stable": begun.stable}))
+    _leave(tx, trip)
+
+
+def _leave(tx: Tx, trip: Trip) -> None:
+    place = records.place(tx.connection, trip.release.service, trip.environment.name)
+    records.put_place(tx, records.changed(place, candidate="", rollout=""))
+    release_place(tx, trip)

@@ -1,0 +1,34 @@
+"""Everything a flow may touch, built once by wiring. The flows' only way to the outside."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from headway.flows.journal import Outbox
+from headway.ports.artifact_store import ArtifactStore
+from headway.ports.metric_source import MetricSource
+from headway.ports.policy_engine import PolicyEngine
+from headway.ports.probe import Probe
+from headway.ports.runner import Runner
+from headway.ports.signer import Signer
+from headway.ports.source_host import SourceHost
+from headway.ports.target import Target
+from headway.ports.traffic_router import TrafficRouter
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """`builder` is the URI that provenance names; `home` is where unpacked artifacts live."""
+
+    home: Path
+    builder: str
+    source: SourceHost
+    runner: Runner
+    artifacts: ArtifactStore
+    signer: Signer
+    targets: Mapping[str, Target]
+    router: TrafficRouter
+    metrics: MetricSource
+    probe: Probe
+    outbox: Outbox
+    policies: tuple[PolicyEngine, ...] = ()

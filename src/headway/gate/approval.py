@@ -1,0 +1,51 @@
+"""The approval gate: enough people, the right people, for this digest, and not too long ago."""
+
+from dataclasses import dataclass
+
+from headway.model.service import ApprovalPolicy
+from headway.model.verdict import Outcome, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """One person's decision, bound to a digest and an environment. `at` is Unix seconds."""
+
+    by: str
+    approved: bool
+    at: float
+    reason: str
+
+
+def judge(
+    policy: ApprovalPolicy | None, given: tuple[Approval, ...], author: str, now: float
+) -> Verdict:
+    """PASS with enough valid approvals, FAIL on a valid rejection, else WAIT.
+
+    Of one person only the latest decision counts; one older than `expires_seconds` does not.
+    """
+    if policy is None:
+        return Verdict("approval", Outcome.PASS, "no approval is asked for")
+    latest = {a.by: a for a in given if now - a.at < policy.expires_seconds}
+    valid = [a for a in latest.values() if _may(policy, a.by, author)]
+    for decision in valid:
+        if not decision.approved:
+            because = f"rejected by {decision.by}: {decision.reason}"
+            return Verdict("approval", Outcome.FAIL, because)
+    people = sorted(a.by for a in valid)
+    who = f" ({', '.join(policy.by)})" if policy.by else ""
+    if len(people) >= policy.count:
+        return Verdict("approval", Outcome.PASS, f"approved by {', '.join(people)}")
+    return Verdict("approval", Outcome.WAIT, f"{len(people)} of {policy.count}{who}")
+
+
+def may(policy: ApprovalPolicy, person: str, author: str) -> str:
+    """Why this person may not decide; empty if they may."""
+    if policy.by and person not in policy.by:
+        return f"{person} is not one of {', '.join(policy.by)}"
+    if policy.not_author and person == author:
+        return f"{person} is the author; somebody else must approve"
+    return ""
+
+
+def _may(policy: ApprovalPolicy, person: str, author: str) -> bool:
+    return not may(policy, person, author)

@@ -1,0 +1,80 @@
+"""Opening the database: SQLite in WAL mode at a file, or Postgres by URL. Used by wiring and tests.
+
+WAL is set once, before the engine opens the file, because the engine never does and every commit
+costs 2.5 times as much without it.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from headway.model.errors import Unreachable
+from headway.store.tables import metadata
+
+_LOCK = 4_839_201
+
+
+@dataclass(frozen=True, slots=True)
+class Tx:
+    """One open transaction and its time (Unix seconds). Everything in store/ takes one."""
+
+    connection: sa.Connection
+    now: float
+
+
+def prepare(url: str) -> None:
+    """Create what is missing: the file in WAL mode, the tables. Safe to run at every start.
+
+    Raises Unreachable if the database does not answer.
+    """
+    if url.startswith("sqlite:///"):
+        with sqlite3.connect(url.removeprefix("sqlite:///")) as file:
+            file.execute("PRAGMA journal_mode=WAL")
+        Path(url.removeprefix("sqlite:///")).chmod(0o600)
+    engine = connect(url)
+    try:
+        with engine.begin() as connection:
+            lock(connection)
+            metadata.create_all(connection)
+    except sa.exc.OperationalError as error:
+        raise Unreachable(
+            "the database does not answer",
+            why=str(error.orig).strip().splitlines()[0],
+            next="check HEADWAY_DATABASE and try again",
+        ) from error
+    finally:
+        engine.dispose()
+
+
+def connect(url: str) -> sa.Engine:
+    """An engine whose SQLite connections wait for a writer instead of failing at once."""
+    if not url.startswith("sqlite"):
+        return sa.create_engine(url, pool_pre_ping=True)
+    engine = sa.create_engine(url)
+
+    @sa.event.listens_for(engine, "connect")
+    def _pragmas(raw: sqlite3.Connection, _record: object) -> None:
+        raw.isolation_level = "IMMEDIATE"
+        raw.execute("PRAGMA busy_timeout=30000")
+
+    return engine
+
+
+def lock(connection: sa.Connection) -> None:
+    """Serialise writers, so that the event log is gapless and in commit order on Postgres too.
+
+    SQLite has one writer anyway. Must be the first statement of a READ COMMITTED transaction.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+
+
+@contextmanager
+def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A connection that only reads."""
+    with engine.connect() as connection:
+        yield connection

@@ -1,0 +1,70 @@
+"""The append-only event log: the only way a fact is written, and how it is read."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from headway.model.event import VERSION, Event, Fact
+from headway.store.database import Tx
+from headway.store.tables import events
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What an event is about, beside its subject."""
+
+    delivery: str = ""
+    service: str = ""
+    environment: str = ""
+    release: str = ""
+
+
+def append(tx: Tx, about: About, fact: Fact) -> None:
+    """Write a fact once: the same id again changes nothing."""
+    event_id = f"{fact.subject}/{fact.generation}/{fact.kind}"
+    if tx.connection.execute(sa.select(events.c.seq).where(events.c.id == event_id)).first():
+        return
+    last = tx.connection.execute(sa.select(sa.func.max(events.c.seq))).scalar() or 0
+    tx.connection.execute(
+        events.insert().values(
+            seq=last + 1,
+            id=event_id,
+            version=VERSION,
+            at=tx.now,
+            kind=fact.kind,
+            subject=fact.subject,
+            delivery=about.delivery,
+            service=about.service,
+            environment=about.environment,
+            release=about.release,
+            data=json.dumps(fact.data, separators=(",", ":"), sort_keys=True),
+        )
+    )
+
+
+def after(connection: sa.Connection, seq: int, *, limit: int = 1000, **where: str) -> list[Event]:
+    """Events later than `seq`, oldest first; `where` names columns (delivery, service, …)."""
+    query = sa.select(events).where(events.c.seq > seq)
+    for column, value in where.items():
+        query = query.where(events.c[column] == value)
+    return [_event(r) for r in connection.execute(query.order_by(events.c.seq).limit(limit))]
+
+
+def any_of(connection: sa.Connection, **where: Iterable[str]) -> list[Event]:
+    """Every event for which one of the named columns has one of the values, oldest first."""
+    tests = [events.c[column].in_(list(values)) for column, values in where.items()]
+    query = sa.select(events).where(sa.or_(*tests)).order_by(events.c.seq)
+    return [_event(r) for r in connection.execute(query)]
+
+
+def last_seq(connection: sa.Connection) -> int:
+    """The newest event's number; 0 in an empty log."""
+    return connection.execute(sa.select(sa.func.max(events.c.seq))).scalar() or 0
+
+
+def _event(row: "sa.Row[tuple[object, ...]]") -> Event:
+    m = row._mapping
+    fields = {k: m[k] for k in m if k not in {"data"}}
+    return Event(**fields, data=json.loads(m["data"]))

@@ -1,0 +1,150 @@
+"""The tables. One database for Headway's state and the engine's journal, so that both commit
+together. SQLite or Postgres; JSON is kept as text, times as Unix seconds.
+"""
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+events = sa.Table(
+    "headway_event",
+    metadata,
+    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("id", sa.Text, nullable=False, unique=True),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False, index=True),
+    sa.Column("delivery", sa.Text, nullable=False, index=True),
+    sa.Column("service", sa.Text, nullable=False, index=True),
+    sa.Column("environment", sa.Text, nullable=False),
+    sa.Column("release", sa.Text, nullable=False, index=True),
+    sa.Column("data", sa.Text, nullable=False),
+)
+
+deliveries = sa.Table(
+    "headway_delivery",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("service", sa.Text, nullable=False, index=True),
+    sa.Column("sha", sa.Text, nullable=False, index=True),
+    sa.Column("ref", sa.Text, nullable=False),
+    sa.Column("repo", sa.Text, nullable=False),
+    sa.Column("author", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("because", sa.Text, nullable=False),
+    sa.Column("release", sa.Text, nullable=False, index=True),
+    sa.Column("digest", sa.Text, nullable=False, index=True),
+    sa.Column("environment", sa.Text, nullable=False),
+    sa.Column("requested_at", sa.Float, nullable=False),
+    sa.Column("finished_at", sa.Float, nullable=False),
+)
+
+releases = sa.Table(
+    "headway_release",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("service", sa.Text, nullable=False),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False, index=True),
+    sa.Column("sha", sa.Text, nullable=False, index=True),
+    sa.Column("author", sa.Text, nullable=False),
+    sa.Column("delivery", sa.Text, nullable=False),
+    sa.Column("config", sa.Text, nullable=False),
+    sa.Column("config_digest", sa.Text, nullable=False),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.UniqueConstraint("service", "number"),
+)
+
+places = sa.Table(
+    "headway_place",
+    metadata,
+    sa.Column("service", sa.Text, primary_key=True),
+    sa.Column("environment", sa.Text, primary_key=True),
+    sa.Column("generation", sa.Integer, nullable=False),
+    sa.Column("stable", sa.Text, nullable=False),
+    sa.Column("candidate", sa.Text, nullable=False),
+    sa.Column("rollout", sa.Text, nullable=False),
+    sa.Column("holder", sa.Text, nullable=False),
+    sa.Column("address", sa.Text, nullable=False),
+    sa.Column("since", sa.Float, nullable=False),
+)
+
+rollouts = sa.Table(
+    "headway_rollout",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("delivery", sa.Text, nullable=False, index=True),
+    sa.Column("service", sa.Text, nullable=False, index=True),
+    sa.Column("environment", sa.Text, nullable=False),
+    sa.Column("release", sa.Text, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("stable", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("judge", sa.Text, nullable=False),
+    sa.Column("snapshot", sa.Text, nullable=False),
+    sa.Column("verdict", sa.Text, nullable=False),
+    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("because", sa.Text, nullable=False),
+    sa.Column("started_at", sa.Float, nullable=False),
+    sa.Column("finished_at", sa.Float, nullable=False),
+)
+
+windows = sa.Table(
+    "headway_window",
+    metadata,
+    sa.Column("rollout", sa.Text, primary_key=True),
+    sa.Column("index", sa.Integer, primary_key=True),
+    sa.Column("window", sa.Text, nullable=False),
+    sa.Column("finding", sa.Text, nullable=False),
+)
+
+commands = sa.Table(
+    "headway_command",
+    metadata,
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("delivery", sa.Text, nullable=False, index=True),
+    sa.Column("verb", sa.Text, nullable=False),
+    sa.Column("environment", sa.Text, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("taken", sa.Boolean, nullable=False),
+)
+
+approvals = sa.Table(
+    "headway_approval",
+    metadata,
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("digest", sa.Text, nullable=False, index=True),
+    sa.Column("release", sa.Text, nullable=False),
+    sa.Column("environment", sa.Text, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("approved", sa.Boolean, nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+)
+
+quarantines = sa.Table(
+    "headway_quarantine",
+    metadata,
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("digest", sa.Text, nullable=False, index=True),
+    sa.Column("service", sa.Text, nullable=False),
+    sa.Column("environment", sa.Text, nullable=False),
+    sa.Column("because", sa.Text, nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("cleared_by", sa.Text, nullable=False),
+    sa.Column("cleared_reason", sa.Text, nullable=False),
+    sa.Column("cleared_at", sa.Float, nullable=False),
+)
+
+workers = sa.Table(
+    "headway_worker",
+    metadata,
+    sa.Column("executor", sa.Text, primary_key=True),
+    sa.Column("beat_at", sa.Float, nullable=False),
+)

@@ -1,0 +1,169 @@
+"""The one place that picks adapters and builds Headway. Used by cli/, api/ and the tests.
+
+Adapters are found by entry point (`headway.targets`, `headway.traffic_routers`, …), Headway's own
+through the same door as anybody else's; each is called with the home folder.
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from headway.flows.deliver import deliver
+from headway.flows.journal import Engine, Outbox, executor_id
+from headway.flows.liveness import Liveness
+from headway.flows.revert import RevertOrder, revert
+from headway.flows.world import World
+from headway.model.delivery import Order
+from headway.model.errors import Drifted, Invalid
+from headway.store import database
+from headway.store.database import Tx, lock
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one Headway lives: its home folder and its database."""
+
+    home: Path
+    database: str
+
+
+def locate(home: str | None, environ: Mapping[str, str]) -> Place:
+    """From `--home`, else HEADWAY_HOME, else ~/.headway; the database from HEADWAY_DATABASE, else a
+    file in the home.
+    """
+    folder = Path(home or environ.get("HEADWAY_HOME") or Path.home() / ".headway").absolute()
+    return Place(folder, environ.get("HEADWAY_DATABASE") or f"sqlite:///{folder / 'headway.db'}")
+
+
+class Headway:
+    """Everything, built when it is first asked for."""
+
+    def __init__(self, place: Place) -> None:
+        self.home = place.home
+        self.url = place.database
+        self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        database.prepare(self.url)
+
+    @cached_property
+    def db(self) -> sa.Engine:
+        """The database's connections."""
+        return database.connect(self.url)
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        """Starts and wakes flows."""
+        return Outbox(self.url)
+
+    @cached_property
+    def world(self) -> World:
+        """The adapters of this machine."""
+        source = _load("headway.source_hosts", "git")(self.home)
+        return World(
+            home=self.home,
+            builder=f"urn:headway:builder:{self._name}",
+            source=source,
+            runner=_load("headway.runners", "process")(self.home, source),
+            artifacts=_load("headway.artifact_stores", "oci")(self.home / "artifacts"),
+            signer=_load("headway.signers", "keys")(self.home / "keys"),
+            targets={e.name: e.load()(self.home) for e in entry_points(group="headway.targets")},
+            router=_load("headway.traffic_routers", "envoy")(self.home),
+            metrics=_load("headway.metric_sources", "envoy")(self.home),
+            probe=_load("headway.probes", "http")(),
+            outbox=self.outbox,
+            policies=tuple(e.load()() for e in entry_points(group="headway.policy_engines")),
+        )
+
+    @cached_property
+    def _name(self) -> str:
+        """A name for this home that stays the same: made once, kept in the home."""
+        file = self.home / "name"
+        if not file.exists():
+            _write_once(file, os.urandom(8).hex())
+        return file.read_text().strip()
+
+    @contextmanager
+    def tx(self) -> Iterator[Tx]:
+        """One transaction; it commits at the end of the block."""
+        with self.db.begin() as connection:
+            lock(connection)
+            yield Tx(connection, time.time())
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """A connection that only reads."""
+        with self.db.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def engine(self, journal: Any = None) -> Iterator[Engine]:
+        """Run flows in this process until the block ends. Raises Drifted (`engine-runs`) if
+        another process already runs them for this home.
+        """
+        with _only_one(self.home / "engine.lock"):
+            executor = f"{executor_id()}-{self._name}"
+            options = {"journal": journal} if journal else {}
+            engine = Engine(self.url, executor, **options)
+            engine.launch(
+                {
+                    "deliver": (deliver, self.world, Order),
+                    "revert": (revert, self.world, RevertOrder),
+                }
+            )
+            beats = Liveness(self.db, executor, engine.recover, lambda: os._exit(70))
+            beats.start()
+            try:
+                yield engine
+            finally:
+                beats.stop()
+                engine.close()
+
+    def engine_runs(self) -> bool:
+        """Whether some process runs flows for this home now."""
+        try:
+            with _only_one(self.home / "engine.lock"):
+                return False
+        except Drifted:
+            return True
+
+
+def _load(group: str, name: str) -> Any:
+    found = [e for e in entry_points(group=group) if e.name == name]
+    if not found:
+        known = ", ".join(sorted(e.name for e in entry_points(group=group))) or "none"
+        raise Invalid(f"no `{name}` for {group}", why=f"installed: {known}", code="unknown-adapter")
+    return found[0].load()
+
+
+def _write_once(file: Path, text: str) -> None:
+    temporary = file.with_name(f".{file.name}.{os.getpid()}")
+    temporary.write_text(text)
+    try:
+        os.link(temporary, file)
+    except FileExistsError:
+        pass
+    finally:
+        temporary.unlink()
+
+
+@contextmanager
+def _only_one(file: Path) -> Iterator[None]:
+    with file.open("a") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Drifted(
+                "another process already runs the deliveries of this home",
+                why=f"{file} is locked",
+                next="headway server status",
+                code="engine-runs",
+            ) from None
+        yield
