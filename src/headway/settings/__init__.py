@@ -1,1 +1,8 @@
-"""headway.yaml to frozen dataclasses; unknown keys refused with file:line:column."""
+"""headway.yaml: read strictly into frozen dataclasses, refused with file:line:column.
+
+`read` and `load` are for whoever delivers; `explain`, `schema` and `keys` are for people.
+"""
+
+from headway.settings.reading import find, load, read, text_of
+
+__all__ = ["find", "load", "read", "text_of"]
