@@ -14,7 +14,7 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """A DSSE envelope (secure-systems-lab/dsse, envelope.md): payload bytes and their signatures."""
+    """A DSSE envelope (secure-systems-lab/dsse, envelope.md): payload bytes and signatures."""
 
     payload_type: str
     payload: bytes
@@ -27,3 +27,12 @@ class Signature:
 
     keyid: str
     sig: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An artifact as the store lists it: its tags and the annotations it was packed with."""
+
+    artifact: Artifact
+    tags: tuple[str, ...]
+    annotations: dict[str, str]
