@@ -49,7 +49,15 @@ def faults(root: Node) -> list[Fault]:
 
 def is_secret(path: Path) -> bool:
     """Whether the path lies under `secrets`, whose values are never shown."""
-    return "secrets" in path[:1] or (path[:1] == ("environments",) and "secrets" in path[2:3])
+    return bool(_secrets(path))
+
+
+def _secrets(path: Path) -> Path:
+    """The path of the `secrets` block that the path lies in, or nothing."""
+    if path[:1] == ("secrets",):
+        return path[:1]
+    within = path[:1] == ("environments",) and path[2:3] == ("secrets",)
+    return path[:3] if within else ()
 
 
 @cache
@@ -92,7 +100,7 @@ def _without_echoes(found: list[Fault]) -> Iterator[Fault]:
     and what a planned `kind` or `strategy` makes of the block it stands in. A secret's value is
     told before anything else about `secrets`.
     """
-    leaked = {f.path[:-1] for f in found if f.rule == "type" and is_secret(f.path[:-1])}
+    leaked = {_secrets(f.path[:-1]) for f in found if f.rule == "type"} - {()}
     planned = {f.path for f in found if f.rule == "x-issue"} - leaked
     decided = {f.path[:-1] for f in found if f.rule == "x-issue-values" and f.path[-1] in _DECIDING}
     for fault in found:

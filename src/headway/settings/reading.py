@@ -81,7 +81,8 @@ def _problems(root: Mapping, file: str) -> list[Problem]:
     """Faults of the text and of the form; of two at one place the text's is the cause."""
     found = list(checks.written(root, file))
     places = {(p.line, p.column) for p in found}
-    for fault in grammar.faults(root):
-        worded = sentences.worded(fault, root, file)
-        found += [p for p in worded if (p.line, p.column) not in places]
-    return found
+    faults = grammar.faults(root)
+    worded = [p for fault in faults for p in sentences.worded(fault, root, file)]
+    if faults and not worded:
+        raise RuntimeError(f"a fault without words: {faults[0].rule} at {faults[0].path}")
+    return found + [p for p in worded if (p.line, p.column) not in places]

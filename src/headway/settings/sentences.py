@@ -45,15 +45,16 @@ _TYPES = {
 
 
 def worded(fault: Fault, root: Node, file: str) -> list[Problem]:
-    """The problems of one fault, at their places."""
+    """The problems of one fault, at their places. None only for a missing key whose misspelling
+    is a fault of its own.
+    """
     if fault.rule == "additionalProperties":
         return [_unknown(fault, key, root, file) for key in _extra(fault)]
     if fault.rule == "required":
-        at = place(root, fault.path)
-        return [_problem(file, at, *_missing(fault, key)) for key in _lacking(fault)]
+        return _all_missing(fault, root, file)
     sentence, code = _SAYS.get(fault.rule, _otherwise)(fault)
-    at = _key_place(root, fault) if fault.of_key or fault.rule == "x-issue" else None
-    return [_problem(file, at or place(root, fault.path), sentence, code)]
+    own = _key_place(root, fault) if fault.of_key or fault.rule == "x-issue" else None
+    return [_problem(file, own or place(root, fault.path), sentence, code)]
 
 
 def place(root: Node, path: Path) -> Mark:
@@ -127,11 +128,21 @@ def _planned_value(fault: Fault) -> Said:
     return f"{written} is planned, not in this version. Known here: {built}", "planned"
 
 
-def _lacking(fault: Fault) -> list[str]:
-    """Missing keys, but for those that an unknown key beside it was probably meant to be."""
-    known = (fault.schema if fault.path else full()["else"]).get("properties", {})
-    typed = {closest(key, known) for key in fault.value if key not in known}
-    return [key for key in fault.wants if key not in fault.value and key not in typed]
+def _all_missing(fault: Fault, root: Node, file: str) -> list[Problem]:
+    """Each missing key; a key that was probably meant to be it is told as unknown, and only that.
+
+    A block that closes itself (`additionalProperties`) has told its unknown keys already.
+    """
+    schema = fault.schema if fault.path else full()["else"]
+    known = schema.get("properties", {})
+    meant = {closest(key, known): key for key in fault.value if key not in known}
+    found = []
+    for key in (key for key in fault.wants if key not in fault.value):
+        if key not in meant:
+            found.append(_problem(file, place(root, fault.path), *_missing(fault, key)))
+        elif schema.get("additionalProperties") is not False:
+            found.append(_unknown(fault, meant[key], root, file))
+    return found
 
 
 def _missing(fault: Fault, key: str) -> Said:
@@ -157,7 +168,7 @@ def _wrong_type(fault: Fault) -> Said:
     path, value = fault.path, fault.value
     name = path[-1] if path else ""
     if is_secret(path[:-1]):
-        return _secret(str(name))
+        return _secret(str(path[path.index("secrets") + 1]))
     if path[-2:-1] == ("steps",) and _is_number(value):
         return f"a step is a percentage: write `{_percent(value)}`, not `{value}`", "no-unit"
     if name == "approval" and "gates" in path:
