@@ -1,9 +1,10 @@
 """The capital behind the bets: who holds how much of the one unit that was there at the start.
 
-Every role owns its weight; a restart hands out a further part of it (a new e-process, so that a
-late fault need not win back what the quiet time cost). Part-capitals that play the same bet are
-added up at once: the mixture over restarts is linear. E, the evidence, is the sum of it all, and
-since no unit was handed out twice its expectation under the null is at most 1. Called by `judge`.
+Every family of signals owns its weight; a restart hands out a further part of it (a new e-process,
+so that a late fault need not win back what the quiet time cost). Part-capitals that play the same
+bet are added up at once: the mixture over restarts is linear. E, the evidence, is the sum of it
+all, and since nothing is handed out twice its expectation under the null is at most 1. Called by
+`judge`.
 """
 
 from dataclasses import dataclass, field
@@ -15,21 +16,22 @@ from headway.analysis.bets import ODDS, Bet
 from headway.analysis.evariable import Floats
 
 NOTHING = -1e9  # log of no capital; finite, because JSON knows no infinity
-WHOLE = ""  # the account of all instances together; of an instance role: capital nobody holds
+IDLE = ""  # the seat of capital that nobody plays with
 FIRST, EARLY, EARLY_RESTARTS = 0.4, 0.04, 14
 EMPTY = (NOTHING,) * len(ODDS)
 
 Account = tuple[float, ...]
+Seats = dict[str, Account]
 
 
 @dataclass(frozen=True, slots=True)
 class Capital:
-    """`accounts`: role -> instance -> log capital per alternative. `last`: age at last restart."""
+    """`accounts`: family -> seat -> log capital per alternative. `last`: age at last restart."""
 
     restarts: int = 0
     last: float = 0.0
-    accounts: dict[str, dict[str, Account]] = field(
-        default_factory=lambda: {role: {WHOLE: EMPTY} for role in roles.WEIGHTS}
+    accounts: dict[str, Seats] = field(
+        default_factory=lambda: {family: {IDLE: EMPTY} for family in roles.WEIGHTS}
     )
 
 
@@ -47,79 +49,98 @@ def handed_out(restart: int) -> float:
 
 
 def staked(capital: Capital, bets: list[Bet], log_s: Floats, age: float, every: float) -> Capital:
-    """Capital after these bets. `log_s`: bets x alternatives; `every`: seconds between restarts."""
-    keys: dict[str, list[str]] = {}
+    """Capital after these bets. `log_s`: bets x alternatives; `every`: seconds between restarts.
+
+    A family none of whose signals bets now is left as it is.
+    """
+    playing: dict[str, list[str]] = {}
     for bet in bets:
-        keys.setdefault(bet.role, []).append(bet.instance)
-    accounts = {
-        role: _seated(capital.accounts[role], keys[role])
-        if role in keys
-        else dict(capital.accounts[role])
-        for role in roles.WEIGHTS
-    }
+        family, seat = roles.seat(bet.role, bet.instance)
+        playing.setdefault(family, []).append(seat)
+    accounts = {f: _seated(capital.accounts[f], playing.get(f, [])) for f in roles.WEIGHTS}
     due = capital.restarts == 0 or age - capital.last >= every
     if due:
         part = handed_out(capital.restarts)
-        for role, held in accounts.items():
-            _fund(held, keys.get(role, [WHOLE]), roles.WEIGHTS[role] * part)
-    _win(accounts, bets, log_s)
+        for family, seats in accounts.items():
+            _fund(seats, playing.get(family, [IDLE]), roles.WEIGHTS[family] * part)
+    _settle(accounts, bets, log_s)
     return Capital(capital.restarts + due, age if due else capital.last, accounts)
 
 
 def log_evidence(capital: Capital) -> float:
     """log E: everything anybody holds."""
-    return _log_sum([held[key] for held in _in_order(capital) for key in sorted(held)])
+    return _log_sum([account for _, _, account in _holders(capital)])
 
 
-def log_held(capital: Capital, role: str, instance: str) -> float:
-    """log of what this signal holds over the weight of its role."""
-    account = capital.accounts[role].get(instance, EMPTY)
-    return _log_sum([account]) - float(np.log(roles.WEIGHTS[role]))
+def log_held(capital: Capital, family: str, seat: str) -> float:
+    """log of what this seat holds over its even share of the family's weight."""
+    seats = capital.accounts[family]
+    even = roles.WEIGHTS[family] / max(1, len(seats) - 1)
+    return _log_sum([seats.get(seat, EMPTY)]) - float(np.log(even))
 
 
-def _seated(held: dict[str, Account], present: list[str]) -> dict[str, Account]:
-    """The role's accounts for the instances that play now; the sum never changes.
+def richest(capital: Capital) -> tuple[str, str]:
+    """The family and seat of the signal that holds most. Only after a first bet."""
+    playing = [holder for holder in _holders(capital) if holder[1] != IDLE]
+    family, seat, _ = max(playing, key=lambda holder: _log_sum([holder[2]]))
+    return family, seat
 
-    Who left leaves the capital to the common account. Newcomers share that; if it is empty, every
-    holder gives up the same part so that newcomers start with the mean.
+
+def players(capital: Capital, family: str) -> list[str]:
+    """The seats of a family that somebody plays on."""
+    return [seat for seat in sorted(capital.accounts[family]) if seat != IDLE]
+
+
+def _seated(seats: Seats, present: list[str]) -> Seats:
+    """The accounts for the seats that play now; the sum never changes.
+
+    Who left leaves its capital idle. Newcomers share what is idle; if nothing is, every holder
+    gives up the same part so that newcomers start with the mean.
     """
-    if present == [WHOLE]:
-        return dict(held)
-    kept = {key: held[key] for key in present if key in held}
-    left = [held[key] for key in sorted(held) if key not in kept]
-    common = np.logaddexp.reduce(np.array([EMPTY, *left]), axis=0)
-    newcomers = [key for key in present if key not in held]
+    newcomers = [seat for seat in present if seat not in seats]
+    kept = {seat: seats[seat] for seat in present if seat in seats}
+    if not present or len(kept) == len(present) == len(seats) - 1:
+        return dict(seats)
+    left = [seats[seat] for seat in sorted(seats) if seat not in kept]
+    idle = np.logaddexp.reduce(np.array(left), axis=0)
     if not newcomers:
-        return {WHOLE: _account(common), **kept}
-    if common.max() <= NOTHING / 2 and kept:
-        holders, seats = len(kept), len(kept) + len(newcomers)
-        total = np.logaddexp.reduce(np.array(list(kept.values())), axis=0)
-        kept = {k: _account(np.array(v) + np.log(holders / seats)) for k, v in kept.items()}
-        share = _account(total - np.log(seats))
-    else:
-        share = _account(common - np.log(len(newcomers)))
-    return {WHOLE: EMPTY, **kept, **dict.fromkeys(newcomers, share)}
+        return {IDLE: _account(idle), **kept}
+    if idle.max() > NOTHING / 2 or not kept:
+        share = _account(idle - np.log(len(newcomers)))
+        return {IDLE: EMPTY, **kept, **dict.fromkeys(newcomers, share)}
+    return {IDLE: EMPTY, **_diluted(kept, newcomers)}
 
 
-def _fund(held: dict[str, Account], keys: list[str], amount: float) -> None:
-    each = np.log(amount / len(keys) / len(ODDS))
-    for key in keys:
-        held[key] = _account(np.logaddexp(np.array(held[key]), each))
+def _diluted(kept: Seats, newcomers: list[str]) -> Seats:
+    all_seats = len(kept) + len(newcomers)
+    total = np.logaddexp.reduce(np.array(list(kept.values())), axis=0)
+    keep = np.log(len(kept) / all_seats)
+    smaller = {seat: _account(np.array(account) + keep) for seat, account in kept.items()}
+    return smaller | dict.fromkeys(newcomers, _account(total - np.log(all_seats)))
 
 
-def _win(accounts: dict[str, dict[str, Account]], bets: list[Bet], log_s: Floats) -> None:
-    before = np.array([accounts[bet.role][bet.instance] for bet in bets])
-    for bet, after in zip(bets, np.maximum(before + log_s, NOTHING).tolist(), strict=True):
-        accounts[bet.role][bet.instance] = tuple(after)
+def _fund(seats: Seats, playing: list[str], amount: float) -> None:
+    each = np.log(amount / len(playing) / len(ODDS))
+    for seat in playing:
+        seats[seat] = _account(np.logaddexp(np.array(seats[seat]), each))
+
+
+def _settle(accounts: dict[str, Seats], bets: list[Bet], log_s: Floats) -> None:
+    at = [roles.seat(bet.role, bet.instance) for bet in bets]
+    before = np.array([accounts[family][seat] for family, seat in at])
+    after = np.maximum(before + log_s, NOTHING).tolist()
+    for (family, seat), account in zip(at, after, strict=True):
+        accounts[family][seat] = tuple(account)
 
 
 def _account(logs: Floats) -> Account:
     return tuple(np.maximum(logs, NOTHING).tolist())
 
 
-def _in_order(capital: Capital) -> list[dict[str, Account]]:
+def _holders(capital: Capital) -> list[tuple[str, str, Account]]:
     """A database may hand keys back in another order; sums must not depend on it."""
-    return [capital.accounts[role] for role in roles.WEIGHTS]
+    accounts = capital.accounts
+    return [(f, seat, accounts[f][seat]) for f in roles.WEIGHTS for seat in sorted(accounts[f])]
 
 
 def _log_sum(accounts: list[Account]) -> float:

@@ -197,18 +197,10 @@ def _gap(state: State, window: Window) -> str:
     )
 
 
-def _strongest(state: State) -> tuple[str, str]:
-    """The signal that holds most, as (role, instance)."""
-    return max(
-        ((role, key) for role in roles.WEIGHTS for key in sorted(state.capital.accounts[role])),
-        key=lambda at: max(state.capital.accounts[at[0]][at[1]]),
-    )
-
-
 def _suspect(state: State) -> tuple[str, tuple[float, float, float, float]]:
-    role, key = _strongest(state)
-    tally = state.proof.tallies.get(label(role, key), (0.0, 0.0, 0.0, 0.0))
-    return words.name(role, key, state.proof.bounds_ms.get(role)), tally
+    role, instance = roles.signal(*purse.richest(state.capital))
+    tally = state.proof.tallies.get(label(role, instance), (0.0, 0.0, 0.0, 0.0))
+    return words.name(role, instance, state.proof.bounds_ms.get(role)), tally
 
 
 def _sentence(setup: Setup, state: State) -> str:
@@ -249,24 +241,27 @@ def _answer(
 
 
 def _signals(state: State) -> tuple[SignalFinding, ...]:
-    return tuple(
-        _signal(state, role, key)
-        for role in roles.WEIGHTS
-        for key in sorted(state.capital.accounts[role])
-        if label(role, key) in state.proof.tallies
-    )
+    """Those of all instances together, and single instances that look worse."""
+    found = []
+    for family in roles.WEIGHTS:
+        for seat in purse.players(state.capital, family):
+            role, instance = roles.signal(family, seat)
+            log_held = purse.log_held(state.capital, family, seat)
+            if label(role, instance) in state.proof.tallies and (not instance or log_held > 0):
+                found.append(_signal(state, role, instance, log_held))
+    return tuple(found)
 
 
-def _signal(state: State, role: str, key: str) -> SignalFinding:
-    bad_c, of_c, bad_b, of_b = tally = state.proof.tallies[label(role, key)]
+def _signal(state: State, role: str, instance: str, log_held: float) -> SignalFinding:
+    bad_c, of_c, bad_b, of_b = tally = state.proof.tallies[label(role, instance)]
     proven = state.proof.harmless.get(role, 0.0) >= -math.log(BETA)
     return SignalFinding(
-        name=words.name(role, key, state.proof.bounds_ms.get(role)),
+        name=words.name(role, instance, state.proof.bounds_ms.get(role)),
         candidate=bad_c / of_c if of_c else None,
         stable=bad_b / of_b if of_b else None,
         n_candidate=int(of_c),
         n_stable=int(of_b),
-        log_evidence=purse.log_held(state.capital, role, key),
-        harm_excluded=proven and not key,
+        log_evidence=log_held,
+        harm_excluded=proven and not instance,
         why=words.compared(tally),
     )

@@ -1,7 +1,8 @@
-"""The roles that signals play, what each may stake, and the latency bound each one watches.
+"""The roles that signals play, what they may stake, and the latency bound each one watches.
 
-A weight belongs to a role, never to a bound: a role may change its bound, and the sum of all
-weights stays 1 whatever happens. Called by `bets` and `capital`.
+Capital belongs to a family and is shared by the roles (or instances) seated in it, never by
+bounds: a role may change its bound, roles may come and go, and all weights still sum to 1.
+Called by `bets`, `capital`, `proof` and `words`.
 """
 
 import math
@@ -13,14 +14,21 @@ ERRORS = "errors"
 LATENCY = ("p50", "p90", "tail", "tail2")
 INSTANCE_ERRORS = "instance errors"
 INSTANCE_SLOW = "instance slow"
-WEIGHTS = {
-    ERRORS: 0.35,
-    **dict.fromkeys(LATENCY, 0.35 / len(LATENCY)),
-    INSTANCE_ERRORS: 0.15,
-    INSTANCE_SLOW: 0.15,
-}
+WEIGHTS = {ERRORS: 0.35, "latency": 0.35, INSTANCE_ERRORS: 0.15, INSTANCE_SLOW: 0.15}
 RARE = 0.02
 COMMON = 0.97
+
+
+def seat(role: str, instance: str) -> tuple[str, str]:
+    """The family whose capital this signal plays with, and its seat there."""
+    return ("latency", role) if role in LATENCY else (role, instance or role)
+
+
+def signal(family: str, seat: str) -> tuple[str, str]:
+    """The role and instance that sit there: the inverse of `seat`."""
+    if family == "latency":
+        return seat, ""
+    return family, "" if seat == family else seat
 
 
 def choose(shares: NDArray[np.float64]) -> dict[str, int]:

@@ -20,7 +20,7 @@ class StepEnd(StrEnum):
     UNPROVEN = "unproven"
 
 
-def step_ends(  # noqa: PLR0913, PLR0917
+def step_ends(  # noqa: PLR0913
     pace: Pace,
     step: int,
     age_s: float,
