@@ -79,6 +79,7 @@ class Headway:
             metrics=_load("headway.metric_sources", "envoy")(self.home),
             probe=_load("headway.probes", "http")(),
             outbox=self.outbox,
+            clock=_load("headway.clocks", "system")(),
             policies=tuple(e.load()() for e in entry_points(group="headway.policy_engines")),
         )
 

@@ -5,7 +5,6 @@ generation of its own; what was computed from the world (endpoints) is a step's 
 replay tells the world the very same thing.
 """
 
-import time
 from dataclasses import dataclass, replace
 
 from headway.flows.build import content_folder
@@ -71,15 +70,15 @@ def start(world: World, target: str, order: DeployOrder) -> tuple[InstanceState,
 
 def ready(world: World, target: str, order: DeployOrder) -> tuple[InstanceState, ...]:
     """Wait until every wanted instance is ready. Raises Failed (`not-ready`, `crash-loop`)."""
-    deadline = time.monotonic() + order.health.ready_within_seconds
+    deadline = world.clock.now() + order.health.ready_within_seconds
     while True:
         seen = _of(world, target, order)
         if sum(i.phase == "ready" for i in seen) >= order.instances:
             return seen
         looping = [i for i in seen if i.phase == "crash_loop"]
-        if looping or time.monotonic() >= deadline:
+        if looping or world.clock.now() >= deadline:
             raise _unready(world, target, order, seen)
-        time.sleep(POLL_SECONDS)
+        world.clock.sleep(POLL_SECONDS)
 
 
 def _of(world: World, target: str, order: DeployOrder) -> tuple[InstanceState, ...]:
@@ -146,7 +145,7 @@ def _routing(trip: Trip, change: Change, backends: tuple[Backend, ...]) -> Routi
 def route(world: World, routing: Routing) -> Applied:
     """One routing change, read back."""
     routed = world.router.set(routing)
-    return Applied(routed, time.time())
+    return Applied(routed, world.clock.now())
 
 
 def drain(world: World, change: Change) -> tuple[InstanceState, ...]:
@@ -165,13 +164,13 @@ def drain(world: World, change: Change) -> tuple[InstanceState, ...]:
 
 def let_finish(world: World, service: str, environment: str, victims: list[InstanceState]) -> None:
     """Wait for the requests in flight: at least 0.7 s for the proxy's own hand-over, at most 10."""
-    time.sleep(DRAIN_LEAST_SECONDS)
-    deadline = time.monotonic() + DRAIN_MOST_SECONDS
+    world.clock.sleep(DRAIN_LEAST_SECONDS)
+    deadline = world.clock.now() + DRAIN_MOST_SECONDS
     points = [Endpoint(v.host, v.port) for v in victims]
-    while time.monotonic() < deadline:
+    while world.clock.now() < deadline:
         if not any(world.router.in_flight(service, environment, p) for p in points):
             return
-        time.sleep(POLL_SECONDS)
+        world.clock.sleep(POLL_SECONDS)
 
 
 def remove(world: World, change: Change, release: str, trip: Trip) -> None:

@@ -118,7 +118,7 @@ def _window(
         candidate=trip.release.name,
         stable=begun.stable or None,
         index=rollouts.window_count(tx.connection, begun.rollout),
-        started_at=begun.started,
+        started_at=state.exposed,
         step=state.at,
         share=state.plan.steps[state.at].share,
     )

@@ -3,7 +3,6 @@
 Called by flows/roll_out.py for a FAIL, an abort or a failed preparation. Ends the delivery.
 """
 
-import time
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -114,7 +113,7 @@ def recovered(world: World, trip: Trip, stable: str) -> Recovery:
     """Two readings of the last known good, two seconds apart."""
     service, environment = trip.release.service, trip.environment.name
     before = world.metrics.read(service, environment)
-    time.sleep(RECOVERY_SECONDS)
+    world.clock.sleep(RECOVERY_SECONDS)
     after = world.metrics.read(service, environment)
     requests, errors = _increase(before, after, stable)
     return Recovery(requests, errors, RECOVERY_SECONDS)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from headway.flows.journal import Outbox
 from headway.ports.artifact_store import ArtifactStore
+from headway.ports.clock import Clock
 from headway.ports.metric_source import MetricSource
 from headway.ports.policy_engine import PolicyEngine
 from headway.ports.probe import Probe
@@ -31,4 +32,5 @@ class World:
     metrics: MetricSource
     probe: Probe
     outbox: Outbox
+    clock: Clock
     policies: tuple[PolicyEngine, ...] = ()

@@ -50,7 +50,7 @@ class Rollout:
     `at`: index of the step in force, -1 before the first; `since`: when it took effect.
     `paused` and `held` say why it does not go on by itself; both empty: it does.
     `granted`: approvals given at this step; `pushed`: a person said promote at this step.
-    `served`: candidate requests seen since `since`.
+    `served`: candidate requests seen since `since`; `exposed`: when users first reached it.
     """
 
     plan: Plan
@@ -64,6 +64,7 @@ class Rollout:
     pushed: str = ""
     aborted: str = ""
     served: int = 0
+    exposed: float = 0.0
 
 
 class Hold(msgspec.Struct, frozen=True, tag="hold"):

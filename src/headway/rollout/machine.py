@@ -59,7 +59,7 @@ def _bake(rollout: Rollout, verdict: Verdict, now: float, *, suspicion: bool) ->
     ends = step_ends(
         plan.pace,
         rollout.at,
-        now - rollout.started,
+        now - rollout.exposed,
         age,
         verdict.outcome,
         suspicion,
@@ -119,7 +119,9 @@ def shifted(rollout: Rollout, to: int, now: float) -> Rollout:
     waits = rollout.plan.steps[to].proof or rollout.plan.steps[to].floor_seconds
     stays = waits or rollout.plan.steps[to].approvals
     phase: RolloutPhase = "baking" if stays or not last else "stability"
-    return replace(rollout, at=to, since=now, phase=phase, held="", pushed="", granted=0, served=0)
+    exposed = rollout.exposed if rollout.at >= 0 else now
+    forgotten = replace(rollout, held="", pushed="", granted=0, served=0)
+    return replace(forgotten, at=to, since=now, phase=phase, exposed=exposed)
 
 
 def settled(rollout: Rollout, now: float) -> Rollout:

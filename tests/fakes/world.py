@@ -1,0 +1,330 @@
+"""A world in memory whose parts keep the promises of the ports, with ledgers of what took hold."""
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from headway.flows.world import World
+from headway.model.artifact import Artifact, Envelope, Signature
+from headway.model.commit import Commit
+from headway.model.deployment import DeployOrder, InstanceState
+from headway.model.errors import Drifted, Invalid, Refused, Unreachable
+from headway.model.pipeline import JobOrder, JobResult, StepResult, Upload
+from headway.model.routing import Endpoint, Routed, Routing
+from headway.model.service import HttpTest
+from headway.model.window import Counts, Snapshot, VersionCounts
+from headway.ports.probe import Answer
+from tests.fakes.memory_journal import VirtualClock
+
+BOUNDS = (5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0)
+
+
+@dataclass
+class FakeSource:
+    files: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def commit(self, repo: str, revision: str) -> Commit:
+        if revision not in self.files:
+            raise Invalid(f"unknown revision {revision!r}", code="unknown-revision")
+        return Commit(revision, repo, "refs/heads/main", "ana", f"change {revision}", "")
+
+    def read(self, repo: str, sha: str, path: str) -> bytes:
+        if path not in self.files[sha]:
+            raise Invalid(f"`{path}` is not in {sha}", code="missing-file")
+        return self.files[sha][path].encode()
+
+    def checkout(self, repo: str, sha: str, into: str) -> None:
+        for path, text in self.files[sha].items():
+            file = Path(into) / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+
+
+@dataclass
+class FakeRunner:
+    red: set[str] = field(default_factory=set)
+    ledger: list[tuple[str, str]] = field(default_factory=list)
+
+    def run(self, order: JobOrder) -> JobResult:
+        self.ledger.append((order.run, order.job.id))
+        good = order.job.id not in self.red
+        outcome: Any = "success" if good else "failure"
+        step = StepResult(
+            "0", "make", outcome, 0 if good else 1, 0.1, "log", "" if good else "boom"
+        )
+        uploads = (Upload("dist", f"/uploads/{order.sha}"),) if good else ()
+        return JobResult(order.job.id, outcome, (step,), uploads, 1.0, 2.0)
+
+
+@dataclass
+class FakeStore:
+    content: dict[str, str] = field(default_factory=dict)
+    statements: dict[str, list[Envelope]] = field(default_factory=dict)
+    tampered: set[str] = field(default_factory=set)
+
+    def pack(self, folder: str, annotations: dict[str, str]) -> Artifact:
+        digest = "sha256:" + hashlib.sha256(folder.encode()).hexdigest()
+        self.content[digest] = folder
+        return Artifact(digest, "application/vnd.oci.image.manifest.v1+json", 1)
+
+    def verify(self, digest: str) -> Artifact:
+        if digest not in self.content:
+            raise Invalid(f"no artifact {digest}", code="missing-artifact")
+        if digest in self.tampered:
+            raise Refused(f"{digest} was changed after it was stored", code="tampered")
+        return Artifact(digest, "", 1)
+
+    def unpack(self, digest: str, into: str) -> None:
+        self.verify(digest)
+
+    def attach(self, digest: str, envelope: Envelope) -> str:
+        self.statements.setdefault(digest, []).append(envelope)
+        return "sha256:" + hashlib.sha256(envelope.payload).hexdigest()
+
+    def attached(self, digest: str) -> tuple[Envelope, ...]:
+        return tuple(self.statements.get(digest, ()))
+
+
+class FakeSigner:
+    def sign(self, payload: bytes, payload_type: str) -> Envelope:
+        return Envelope(payload_type, payload, (Signature("key-1", self._mac(payload)),))
+
+    def verify(self, envelope: Envelope) -> str:
+        if envelope.signatures[0].sig != self._mac(envelope.payload):
+            raise Refused("the signature does not fit", code="bad-signature")
+        return envelope.signatures[0].keyid
+
+    @staticmethod
+    def _mac(payload: bytes) -> bytes:
+        return hashlib.sha256(b"secret" + payload).digest()
+
+
+@dataclass
+class FakeTarget:
+    """Instances start at once; `unready` releases never get ready."""
+
+    clock: VirtualClock
+    instances: dict[tuple[str, str], dict[str, InstanceState]] = field(default_factory=dict)
+    generations: dict[tuple[str, str], int] = field(default_factory=dict)
+    unready: set[str] = field(default_factory=set)
+    dying: set[str] = field(default_factory=set)
+    ledger: list[tuple[int, str, str]] = field(default_factory=list)
+    peak: int = 0
+    low: int = 99
+    port: int = 20000
+
+    def _fence(self, place: tuple[str, str], generation: int) -> None:
+        if generation < self.generations.get(place, 0):
+            raise Drifted(f"generation {generation} is stale", code="stale-generation")
+        self.generations[place] = generation
+
+    def deploy(self, order: DeployOrder) -> tuple[InstanceState, ...]:
+        place = (order.service, order.environment)
+        self._fence(place, order.generation)
+        here = self.instances.setdefault(place, {})
+        mine = [i for i in here if here[i].release == order.release]
+        for slot in range(order.instances):
+            id = f"{order.release}-{slot}"
+            if id not in here and len(mine) < order.instances:
+                self.port += 1
+                here[id] = self._instance(order, id)
+                mine.append(id)
+                self.ledger.append((order.generation, "start", id))
+        surplus = [i for i in order.stop if i in mine] + sorted(set(mine) - set(order.stop))[::-1]
+        for id in surplus[: max(0, len(mine) - order.instances)]:
+            del here[id]
+            self.ledger.append((order.generation, "stop", id))
+        self.peak = max(self.peak, len(here))
+        return self.observe(*place)
+
+    def _instance(self, order: DeployOrder, id: str) -> InstanceState:
+        return InstanceState(
+            id, order.release, order.digest, order.generation, "127.0.0.1", self.port,
+            "starting", self.port, 0, None, self.clock.now(),
+        )  # fmt: skip
+
+    def observe(self, service: str, environment: str) -> tuple[InstanceState, ...]:
+        from dataclasses import replace
+
+        here = self.instances.get((service, environment), {})
+        phase: Any
+        seen = []
+        for one in here.values():
+            phase = "unready" if one.release in self.unready else "ready"
+            phase = "crash_loop" if one.release in self.dying else phase
+            seen.append(replace(one, phase=phase))
+        return tuple(seen)
+
+    def remove(self, service: str, environment: str, release: str, generation: int) -> None:
+        place = (service, environment)
+        self._fence(place, generation)
+        here = self.instances.get(place, {})
+        for id in [i for i in here if here[i].release == release]:
+            del here[id]
+            self.ledger.append((generation, "stop", id))
+
+    def logs(self, service: str, environment: str, instance: str, lines: int) -> str:
+        return "no log"
+
+
+@dataclass
+class FakeRouter:
+    routings: dict[tuple[str, str], Routing] = field(default_factory=dict)
+    generations: dict[tuple[str, str], int] = field(default_factory=dict)
+    ledger: list[tuple[int, tuple[tuple[str, float], ...]]] = field(default_factory=list)
+    refuse: set[str] = field(default_factory=set)
+    unreachable: int = 0
+
+    def set(self, routing: Routing) -> Routed:
+        if self.unreachable:
+            self.unreachable -= 1
+            raise Unreachable("the proxy does not answer")
+        place = (routing.service, routing.environment)
+        last = self.generations.get(place, 0)
+        if routing.generation < last:
+            raise Drifted(f"generation {routing.generation} is stale", code="stale-generation")
+        if routing.generation == last:
+            assert self.routings[place] == routing, "the same generation told two things"
+            return self._routed(place)
+        if set(routing.shares) & self.refuse:
+            raise Refused("the proxy refused the routing", code="routing-rejected")
+        assert abs(sum(routing.shares.values()) - 1) < 1e-9
+        known = {b.release: b for b in routing.backends}
+        for release, share in routing.shares.items():
+            if share > 0:
+                assert any(not e.draining for e in known[release].endpoints)
+        self.generations[place] = routing.generation
+        self.routings[place] = routing
+        self.ledger.append((routing.generation, tuple(sorted(routing.shares.items()))))
+        return self._routed(place)
+
+    def _routed(self, place: tuple[str, str]) -> Routed:
+        routing = self.routings[place]
+        return Routed(
+            routing.generation, f"g{routing.generation}", dict(routing.shares), "http://127.0.0.1:1"
+        )
+
+    def observe(self, service: str, environment: str) -> Routed | None:
+        place = (service, environment)
+        return self._routed(place) if place in self.routings else None
+
+    def in_flight(self, service: str, environment: str, endpoint: Endpoint) -> int:
+        return 0
+
+    def remove(self, service: str, environment: str, generation: int) -> None:
+        self.routings.pop((service, environment), None)
+        self.generations[(service, environment)] = generation
+
+
+@dataclass
+class Behaviour:
+    """What users see of a release: its error rate and latency factor."""
+
+    errors: float = 0.0
+    slow: float = 1.0
+
+
+@dataclass
+class FakeMetrics:
+    """Traffic at `rate` requests a second, split by the router's shares, from a seeded generator."""
+
+    router: FakeRouter
+    clock: VirtualClock
+    rate: float = 500.0
+    behaviour: dict[str, Behaviour] = field(default_factory=dict)
+    seed: int = 1
+    totals: dict[str, list[Any]] = field(default_factory=dict)
+    last: float = 0.0
+    silent: bool = False
+
+    def __post_init__(self) -> None:
+        self.rng = np.random.default_rng(self.seed)
+
+    def read(self, service: str, environment: str) -> Snapshot | None:
+        if self.silent:
+            return None
+        now = self.clock.now()
+        seconds, self.last = (now - self.last if self.last else 0.0), now
+        routing = self.router.routings.get((service, environment))
+        for release, share in routing.shares.items() if routing else ():
+            self._serve(release, self.rate * share * seconds)
+        versions = {
+            r: VersionCounts(Counts(t[0], t[1], tuple(int(b) for b in t[2])), {})
+            for r, t in self.totals.items()
+        }
+        return Snapshot(now, "proxy-1", BOUNDS, versions)
+
+    def _serve(self, release: str, mean: float) -> None:
+        how = self.behaviour.get(release, Behaviour())
+        n = int(self.rng.poisson(mean))
+        errors = int(self.rng.binomial(n, how.errors))
+        latencies = self.rng.lognormal(np.log(15.0 * how.slow), 0.5, n)
+        buckets = np.histogram(latencies, bins=[0, *BOUNDS, np.inf])[0]
+        total = self.totals.setdefault(release, [0, 0, np.zeros(len(BOUNDS) + 1)])
+        total[0] += n
+        total[1] += errors
+        total[2] = total[2] + buckets
+
+
+@dataclass
+class FakeProbe:
+    red: set[str] = field(default_factory=set)
+    asked: list[tuple[str, str]] = field(default_factory=list)
+
+    def ask(self, address: str, test: HttpTest, headers: dict[str, str]) -> Answer:
+        release = next(iter(headers.values()))
+        self.asked.append((release, test.path))
+        problem = "expected status 200, got 500" if release in self.red else ""
+        return Answer(f"{test.method} {test.path}", problem, 200, 0.01)
+
+
+@dataclass
+class FakeOutbox:
+    started: list[tuple[str, str, Any]] = field(default_factory=list)
+    woken: list[str] = field(default_factory=list)
+
+    def start(self, tx: Any, flow: str, id: str, order: Any) -> None:
+        self.started.append((flow, id, order))
+
+    def wake(self, tx: Any, id: str) -> None:
+        self.woken.append(id)
+
+    def close(self) -> None:
+        pass
+
+
+@dataclass
+class FakeParts:
+    """Every part, so that a test can make one misbehave."""
+
+    clock: VirtualClock = field(default_factory=VirtualClock)
+    source: FakeSource = field(default_factory=FakeSource)
+    runner: FakeRunner = field(default_factory=FakeRunner)
+    store: FakeStore = field(default_factory=FakeStore)
+    router: FakeRouter = field(default_factory=FakeRouter)
+    probe: FakeProbe = field(default_factory=FakeProbe)
+    outbox: FakeOutbox = field(default_factory=FakeOutbox)
+
+    def __post_init__(self) -> None:
+        self.target = FakeTarget(self.clock)
+        self.metrics = FakeMetrics(self.router, self.clock)
+        self.signer = FakeSigner()
+
+    def world(self, home: Path) -> World:
+        return World(
+            home=home,
+            builder="urn:headway:builder:test",
+            source=self.source,
+            runner=self.runner,
+            artifacts=self.store,
+            signer=self.signer,
+            targets={"local": self.target},
+            router=self.router,
+            metrics=self.metrics,
+            probe=self.probe,
+            outbox=self.outbox,  # type: ignore[arg-type]
+            clock=self.clock,
+        )
