@@ -1,0 +1,1 @@
+"""Traffic through Envoy: one proxy per environment, driven by files, believed only when asked."""

@@ -1,0 +1,194 @@
+"""The route document of a service: shares, tester header, stickiness, retries. Pure functions.
+
+Called by router. Format: Envoy API v3, `config.route.v3.RouteConfiguration`.
+
+Stickiness is a hash of something the user keeps (a header of theirs, or a cookie that the proxy
+gives out) cut by the shares: raising a share only moves the border, so nobody is thrown back. The
+rollout's name is hashed in, so that each rollout draws other users first.
+"""
+
+import hashlib
+import math
+import re
+
+from headway.adapters.envoy.admin import Json
+from headway.adapters.envoy.config import cluster_name, release_of
+from headway.model.errors import Invalid
+from headway.model.routing import Backend, Routing
+
+TOTAL = 1_000_000  # weights are millionths, so that every percentage with 4 decimals is exact
+_TYPE = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")  # RFC 9110 section 5.6.2
+
+
+def check(routing: Routing) -> None:
+    """Raises Invalid (`bad-routing`) for a routing that cannot be meant; nothing was changed."""
+    releases = [b.release for b in routing.backends]
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,62}", routing.service):
+        raise _bad(routing, f"`{routing.service}` is no service name")
+    for release in releases:
+        if not _NAME.fullmatch(release):
+            raise _bad(routing, f"`{release}` is no release name")
+    for name in filter(None, (routing.sticky_header, routing.sticky_cookie, routing.tester_header)):
+        if not _TOKEN.fullmatch(name):
+            raise _bad(routing, f"`{name}` is no name for a header or a cookie")
+    if len(set(releases)) != len(releases):
+        raise _bad(routing, "a release is named twice")
+    if unknown := set(routing.shares) - set(releases):
+        raise _bad(routing, f"no backend for {', '.join(sorted(unknown))}")
+    _check_shares(routing)
+
+
+def _check_shares(routing: Routing) -> None:
+    shares = routing.shares.values()
+    if not all(math.isfinite(s) and 0 <= s <= 1 for s in shares) or abs(sum(shares) - 1) > 1e-9:
+        raise _bad(routing, f"the shares {dict(routing.shares)} are not parts of 1")
+    for backend in routing.backends:
+        live = [e for e in backend.endpoints if not e.draining]
+        if routing.shares.get(backend.release, 0.0) > 0 and not live:
+            raise _bad(
+                routing, f"{backend.release} has a share but no instance that is not drained"
+            )
+    if unheld := [r for r, s in routing.shares.items() if 0 < s < 1 / TOTAL]:
+        raise _bad(routing, f"the share of {unheld[0]} is less than one in {TOTAL}")
+
+
+def _bad(routing: Routing, why: str) -> Invalid:
+    what = f"This routing of {routing.service} in {routing.environment} makes no sense"
+    return Invalid(what, why=why, code="bad-routing")
+
+
+def weights(shares: dict[str, float]) -> dict[str, int]:
+    """Shares as whole millionths that sum to TOTAL; the remainder of rounding goes to the largest.
+
+    A share > 0 stays > 0.
+    """
+    found = {release: round(share * TOTAL) for release, share in shares.items()}
+    largest = max(found, key=lambda release: (found[release], release))
+    found[largest] += TOTAL - sum(found.values())
+    return found
+
+
+def shares_of(document: Json) -> dict[str, float]:
+    """The shares that a route document (of `route_configuration`'s shape) puts in force."""
+    last = document["virtual_hosts"][0]["routes"][-1]["route"]["weighted_clusters"]["clusters"]
+    return {release_of(c["name"]): int(c.get("weight", 0)) / TOTAL for c in last}
+
+
+def route_configuration(routing: Routing, version: str) -> Json:
+    """The whole document. The version is also inside it, because Envoy takes a document with the
+    same content for the same document and keeps reporting the old version.
+    """
+    return {
+        "@type": _TYPE,
+        "name": routing.service,
+        "validate_clusters": True,
+        "ignore_port_in_host_matching": True,
+        "metadata": {"filter_metadata": {"headway": {"version": version}}},
+        "virtual_hosts": [
+            {
+                "name": routing.service,
+                "domains": _domains(routing.host),
+                "routes": [*_testers(routing), *_users(routing)],
+            }
+        ],
+    }
+
+
+def _domains(host: str | None) -> list[str]:
+    """The loopback names stay, because Headway's own tests use the service's address."""
+    return ["*"] if host is None else sorted({host.lower(), "127.0.0.1", "localhost"})
+
+
+def _testers(routing: Routing) -> list[Json]:
+    return [
+        {
+            "match": {
+                "prefix": "/",
+                "headers": [{"name": routing.tester_header, "string_match": {"exact": b.release}}],
+            },
+            "route": {"cluster": cluster_name(routing.service, b.release), **_manners(routing)},
+        }
+        for b in _sorted_backends(routing)
+    ]
+
+
+def _sorted_backends(routing: Routing) -> list[Backend]:
+    return sorted(routing.backends, key=lambda b: b.release)
+
+
+def _users(routing: Routing) -> list[Json]:
+    split = sum(share > 0 for share in routing.shares.values()) > 1
+    if split and routing.sticky_cookie:
+        return _by_cookie(routing, routing.sticky_cookie)
+    if split and routing.sticky_header:
+        return [_weighted(routing, [_header_hash(routing.sticky_header, routing.rollout)])]
+    return [_weighted(routing, [])]
+
+
+def _weighted(routing: Routing, hash_policy: list[Json]) -> Json:
+    share = weights({b.release: routing.shares.get(b.release, 0.0) for b in routing.backends})
+    clusters = [
+        {"name": cluster_name(routing.service, release), "weight": share[release]}
+        for release in sorted(share)
+    ]
+    weighted: Json = {"clusters": clusters}
+    route: Json = {"weighted_clusters": weighted, **_manners(routing)}
+    if hash_policy:
+        weighted["use_hash_policy"] = True
+        route["hash_policy"] = hash_policy
+    return {"match": {"prefix": "/"}, "route": route}
+
+
+def _header_hash(name: str, rollout: str) -> Json:
+    salted = {"pattern": {"regex": "^(.*)$"}, "substitution": f"{_salt(rollout)}/\\1"}
+    return {"header": {"header_name": name, "regex_rewrite": salted}}
+
+
+def _by_cookie(routing: Routing, name: str) -> list[Json]:
+    """Who has the cookie is placed by it. Who has none is placed by the request's own id, and gets
+    exactly that id as cookie: Envoy hashes both alike, so the first answer already is the place.
+    """
+    cookie = f"{name}-{_salt(routing.rollout)}"
+    known = _weighted(routing, [{"cookie": {"name": cookie}}])
+    pattern = rf"(.*;\s*)?{re.escape(cookie)}=[^;\s]+(;.*)?"
+    known["match"]["headers"] = [
+        {"name": "cookie", "string_match": {"safe_regex": {"regex": pattern}}}
+    ]
+    new = _weighted(routing, [{"header": {"header_name": "x-request-id"}}])
+    value = f"{cookie}=%REQ(x-request-id)%; Path=/; Max-Age=86400; HttpOnly; SameSite=Lax"
+    new["response_headers_to_add"] = [
+        {
+            "header": {"key": "set-cookie", "value": value},
+            "append_action": "APPEND_IF_EXISTS_OR_ADD",
+        }
+    ]
+    return [known, new]
+
+
+def _salt(rollout: str) -> str:
+    return hashlib.sha256(rollout.encode()).hexdigest()[:10]
+
+
+def _manners(routing: Routing) -> Json:
+    """Only what never reached the application is tried again: anything else may have had effect."""
+    return {
+        "timeout": f"{routing.timeout_seconds:.3f}s",
+        "retry_policy": {
+            "retry_on": "connect-failure,refused-stream,reset-before-request",
+            "num_retries": 2,
+            "host_selection_retry_max_attempts": 5,
+            "retry_host_predicate": [
+                {
+                    "name": "envoy.retry_host_predicates.previous_hosts",
+                    "typed_config": {
+                        "@type": "type.googleapis.com/envoy.extensions.retry.host.previous_hosts"
+                        ".v3.PreviousHostsPredicate"
+                    },
+                }
+            ],
+            "retry_back_off": {"base_interval": "0.005s", "max_interval": "0.05s"},
+        },
+    }
