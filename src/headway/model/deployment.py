@@ -5,6 +5,9 @@ from typing import Literal
 
 from headway.model.service import Health, Run
 
+# starting: runs, and nothing answers yet. ready. unready: answers badly, or not in its time.
+# stopping: was asked to end. exited: does not run now; if it is wanted, it will be started again.
+# crash_loop: died quickly several times in a row; is still tried again, ever more slowly.
 Phase = Literal["starting", "ready", "unready", "stopping", "exited", "crash_loop"]
 
 

@@ -2,7 +2,9 @@
 
 What this machine allows is found by trying, with a throw-away process: cgroup v2 with controllers,
 cgroup v1, RLIMIT_DATA (memory only, per process). The cgroups are made here; the shim only moves
-each application into them. File names and formats: cgroups(7) and the kernel's cgroup-v1/v2 pages.
+each application into them. Without limits a plain v2 cgroup is still made if it can be: by it, what
+an application left behind is found even if it became a daemon and forgot its environment. File
+names and formats: cgroups(7) and the kernel's cgroup-v1 and cgroup-v2 pages.
 """
 
 import contextlib
@@ -28,10 +30,9 @@ class Limits:
 def prepare(name: str, memory_bytes: int | None, cpu: float | None) -> Limits:
     """Make the cgroups called `name` for what is asked, by the best means that works here."""
     asked = _values(memory_bytes, cpu)
-    if not asked:
-        return Limits({})
-    for parent in _parents_v2():
-        if _make(parent / name, {k: v for two in asked.values() for k, v in two[0].items()}):
+    both = {file: value for v2, _ in asked.values() for file, value in v2.items()}
+    for parent in _parents_v2(controllers=bool(asked)):
+        if _make(parent / name, both):
             return Limits(dict.fromkeys(asked, "cgroup2"), (str(parent / name),))
     how: dict[str, str] = {}
     made: list[str] = []
@@ -97,14 +98,15 @@ def _own(controller: str) -> str:
     return ""
 
 
-def _parents_v2() -> Iterator[Path]:
+def _parents_v2(*, controllers: bool) -> Iterator[Path]:
     """Where a v2 cgroup may be made. Beside ours first: ours has processes, so it cannot split."""
-    own = _ROOT / _own("")
-    if (_ROOT / "cgroup.controllers").exists():
+    for root in (_ROOT, _ROOT / "unified"):  # `unified`: v1 has the controllers
+        own = root / _own("")
         for parent in (own.parent, own):
-            if parent.is_relative_to(_ROOT):
-                with contextlib.suppress(OSError):
-                    (parent / "cgroup.subtree_control").write_text("+memory +cpu")
+            if (parent / "cgroup.controllers").exists():
+                if controllers:
+                    with contextlib.suppress(OSError):
+                        (parent / "cgroup.subtree_control").write_text("+memory +cpu")
                 yield parent
 
 

@@ -13,7 +13,7 @@ target; state.json is what is so, written here; out.log and out.log.1 are the ap
 The application dies with the shim (PR_SET_PDEATHSIG); what it left is killed by the target, which
 starts the slot again. Facts used: prctl(2), proc(5), cgroups(7), getrlimit(2).
 """
-# ruff: noqa: PTH104,PTH108,PTH110,PTH123,PTH208
+# ruff: noqa: PTH101,PTH104,PTH108,PTH110,PTH123,PTH208
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def join(pid: int, folders: list[str]) -> str:
             with open(f"{folder}/cgroup.procs", "w", encoding="ascii") as procs:
                 procs.write(str(pid))
         except OSError as error:
-            return f"a limit is not in force: {error}"
+            return f"not in its cgroup: {error}"
     return ""
 
 
@@ -281,6 +281,7 @@ class Shim:
             os.unlink("sock")
         self.server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.server.bind("sock")
+        os.chmod("sock", 0o600)
         self.server.listen(16)
         self.server.settimeout(0)
         self.wake, wake_write = os.pipe()
@@ -360,10 +361,10 @@ class Shim:
         try:
             port = free_port(0 if self.crashes else self.state["port"])
             gate_read, gate_write = os.pipe()
+            pid = os.fork()
         except OSError as error:
-            self.retry(f"no port: {error}")
+            self.retry(f"no port or no process: {error}")
             return
-        pid = os.fork()
         if not pid:
             os.close(gate_write)
             become(self.spec, port, gate_read, self.log.write_fd)
@@ -523,7 +524,11 @@ class Shim:
         """Ask in a child, so that a slow answer holds nothing up; its exit status is the answer."""
         self.probe_due = time.monotonic() + self.spec["live_interval"]
         timeout, port = self.spec["live_timeout"], self.state["port"]
-        self.probe = os.fork()
+        try:
+            self.probe = os.fork()
+        except OSError as error:  # no answer is not a bad answer
+            self.state["trouble"] = f"no liveness probe: {error}"
+            return
         if not self.probe:
             code = 1
             try:
