@@ -24,8 +24,9 @@ A **duration** is one number and one unit: `500ms` `30s` `5m` `2h` `7d`. A **per
 
 Keys marked * may be written at the top, for every environment, and inside an environment, which
 wins: blocks merge key by key, everything else replaces, and a `rollout` of another strategy
-replaces the whole block. In three places a bare value stands for a block's first key: `run: COMMAND`,
-`health: PATH`, and `http: PATH` in a test; a step that is only a share is written bare, too.
+replaces the whole block. In three places a bare value stands for a block's first key:
+`run: COMMAND`, `health: PATH`, and `http: PATH` in a test. A step that is only a share is written
+bare, too.
 """
 _ITSELF = frozenset({"service", "schema", "owner", "kind", "description"})
 _TABLE = "\n|key|what may be written|default|meaning|\n|-|-|-|-|"
