@@ -14,14 +14,16 @@ from numpy.typing import NDArray
 from headway.analysis import dispersion, margins, roles
 from headway.analysis.dispersion import MOST_INSTANCES, Spread
 from headway.analysis.evariable import Edge, Floats, Pair, hedged, log_e
-from headway.analysis.margins import ABSOLUTE_ERRORS, Edges, Moment
+from headway.analysis.margins import ABSOLUTE_ERRORS, Edges, Growth, Moment
 from headway.analysis.memory import Memory
 from headway.histogram.survival import above, scaled
 from headway.model.service import Analysis
 from headway.model.window import Counts, VersionCounts
 
 Baseline = Literal["concurrent", "absolute", "none"]
-ODDS = np.array([1.3, 1.8, 3.0, 8.0, 40.0])
+ODDS = np.array([1.3, 1.8, 3.0, 8.0, 40.0])  # over the settled edge
+ALARM = np.array([3.0])  # over the edge of this moment: disasters are seen in the warm-up too
+ALTERNATIVES = len(ODDS) + len(ALARM)
 LONE_GROWTH = 0.4
 INSIDE = 1e-9
 
@@ -111,10 +113,9 @@ def _latency(
         if not counts[1] or not (counts[3] or sides.absolute):
             continue
         rate = float(shares[j])
-        wider = (1 + sides.forgiven(dispersion.slow_spread(past.spread, j))) / rate
-        factors = (grown.tolerated, grown.harmful)
-        low, high = (scaled(shares, bounds, j, f) * wider for f in factors)
-        edges = margins.slow_edges((low, high), moment, rate, absolute=sides.absolute)
+        wider = 1 + sides.forgiven(dispersion.slow_spread(past.spread, j))
+        ratios = _ratios(past.memory, j, grown, wider)
+        edges = margins.slow_edges(ratios, moment, rate, absolute=sides.absolute)
         bets.append(Bet(role, "", counts, rate, edges, past.spread.slow_phi, bounds[j]))
     return bets
 
@@ -126,7 +127,7 @@ def _instances(
     the total.
     """
     rate, stable = past.memory.error_rate, sides.stable.total
-    edges = margins.lone_errors(analysis, dispersion.error_spread(past.spread))
+    edges = margins.lone_errors(analysis, rate, dispersion.error_spread(past.spread))
     bets = []
     for key in sorted(sides.candidate.instances)[:MOST_INSTANCES]:
         pair = _error_counts(sides.candidate.instances[key], stable)
@@ -142,16 +143,22 @@ def _slow_instances(
         return []
     shares, bounds = past.memory.shares(), sides.bounds_ms
     rate = float(shares[j])
-    grown = margins.growth(analysis, moment, absolute=False).tolerated + LONE_GROWTH
-    edges = margins.lone_slow(
-        scaled(shares, bounds, j, grown) / rate, dispersion.slow_spread(past.spread, j)
-    )
+    grown = margins.growth(analysis, moment, absolute=False, lone=LONE_GROWTH)
+    ratios = _ratios(past.memory, j, grown, 1.0)
+    edges = margins.lone_slow(ratios, rate, dispersion.slow_spread(past.spread, j))
     phi, bets = past.spread.slow_phi, []
     for key in sorted(sides.candidate.instances)[:MOST_INSTANCES]:
         pair = _slow_counts(sides.candidate.instances[key], sides.stable.total, j)
         if sides.candidate.instances[key].buckets:
             bets.append(Bet(roles.INSTANCE_SLOW, key, pair, rate, edges, phi, bounds[j]))
     return bets
+
+
+def _ratios(memory: Memory, j: int, grown: Growth, wider: float) -> Growth:
+    """From factors on latencies to factors on the share above the bound."""
+    shares, bounds = memory.shares(), memory.bounds_ms
+    each = (grown.tolerated, grown.harmful, grown.settled)
+    return Growth(*(scaled(shares, bounds, j, f) / float(shares[j]) * wider for f in each))
 
 
 def _error_counts(candidate: Counts, stable: Counts) -> tuple[float, float, float, float]:
@@ -174,8 +181,8 @@ def score(bets: list[Bet]) -> tuple[Floats, Floats]:
     phi = _column([b.phi for b in bets])
     edge, harm = _edges(bets)
     tolerated = edge.a * rate + edge.d
-    odds = (at := np.clip(tolerated, 1e-7, 0.98)) / (1 - at) * ODDS
-    worse = odds / (1 + odds)
+    settled = _column([b.edges.settled for b in bets])
+    worse = np.hstack([_worse(settled, ODDS), _worse(tolerated, ALARM)])
     hope = _column([b.edges.hope or rate[i, 0] for i, b in enumerate(bets)])
     plays = _column([b.edges.hope is not None for b in bets]) > 0
     both = Edge(_widen(edge.a, harm.a), _widen(edge.d, harm.d), edge.fixed)
@@ -183,6 +190,12 @@ def score(bets: list[Bet]) -> tuple[Floats, Floats]:
     against = np.where(worse > tolerated + INSIDE, log_s[:, :-1], 0.0)
     harmless = plays & (hope < harm.a * rate + harm.d - INSIDE)
     return hedged(against, phi), hedged(np.where(harmless, log_s[:, -1:], 0.0), phi)[:, 0]
+
+
+def _worse(rate: Floats, odds: Floats) -> Floats:
+    at = np.clip(rate, 1e-7, 0.98)
+    better = (1 - at) / at / odds
+    return np.asarray(1 / (1 + better))
 
 
 def _pair(bets: list[Bet]) -> Pair:
@@ -198,7 +211,7 @@ def _edges(bets: list[Bet]) -> tuple[Edge, Edge]:
 
 
 def _widen(edge: Floats, harm: Floats) -> Floats:
-    return np.hstack([np.repeat(edge, len(ODDS), axis=1), harm])
+    return np.hstack([np.repeat(edge, ALTERNATIVES, axis=1), harm])
 
 
 def _column(values: list[float] | list[bool]) -> NDArray[np.float64]:

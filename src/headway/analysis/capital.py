@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from headway.analysis import roles
-from headway.analysis.bets import ODDS, Bet
+from headway.analysis.bets import ALTERNATIVES, Bet
 from headway.analysis.evariable import Floats
 
 NOTHING = -1e9  # log of no capital; finite, because JSON knows no infinity
 IDLE = ""  # the seat of capital that nobody plays with
 FIRST, EARLY, EARLY_RESTARTS = 0.4, 0.04, 14
-EMPTY = (NOTHING,) * len(ODDS)
+EMPTY = (NOTHING,) * ALTERNATIVES
 
 Account = tuple[float, ...]
 Seats = dict[str, Account]
@@ -120,7 +120,7 @@ def _diluted(kept: Seats, newcomers: list[str]) -> Seats:
 
 
 def _fund(seats: Seats, playing: list[str], amount: float) -> None:
-    each = np.log(amount / len(playing) / len(ODDS))
+    each = np.log(amount / len(playing) / ALTERNATIVES)
     for seat in playing:
         seats[seat] = _account(np.logaddexp(np.array(seats[seat]), each))
 

@@ -6,7 +6,7 @@ is proven. Time (warm-up) widens tolerances; it never narrows what must be prove
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from headway.model.pace import Pace
 from headway.model.service import Analysis
@@ -22,6 +22,7 @@ GREY = 0.2  # width of the grey zone of latencies, at least
 HOPE = 0.3  # promotion bets on a point this far between the baseline and the edge
 SPREAD_ERRORS = 2.5  # how many standard errors of the difference between instances are forgiven
 LONE_SPREAD = 3.0
+SLOW_SLACK = 0.002  # share of requests above a bound that is forgiven at any rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,10 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Edges:
-    """Both edges of a signal. `hope`: the candidate's rate that promotion bets on; None: this
-    signal takes no part in promotion. `fixed`: the baseline rate is given, not measured now.
+    """Both edges of a signal. `settled`: the rate p_c at rollback's edge once nothing is warming up
+    any more; what rollback bets on is told from there. `hope`: the candidate's rate that promotion
+    bets on; None: this signal takes no part in promotion. `fixed`: the baseline rate is given, not
+    measured now.
     """
 
     a: float
@@ -67,17 +70,20 @@ class Edges:
     harm_d: float = 0.0
     hope: float | None = None
     fixed: bool = False
+    settled: float = 0.0
 
 
 def concurrent_errors(analysis: Analysis, moment: Moment, rate: float, spread: float) -> Edges:
     """Errors of all instances. `spread`: forgiven relative difference of the instance mixes."""
     relative, absolute = analysis.errors_relative, analysis.errors_absolute
+    a, d = 1 + ROLLBACK * relative + spread, ROLLBACK * absolute
     return _with_harm(
         Edges(
-            a=1 + ROLLBACK * relative + spread,
-            d=ROLLBACK * absolute + moment.error_slack(analysis.pace),
+            a=a,
+            d=d + moment.error_slack(analysis.pace),
             harm_a=1 + (HARM * relative + spread) * moment.caution(),
             harm_d=HARM * absolute * moment.caution(),
+            settled=a * rate + d,
         ),
         rate,
     )
@@ -88,7 +94,8 @@ def absolute_errors(analysis: Analysis, moment: Moment, rate: float | None) -> E
     slack = moment.error_slack(analysis.pace)
     if rate is None:
         harm = 1 + (HARM - 1) * moment.caution()
-        return Edges(1.0, slack, harm, 0.0, hope=HOPE * ABSOLUTE_ERRORS, fixed=True)
+        hope, limit = HOPE * ABSOLUTE_ERRORS, ABSOLUTE_ERRORS
+        return Edges(1.0, slack, harm, 0.0, hope=hope, fixed=True, settled=limit)
     relative, absolute = analysis.errors_relative, analysis.errors_absolute
     return _with_harm(
         Edges(
@@ -97,6 +104,7 @@ def absolute_errors(analysis: Analysis, moment: Moment, rate: float | None) -> E
             harm_a=1 + HARM * relative * moment.caution(),
             harm_d=HARM * absolute * moment.caution(),
             fixed=True,
+            settled=(1 + relative) * rate + absolute,
         ),
         rate,
     )
@@ -104,53 +112,54 @@ def absolute_errors(analysis: Analysis, moment: Moment, rate: float | None) -> E
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """Latency factors: `tolerated` at rollback's edge, `harmful` at promotion's."""
+    """Factors on a latency, or on the share of requests above a bound: `tolerated` at rollback's
+    edge, `harmful` at promotion's, `settled` is `tolerated` after the warm-up.
+    """
 
     tolerated: float
     harmful: float
+    settled: float
 
 
-def growth(analysis: Analysis, moment: Moment, *, absolute: bool) -> Growth:
+def growth(analysis: Analysis, moment: Moment, *, absolute: bool, lone: float = 0.0) -> Growth:
     """How far latencies may have grown. Without a concurrent baseline the grey zone is given too,
     because the time of day alone moves latencies.
     """
     warm = moment.warm_latency(analysis.pace)
     margin = analysis.latency_relative
     grey = max(GREY, margin)
-    base = 1 + margin + (grey if absolute else 0.0)
-    return Growth(base + warm, base + grey + max(0.0, warm - GREY / 2))
+    base = 1 + margin + (grey if absolute else 0.0) + lone
+    return Growth(base + warm, base + grey + max(0.0, warm - GREY / 2), base)
 
 
-def slow_edges(
-    ratios: tuple[float, float], moment: Moment, rate: float, *, absolute: bool
-) -> Edges:
-    """Requests above a bound. `ratios`: by what the share `rate` is multiplied at both edges."""
+def slow_edges(grown: Growth, moment: Moment, rate: float, *, absolute: bool) -> Edges:
+    """Requests above a bound. `grown`: by what the share `rate` is multiplied."""
     caution = moment.caution()
     edges = Edges(
-        a=ratios[0],
-        d=0.002,
-        harm_a=1 + (ratios[1] - 1) * caution,
-        harm_d=0.008 * caution,
+        a=grown.tolerated,
+        d=SLOW_SLACK,
+        harm_a=1 + (grown.harmful - 1) * caution,
+        harm_d=4 * SLOW_SLACK * caution,
         fixed=absolute,
+        settled=grown.settled * rate + SLOW_SLACK,
     )
     return _with_harm(edges, rate)
 
 
-def lone_errors(analysis: Analysis, spread: float) -> Edges:
+def lone_errors(analysis: Analysis, rate: float, spread: float) -> Edges:
     """Errors of one instance against the whole stable version."""
-    return Edges(
-        a=1 + analysis.errors_relative + LONE_SPREAD * spread, d=5 * analysis.errors_absolute
-    )
+    a, d = 1 + analysis.errors_relative + LONE_SPREAD * spread, 5 * analysis.errors_absolute
+    return Edges(a, d, settled=a * rate + d)
 
 
-def lone_slow(ratio: float, spread: float) -> Edges:
+def lone_slow(grown: Growth, rate: float, spread: float) -> Edges:
     """Slow requests of one instance against the whole stable version."""
-    return Edges(a=ratio + LONE_SPREAD * spread, d=0.02)
+    wide = LONE_SPREAD * spread
+    d = 10 * SLOW_SLACK
+    return Edges(grown.tolerated + wide, d, settled=(grown.settled + wide) * rate + d)
 
 
 def _with_harm(edges: Edges, rate: float) -> Edges:
     """Promotion bets on a rate a third of the way to the edge: a better one wins sooner still."""
     hope = rate * (1 + HOPE * (edges.harm_a - 1)) + HOPE * edges.harm_d
-    return Edges(
-        edges.a, edges.d, edges.harm_a, edges.harm_d, min(0.98, max(1e-7, hope)), edges.fixed
-    )
+    return replace(edges, hope=min(0.98, max(1e-7, hope)))
