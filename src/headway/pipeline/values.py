@@ -73,7 +73,7 @@ def _check_reference(page: Page, hole: Hole, reference: Reference, at: Mark, sco
         variable = re.sub(r"[^A-Z0-9]", "_", name.upper())
         sentence = (
             f"{quoted(hole.text)} in a script runs whatever the value says. "
-            f'Write `env: {{{variable}: {hole.text}}}` and use `"${variable}"`'
+            f'Write `env: {{{variable}: "{hole.text}"}}` and use `"${variable}"`'
         )
         page.fault(at, sentence, "injection")
 
