@@ -111,7 +111,7 @@ class FakeTarget:
     generations: dict[tuple[str, str], int] = field(default_factory=dict)
     unready: set[str] = field(default_factory=set)
     dying: set[str] = field(default_factory=set)
-    ledger: list[tuple[int, str, str]] = field(default_factory=list)
+    ledger: list[tuple[str, int, str, str]] = field(default_factory=list)
     peak: int = 0
     low: int = 99
     port: int = 20000
@@ -132,11 +132,11 @@ class FakeTarget:
                 self.port += 1
                 here[id] = self._instance(order, id)
                 mine.append(id)
-                self.ledger.append((order.generation, "start", id))
+                self.ledger.append((order.environment, order.generation, "start", id))
         surplus = [i for i in order.stop if i in mine] + sorted(set(mine) - set(order.stop))[::-1]
         for id in surplus[: max(0, len(mine) - order.instances)]:
             del here[id]
-            self.ledger.append((order.generation, "stop", id))
+            self.ledger.append((order.environment, order.generation, "stop", id))
         self.peak = max(self.peak, len(here))
         return self.observe(*place)
 
@@ -164,7 +164,7 @@ class FakeTarget:
         here = self.instances.get(place, {})
         for id in [i for i in here if here[i].release == release]:
             del here[id]
-            self.ledger.append((generation, "stop", id))
+            self.ledger.append((environment, generation, "stop", id))
 
     def logs(self, service: str, environment: str, instance: str, lines: int) -> str:
         return "no log"
@@ -174,7 +174,7 @@ class FakeTarget:
 class FakeRouter:
     routings: dict[tuple[str, str], Routing] = field(default_factory=dict)
     generations: dict[tuple[str, str], int] = field(default_factory=dict)
-    ledger: list[tuple[int, tuple[tuple[str, float], ...]]] = field(default_factory=list)
+    ledger: list[tuple[str, int, dict[str, float]]] = field(default_factory=list)
     refuse: set[str] = field(default_factory=set)
     unreachable: int = 0
 
@@ -198,7 +198,7 @@ class FakeRouter:
                 assert any(not e.draining for e in known[release].endpoints)
         self.generations[place] = routing.generation
         self.routings[place] = routing
-        self.ledger.append((routing.generation, tuple(sorted(routing.shares.items()))))
+        self.ledger.append((routing.environment, routing.generation, dict(routing.shares)))
         return self._routed(place)
 
     def _routed(self, place: tuple[str, str]) -> Routed:

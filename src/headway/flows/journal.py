@@ -14,7 +14,6 @@ from contextlib import suppress
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, get_type_hints
 
 import msgspec
-import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer, SQLAlchemyDatasource
 
 from headway.model import errors
@@ -56,8 +55,9 @@ Flow = Callable[[Journal, Any, Any], None]
 class DurableJournal:
     """The journal of one running flow, on the engine."""
 
-    def __init__(self, source: SQLAlchemyDatasource) -> None:
+    def __init__(self, source: SQLAlchemyDatasource, now: Callable[[], float] = time.time) -> None:
         self._source = source
+        self._now = now
         postgres = source.engine.dialect.name == "postgresql"
         self._isolation: Any = "READ COMMITTED" if postgres else "SERIALIZABLE"
 
@@ -69,7 +69,8 @@ class DurableJournal:
         def body() -> object:
             connection = self._source.sql_session().connection()
             lock(connection)
-            return capture(in_savepoint, connection, lambda tx: fn(tx, *args, **kwargs))
+            tx = Tx(connection, self._now())
+            return capture(in_savepoint, tx, lambda: fn(tx, *args, **kwargs))
 
         options: Any = {"name": name, "isolation_level": self._isolation}
         return reveal(self._source.run_tx_step(options, body), fn)
@@ -87,10 +88,10 @@ class DurableJournal:
         DBOS.recv(TOPIC, timeout_seconds=max(0.0, seconds))
 
 
-def in_savepoint(connection: sa.Connection, fn: Callable[[Tx], R]) -> R:
+def in_savepoint(tx: Tx, fn: Callable[[], R]) -> R:
     """Run `fn` so that an error undoes its writes but not the checkpoint that records the error."""
-    with connection.begin_nested():
-        return fn(Tx(connection, time.time()))
+    with tx.connection.begin_nested():
+        return fn()
 
 
 def persist(fn: Callable[[], R], sleep: Callable[[float], None] = time.sleep) -> R:
