@@ -101,9 +101,10 @@ class Intake:
         self._count(member)
         path = self._path(member.name)
         kind = _entry_kind(member)
+        target = self._target(path, kind, member)
         self._place(path, kind)
         mode = 0o755 if kind == "folder" or member.mode & 0o100 else 0o644
-        return Entry(path, kind, mode, member.size, self._target(path, kind, member))
+        return Entry(path, kind, mode, member.size, target)
 
     def _count(self, member: Member) -> None:
         self.members += 1

@@ -49,7 +49,14 @@ Out = Callable[[bytes], object]
 
 
 class Broken(Exception):
-    """The stream is no sound archive; the text is one plain sentence part."""
+    """The stream is no sound archive, which was seen in or after the member `at` ("": none).
+
+    The text is one plain sentence part.
+    """
+
+    def __init__(self, reason: str, at: str = "") -> None:
+        super().__init__(reason)
+        self.at = at
 
 
 def write(folder: Path, out: Out, limits: Limits) -> int:
@@ -82,8 +89,19 @@ def write(folder: Path, out: Out, limits: Limits) -> int:
 def read(source: Source) -> Iterator[tuple[Member, Iterator[bytes]]]:
     """Each member and its content in pieces; what is not taken of it is skipped.
 
-    Raises Broken: a bad header, an early end, or bytes after the end of the archive.
+    Raises Broken, here or from the content: a bad header, an early end, or bytes after the end of
+    the archive.
     """
+    at = ""
+    try:
+        for member, content in _members(source):
+            at = member.name
+            yield member, _located(content, at)
+    except Broken as broken:
+        raise Broken(str(broken), at) from None
+
+
+def _members(source: Source) -> Iterator[tuple[Member, Iterator[bytes]]]:
     extra: dict[str, str] = {}
     while any(block := _exactly(source, BLOCK)):
         info = _parse(block)
@@ -127,6 +145,13 @@ def _member(info: tarfile.TarInfo, extra: dict[str, str]) -> Member:
     size = _size(extra["size"]) if "size" in extra else info.size
     name = extra.get("path", info.name)
     return Member(name, kind, size, info.mode, extra.get("linkpath", info.linkname))
+
+
+def _located(content: Iterator[bytes], at: str) -> Iterator[bytes]:
+    try:
+        yield from content
+    except Broken as broken:
+        raise Broken(str(broken), at) from None
 
 
 def _content(source: Source, size: int) -> Iterator[bytes]:

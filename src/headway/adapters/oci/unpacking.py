@@ -40,7 +40,7 @@ def ensure(archive: Archive, into: Path) -> None:
     If a member was changed or removed since, the whole folder is made anew. Raises Refused
     (`hostile-archive`, `tampered`), Drifted (`foreign-folder`), Failed (`storage-full`).
     """
-    with storage_errors(f"the folder {into}"):
+    with storage_errors(f"the folder {into}"), _broken_is_hostile():
         into.parent.mkdir(parents=True, exist_ok=True)
         with _locked(into):
             _sweep(into)
@@ -119,17 +119,11 @@ def _entries(archive: Archive) -> Iterator[tuple[Entry, Iterator[bytes]]]:
         hashed = _Hashed(file)
         zipped = archive.layer.media_type == TAR_GZIP
         source = tar.gunzipped(hashed, archive.limits) if zipped else hashed.read
-        last = ""
-        try:
-            for member, content in tar.read(source):
-                last = member.name
-                entry = intake.admit(member)
-                if isinstance(entry, Refusal):
-                    raise _hostile(f"the member {shown(entry.member)} is refused", entry.reason)
-                yield entry, content
-        except tar.Broken as broken:
-            where = f"after the member {shown(last)}" if last else "at its first member"
-            raise _hostile(f"the archive cannot be read {where}", str(broken)) from None
+        for member, content in tar.read(source):
+            entry = intake.admit(member)
+            if isinstance(entry, Refusal):
+                raise _hostile(f"the member {shown(entry.member)} is refused", entry.reason)
+            yield entry, content
         if hashed.digest() != archive.layer.digest:
             raise tampered(archive.layer.digest, "it changed while it was unpacked")
     if intake.total_bytes != archive.content_bytes:
@@ -210,6 +204,15 @@ def _refuse_foreign(into: Path) -> None:
         next=f"move {into} away, then deliver again",
         code="foreign-folder",
     )
+
+
+@contextmanager
+def _broken_is_hostile() -> Iterator[None]:
+    try:
+        yield
+    except tar.Broken as broken:
+        where = f"at the member {shown(broken.at)}" if broken.at else "at its first member"
+        raise _hostile(f"the archive cannot be read {where}", str(broken)) from None
 
 
 def _hostile(what: str, why: str) -> Refused:
