@@ -66,7 +66,7 @@ class Headway:
     @cached_property
     def world(self) -> World:
         """The adapters of this machine."""
-        source = _load("headway.source_hosts", "git")(self.home)
+        source = _load("headway.source_hosts", "git")()
         return World(
             home=self.home,
             builder=f"urn:headway:builder:{self._name}",

@@ -36,7 +36,7 @@ def postgres() -> Iterator[str]:
     run = {"check": True, "stdout": subprocess.DEVNULL, "cwd": base}
     subprocess.run(
         [*as_user, str(folder / "initdb"), "-A", "trust", "-U", "headway", "-D", str(data)], **run
-    )  # type: ignore[call-overload]  # noqa: E501
+    )  # type: ignore[call-overload]
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

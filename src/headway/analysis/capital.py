@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from headway.analysis import roles
-from headway.analysis.bets import ALTERNATIVES, Bet
+from headway.analysis.bets import Bet
 from headway.analysis.evariable import Floats
+from headway.analysis.score import ALTERNATIVES
 
 NOTHING = -1e9  # log of no capital; finite, because JSON knows no infinity
 IDLE = ""  # the seat of capital that nobody plays with

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field, replace
 
 from headway.analysis import capital as purse
 from headway.analysis import roles, words
-from headway.analysis.bets import Baseline, Bet, Past, Sides, chosen_bounds, offered, score
+from headway.analysis.bets import Baseline, Bet, Past, Sides, chosen_bounds, offered
 from headway.analysis.capital import Capital
 from headway.analysis.dispersion import Spread, learn
 from headway.analysis.margins import Moment
 from headway.analysis.memory import Memory, remember
 from headway.analysis.proof import Proof, extended, label
+from headway.analysis.score import score
 from headway.model.errors import Invalid
 from headway.model.service import Analysis
 from headway.model.verdict import Outcome, Verdict

@@ -14,11 +14,12 @@ from headway.model.pace import Pace
 from headway.model.window import Counts
 
 LEAST_REQUESTS = 30.0
+LEAST_FOR_CEILING = 300.0
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Decayed counts of the stable version. `requests` below LEAST_REQUESTS is hardly a memory."""
+    """Decayed counts of the stable version."""
 
     requests: float = 0.0
     errors: float = 0.0
@@ -31,14 +32,22 @@ class Memory:
         return (self.errors + 0.5e-3) / (self.requests + 1.0)
 
     @property
-    def knows_errors(self) -> bool:
-        """Is the error rate worth calling known?"""
-        return self.requests >= LEAST_REQUESTS
+    def error_ceiling(self) -> float | None:
+        """The highest error rate the memory can still mean (two standard errors up), to hold a
+        version to when nobody runs beside it. None: too few requests to tell.
+        """
+        if self.requests < LEAST_FOR_CEILING:
+            return None
+        return (self.errors + 2 * math.sqrt(self.errors + 1) + 1) / self.requests
 
     @property
     def knows_latency(self) -> bool:
         """Were enough latencies seen to choose bounds from?"""
         return sum(self.buckets) >= LEAST_REQUESTS
+
+    def slow_ceiling(self, share: float) -> float:
+        """By what factor a remembered share may be too low: two standard errors."""
+        return 1 + 2 * math.sqrt((1 - share) / share / sum(self.buckets))
 
     def shares(self) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         """The remembered share of requests above each bound."""

@@ -1,8 +1,147 @@
-"""The command `headway`: gathers the nouns and turns errors into text and exit codes."""
+"""The command `headway`: finds the nouns when they are needed, turns errors into exit codes.
+
+A command's module is imported when it is called; a module that does not exist is not listed.
+"""
+
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
 
 import click
 
+from headway.cli import errors
+from headway.cli.context import Context
+from headway.cli.options import equip, write_examples, write_options
+from headway.model.errors import HeadwayError
 
-@click.group()
+# name -> (module:command, its one line of help: what the command itself says first)
+DAILY = {
+    "init": ("headway.cli.init:init", "Write a first headway.yaml and a build workflow."),
+    "plan": ("headway.cli.plan:plan", "Show what would happen to a commit, and why."),
+    "deliver": ("headway.cli.deliver:deliver", "Deliver a commit and follow it."),
+    "status": ("headway.cli.status:status", "Show what runs where, since when, and what waits."),
+    "approve": ("headway.cli.approve:approve", "Approve a release for an environment."),
+    "reject": ("headway.cli.approve:reject", "Reject a release for an environment."),
+    "rollback": ("headway.cli.rollback:rollback", "Go back to the last known good release."),
+    "trace": ("headway.cli.trace:trace", "Tell the whole story of a commit, digest or release."),
+    "verify": ("headway.cli.verify:verify", "Check signature, provenance and attestations."),
+    "logs": ("headway.cli.logs:logs", "Show what a service's instances wrote."),
+    "events": ("headway.cli.events:events", "Print the event log as JSON lines."),
+    "doctor": ("headway.cli.doctor:doctor", "Check what Headway needs, each with a fix."),
+    "demo": ("headway.demo.command:demo", "Show the whole story on this machine."),
+}
+NOUNS = {
+    "server": ("headway.cli.server:server", "Run the server."),
+    "config": ("headway.cli.config:config", "Check and explain headway.yaml."),
+    "delivery": ("headway.cli.delivery:delivery", "One commit's journey along the path."),
+    "release": ("headway.cli.release:release", "An artifact with its configuration, numbered."),
+    "rollout": ("headway.cli.rollout:rollout", "Moving users to a release, step by step."),
+    "artifact": ("headway.cli.artifact:artifact", "What was built, known by its digest."),
+    "env": ("headway.cli.env:env", "The places where services run."),
+    "judge": ("headway.cli.judge:judge", "Judge windows read as JSON lines."),
+    "completion": ("headway.cli.completion:completion", "Print a completion script for a shell."),
+}
+EXAMPLES = ("headway deliver", "headway status", "headway trace HEAD_SHA", "headway demo")
+
+
+class Root(click.Group):
+    """`headway`, its commands loaded when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every command whose module exists, in the order of the tables."""
+        return [name for name, (where, _) in (DAILY | NOUNS).items() if _exists(where)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, imported now, with the common options."""
+        where, _ = (DAILY | NOUNS).get(cmd_name, ("", ""))
+        if not where or not _exists(where):
+            return None
+        if cmd_name not in self.commands:
+            module, _, attribute = where.partition(":")
+            self.commands[cmd_name] = equip(getattr(import_module(module), attribute))
+        return self.commands[cmd_name]
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Usage, examples, text, commands, options."""
+        self.format_usage(ctx, formatter)
+        write_examples(formatter, EXAMPLES)
+        self.format_help_text(ctx, formatter)
+        self.format_commands(ctx, formatter)
+        write_options(self, ctx, formatter)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Two tables, without importing any command."""
+        for heading, table in (("Daily", DAILY), ("Nouns", NOUNS)):
+            rows = [(name, text) for name, (where, text) in table.items() if _exists(where)]
+            with formatter.section(heading):
+                formatter.write_dl(rows)
+
+    def main(  # type: ignore[override]
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        *,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run one command and leave with its exit code."""
+        context = Context()
+        given = sys.argv[1:] if args is None else list(args)
+        context.json = "--json" in given
+        code = self._run(context, given, prog_name or "headway", extra)
+        if standalone_mode:
+            _leave(code, hard=context.hard_exit and args is None)
+        return code
+
+    def _run(self, context: Context, args: list[str], name: str, extra: dict[str, Any]) -> int:
+        try:
+            code = super().main(args, name, standalone_mode=False, obj=context, **extra)
+        except click.UsageError as error:
+            path = error.ctx.command_path if error.ctx else name
+            return errors.usage(context, error.format_message(), path)
+        except click.ClickException as error:
+            return errors.usage(context, error.format_message(), name)
+        except (click.Abort, KeyboardInterrupt):
+            return errors.interrupted(context)
+        except HeadwayError as error:
+            return errors.tell(context, error)
+        except BrokenPipeError:
+            _close_stdout()
+            return 1
+        except Exception as error:  # noqa: BLE001  the outermost door: nothing is swallowed
+            return errors.bug(context, error)
+        return code if isinstance(code, int) else 0
+
+
+def _exists(where: str) -> bool:
+    module = where.partition(":")[0]
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def _close_stdout() -> None:
+    """Nobody reads any more: the interpreter must not complain about it while it ends."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _leave(code: int, *, hard: bool) -> None:
+    if hard:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
+@click.group(cls=Root, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Deliver commits: build once, judge on live traffic, promote or roll back."""
+
+
+equip(main)

@@ -6,6 +6,8 @@ service's. Called by `connection` for every chunk that arrives.
 
 from dataclasses import dataclass
 
+MOST_HEAD = 65536
+
 
 class Malformed(ValueError):
     """The bytes are no HTTP/1.1 answer; says what is wrong."""
@@ -58,38 +60,63 @@ def _length(status: int, value: bytes | None) -> int | None:
     return None if value is None else int(value)
 
 
-def read(data: bytes) -> tuple[Head, int] | None:
-    """The answer at the start of `data` and how many bytes it takes; None: not complete yet.
+class Reader:
+    """One answer, as its bytes come in."""
 
-    An answer that ends with its connection is never complete here: see `until_close`.
-    Raises Malformed.
-    """
-    start = 0
-    while (end := data.find(b"\r\n\r\n", start)) >= 0:
-        head = parse_head(data[start:end])
-        start = end + 4
-        if head.status >= 200:
-            stop = _body_end(data, start, head)
-            return None if stop is None or stop > len(data) else (head, stop)
-    if len(data) - start > 65536:
-        raise Malformed("headers above 64 KiB")
-    if not b"HTTP/1.".startswith(data[start : start + 7]):
-        raise Malformed(f"no status line: {data[start : start + 60]!r}")
-    return None
+    __slots__ = ("_data", "_head", "_start")
 
+    def __init__(self) -> None:
+        self._data = b""
+        self._head: Head | None = None
+        self._start = 0
 
-def until_close(data: bytes) -> Head | None:
-    """The answer that the end of the connection completes; None if it is cut short."""
-    end = data.find(b"\r\n\r\n")
-    head = parse_head(data[:end]) if end >= 0 else None
-    ends_so = head is not None and head.length is None and not head.chunked and head.status >= 200
-    return head if ends_so else None
+    def feed(self, data: bytes) -> Head | None:
+        """More bytes; gives the head when the whole answer is here. Raises Malformed.
 
+        An answer that ends with its connection is never whole here: see `closed`.
+        """
+        self._data = self._data + data if self._data else data
+        if self._head is None:
+            self._read_head()
+        stop = self._body_end()
+        return None if stop is None or stop > len(self._data) else self._head
 
-def _body_end(data: bytes, start: int, head: Head) -> int | None:
-    if head.chunked:
-        return _chunks_end(data, start)
-    return None if head.length is None else start + head.length
+    def closed(self) -> Head | None:
+        """The connection ended: the head of the answer that this completes, None if cut short."""
+        head = self._head
+        return head if head and head.length is None and not head.chunked else None
+
+    @property
+    def received(self) -> int:
+        """Bytes so far."""
+        return len(self._data)
+
+    @property
+    def beyond(self) -> bool:
+        """Are there bytes after the whole answer?"""
+        stop = self._body_end()
+        return stop is not None and stop < len(self._data)
+
+    def _read_head(self) -> None:
+        while self._head is None and (end := self._data.find(b"\r\n\r\n", self._start)) >= 0:
+            head = parse_head(self._data[self._start : end])
+            self._start = end + 4
+            self._head = head if head.status >= 200 else None
+        if self._head is None:
+            self._check_start()
+
+    def _check_start(self) -> None:
+        if len(self._data) - self._start > MOST_HEAD:
+            raise Malformed(f"headers above {MOST_HEAD} bytes")
+        if not b"HTTP/1.".startswith(self._data[self._start : self._start + 7]):
+            raise Malformed(f"no status line: {self._data[self._start : self._start + 60]!r}")
+
+    def _body_end(self) -> int | None:
+        if self._head is None:
+            return None
+        if self._head.chunked:
+            return _chunks_end(self._data, self._start)
+        return None if self._head.length is None else self._start + self._head.length
 
 
 def _chunks_end(data: bytes, start: int) -> int | None:

@@ -6,7 +6,7 @@ It only tells its owner what happened; `open_loop` is that owner and decides wha
 import asyncio
 from typing import Protocol
 
-from headway.demo.answer import Head, Malformed, read, until_close
+from headway.demo.answer import Head, Malformed, Reader
 from headway.demo.arrivals import Shot
 
 
@@ -29,12 +29,12 @@ class Owner(Protocol):
 class Connection(asyncio.Protocol):
     """Sends a request when told so, and reads the answer."""
 
-    __slots__ = ("_data", "_owner", "_stray", "_transport", "sent_at", "shot", "usable")
+    __slots__ = ("_owner", "_reader", "_stray", "_transport", "sent_at", "shot", "usable")
 
     def __init__(self, owner: Owner) -> None:
         self._owner = owner
         self._transport: asyncio.Transport | None = None
-        self._data = b""
+        self._reader = Reader()
         self._stray = False
         self.shot: Shot | None = None
         self.sent_at = 0.0
@@ -50,7 +50,7 @@ class Connection(asyncio.Protocol):
         """Put the request on the wire; `now` is the loop's time."""
         assert self._transport is not None
         assert self.shot is None
-        self.shot, self.sent_at, self._data = shot, now, b""
+        self.shot, self.sent_at, self._reader = shot, now, Reader()
         self._transport.write(shot.data)
 
     def data_received(self, data: bytes) -> None:
@@ -59,19 +59,18 @@ class Connection(asyncio.Protocol):
             self._stray = True
             self.abort()
             return
-        self._data = self._data + data if self._data else data
         try:
-            found = read(self._data)
+            head = self._reader.feed(data)
         except Malformed as error:
             self.fail("malformed", str(error))
             return
-        if found is not None:
-            self._finish(*found)
+        if head is not None:
+            self._finish(head)
 
-    def _finish(self, head: Head, size: int) -> None:
+    def _finish(self, head: Head) -> None:
         shot, self.shot = self.shot, None
         assert shot is not None
-        self._stray = size < len(self._data)
+        self._stray = self._reader.beyond
         if head.close or self._stray:
             self.abort()
         self._owner.answered(self, shot, head)
@@ -99,10 +98,10 @@ class Connection(asyncio.Protocol):
     def _cut_short(self, exc: Exception | None) -> None:
         shot, self.shot = self.shot, None
         assert shot is not None
-        head = until_close(self._data) if exc is None else None
+        head = self._reader.closed() if exc is None else None
         if head is not None:
             self._owner.answered(self, shot, head)
         elif exc is None:
-            self._owner.broken(shot, "closed", f"after {len(self._data)} bytes of the answer")
+            self._owner.broken(shot, "closed", f"after {self._reader.received} bytes of the answer")
         else:
             self._owner.broken(shot, "reset", str(exc))

@@ -67,6 +67,10 @@ class Invalid(HeadwayError):
         super().__init__(what, why=why, next=next, code=code)
         self.problems = problems
 
+    def __str__(self) -> str:
+        more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
+        return f"{self.problems[0]}{more}" if self.problems else HeadwayError.__str__(self)
+
 
 class Refused(HeadwayError):
     """A rule says no. Asking again without a change gives the same answer."""

@@ -123,7 +123,9 @@ def _rollout(block: Block, tier: Tier, instances: int) -> RolloutPolicy:
         keep_old_seconds=block.seconds("keep_old", was.keep_old_seconds),
         max_surge=surge,
         max_unavailable=unavailable,
-        stability_seconds=block.seconds("stability", was.stability_seconds),
+        stability_seconds=block.seconds(
+            "stability", was.stability_seconds if tier == "production" else 0.0
+        ),
         deadline_seconds=block.seconds("deadline", was.deadline_seconds),
         on_fail="hold" if block.text("on_fail", was.on_fail) == "hold" else "rollback",
     )

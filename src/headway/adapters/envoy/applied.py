@@ -131,7 +131,7 @@ class Change:
         return log.stat().st_size if log.exists() else 0
 
     def _reason(self, since: int) -> str:
-        """Envoy's log lines on the refusal; it writes the log a moment after the counter."""
+        """Envoy's log entry on the refusal, which may come a moment after the counter moved."""
         for _ in range(200):
             with (self._folder / "envoy.log").open("rb") as log:
                 log.seek(since)
@@ -139,13 +139,16 @@ class Change:
             if found := re.findall(
                 r"^.*(?:rejected|[Ee]rror).*(?:\n(?!\[).*)*", text, re.MULTILINE
             ):
-                return _without_stamps(found[-1])
+                return _spoken(found[-1])
             time.sleep(0.005)
         return "the proxy gave no reason"
 
 
-def _without_stamps(line: str) -> str:
-    return re.sub(r"^(\[[^\]]*\])+ ", "", line).strip()[:600]
+def _spoken(logged: str) -> str:
+    """The sentence in a log entry, without time stamps and the dump of the refused document."""
+    text = re.sub(r"^(\[[^\]]*\])+ ", "", re.sub(r"\] \[", "][", logged)).strip()
+    text = text.rpartition("\n: ")[2].rpartition("update rejected: ")[2]
+    return re.sub(r"\s*goo\.gle/debug\w+\s*", " ", text)[:600]
 
 
 def _refusals(found: Json) -> int:

@@ -138,13 +138,14 @@ class EnvoyProxy:
         """`alive` stays open, and so locked, in the child alone."""
         arguments = [str(binary), "-c", str(self.folder / "bootstrap.yaml"), "--concurrency", "1"]
         arguments += ["--disable-hot-restart", "--drain-time-s", str(_DRAIN_SECONDS)]
-        arguments += ["-l", "warning", "--log-path", str(self.folder / "envoy.log")]
-        with (self.folder / "envoy.err").open("ab") as err:
+        arguments += ["-l", "warning"]
+        # Not --log-path: that is written up to 10 s later, and reasons are looked for in the log.
+        with (self.folder / "envoy.log").open("ab") as log:
             child = subprocess.Popen(
                 arguments,
                 stdin=subprocess.DEVNULL,
-                stdout=err,
-                stderr=err,
+                stdout=log,
+                stderr=log,
                 cwd="/",
                 start_new_session=True,
                 pass_fds=(alive,),

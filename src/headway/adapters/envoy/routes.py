@@ -20,6 +20,7 @@ TOTAL = 1_000_000  # weights are millionths, so that every percentage with 4 dec
 _TYPE = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
+_LONGEST = 86_400.0
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")  # RFC 9110 section 5.6.2
 
 
@@ -38,6 +39,8 @@ def check(routing: Routing) -> None:
         raise _bad(routing, "a release is named twice")
     if unknown := set(routing.shares) - set(releases):
         raise _bad(routing, f"no backend for {', '.join(sorted(unknown))}")
+    if not 0 < routing.timeout_seconds <= _LONGEST:
+        raise _bad(routing, f"a timeout of {routing.timeout_seconds} s")
     _check_shares(routing)
 
 

@@ -38,7 +38,7 @@ def recognise(folder: Path) -> Kit | None:
     if kit is None:
         return None
     command = _procfile(folder)
-    if command:
+    if command and kit.found != "Procfile":
         kit = replace(kit, found=f"{kit.found}, Procfile", run=command, doubt="")
     return replace(kit, health=_health(folder))
 
