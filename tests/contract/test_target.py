@@ -19,7 +19,7 @@ from typing import TypeVar
 
 import pytest
 
-from headway.adapters.local import shim
+from headway.adapters.local import shim, slots
 from headway.adapters.local.target import LocalTarget
 from headway.model.deployment import DeployOrder, InstanceState
 from headway.model.errors import Drifted, Invalid
@@ -513,6 +513,13 @@ def test_a_killed_shim_is_replaced_and_its_application_too(world: World, healer:
         assert len(left) <= 1, "only a daemon without an environment may be lost"
     assert second.pid != first.pid
     assert [line["why"] for line in world.ledger()] == ["first", "restart"]
+
+
+def test_clearing_up_spares_what_a_living_shim_started(world: World) -> None:
+    """A shim launched by a server that was killed may come up while another one clears up."""
+    (one,) = world.ready(world.order())
+    slots.clear(slots.Slot(world.slot()))
+    assert alive(one.pid or 0)
 
 
 def test_a_recorded_pid_that_is_somebody_elses_is_not_believed(world: World) -> None:
