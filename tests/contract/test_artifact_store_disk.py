@@ -87,6 +87,96 @@ def _sizes(folder: Path) -> list[Path]:
     return []
 
 
+_TOUCHES = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.symlink"}
+
+
+def _killed_at(point: int, call: Callable[[], object]) -> bool:
+    """Do it in a process that is killed right before it touches the disk for the nth time.
+
+    False: it was finished before that.
+    """
+    process = os.fork()
+    if process == 0:
+        left = point
+
+        def count(event: str, _: object) -> None:
+            nonlocal left
+            if event in _TOUCHES:
+                left -= 1
+                if left < 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        status = 1
+        try:
+            sys.addaudithook(count)
+            call()
+            status = 0
+        finally:
+            os._exit(status)
+    status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    assert status in {0, -signal.SIGKILL}
+    return status != 0
+
+
+def _kill_sweep(call: Callable[[], object], check: Callable[[], object]) -> int:
+    """Kill `call` at every point, `check` after each; the number of points."""
+    point = 0
+    while _killed_at(point, call):
+        check()
+        point += 1
+    check()
+    return point
+
+
+def test_killed_at_every_touch_of_the_disk_the_store_stays_whole(
+    store: OciLayout, app: Path, tmp_path: Path
+) -> None:
+    """Killed again and again, each time one touch later, on what the last attempt left behind."""
+    first = store.pack(str(app), {})
+    store.attach(first.digest, statement(1))
+    root = tmp_path / "store"
+
+    def whole() -> None:
+        assert store.verify(first.digest) == first
+        assert statement(1) in store.attached(first.digest)
+        for stored in store.list():
+            assert store.verify(stored.artifact.digest) == stored.artifact
+            assert all(store.resolve(tag) == stored.artifact.digest for tag in stored.tags)
+
+    (app / "run").write_text("next")
+    points = _kill_sweep(lambda: store.pack(str(app), {}), whole)
+    points += _kill_sweep(lambda: store.attach(first.digest, statement(2)), whole)
+    points += _kill_sweep(lambda: store.tag("shop-1", first.digest), whole)
+    assert points >= 40
+    assert store.attached(first.digest) == (statement(1), statement(2))
+    assert store.resolve("shop-1") == first.digest
+    assert len(store.list()) == 2
+    assert not list((root / ".incoming").iterdir())
+
+
+def test_killed_at_every_touch_of_the_disk_a_tree_is_whole_or_absent(
+    store: OciLayout, app: Path, tmp_path: Path
+) -> None:
+    """First into nothing, then in the place of another artifact's tree."""
+    tree = tmp_path / "out" / "tree"
+    old = files_of(app)
+    first = store.pack(str(app), {}).digest
+    (app / "run").write_text("next")
+    (app / "none").unlink()
+    new = files_of(app)
+    second = store.pack(str(app), {}).digest
+
+    def whole() -> None:
+        assert not tree.exists() or files_of(tree) in (old, new)
+
+    points = _kill_sweep(lambda: store.unpack(first, str(tree)), whole)
+    assert files_of(tree) == old
+    points += _kill_sweep(lambda: store.unpack(second, str(tree)), whole)
+    assert files_of(tree) == new
+    assert points >= 40
+    assert len(list(tree.parent.iterdir())) == 3
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A real file system of 512 KiB; only root may make one."""

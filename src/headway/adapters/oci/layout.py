@@ -235,7 +235,7 @@ def storage_errors(what: str) -> Iterator[None]:
     except OSError as error:
         full = error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
         raise Failed(
-            f"{what} cannot be written: {'the disk is full' if full else error.strerror}",
+            f"{what} failed: {'the disk is full' if full else error.strerror}",
             why=f"{error.strerror}: {error.filename}" if error.filename else str(error.strerror),
             next="free some space, then deliver the commit again" if full else "headway doctor",
             code="storage-full" if full else "storage",
