@@ -1,0 +1,60 @@
+"""All bets of a window scored at once: bets are rows, alternatives columns. Called by `judge`."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headway.analysis.bets import Bet
+from headway.analysis.evariable import Edge, Floats, Pair, hedged, log_e
+from headway.analysis.margins import Edges
+
+ODDS = np.array([1.3, 1.8, 3.0, 8.0, 40.0])  # over the settled edge
+ALARM = np.array([3.0])  # over the edge of this moment: disasters are seen in the warm-up too
+ALTERNATIVES = len(ODDS) + len(ALARM)
+INSIDE = 1e-9
+
+
+def score(bets: list[Bet]) -> tuple[Floats, Floats]:
+    """Log e-values: of rollback, bets x alternatives; of promotion, one per bet (0 without part).
+
+    An alternative inside the null bets nothing, otherwise its e-value would explode for a good
+    candidate.
+    """
+    rate = np.clip(_column([b.rate for b in bets]), 1e-7, 0.98)
+    phi = _column([b.phi for b in bets])
+    edge, harm = _edges(bets)
+    tolerated = edge.a * rate + edge.d
+    settled = _column([b.edges.settled for b in bets])
+    worse = np.hstack([_worse(settled, ODDS), _worse(tolerated, ALARM)])
+    hope = _column([b.edges.hope or rate[i, 0] for i, b in enumerate(bets)])
+    plays = _column([b.edges.hope is not None for b in bets]) > 0
+    both = Edge(_widen(edge.a, harm.a), _widen(edge.d, harm.d), edge.fixed)
+    log_s = log_e(_pair(bets), np.hstack([worse, hope]), rate, both)
+    against = np.where(worse > tolerated + INSIDE, log_s[:, :-1], 0.0)
+    harmless = plays & (hope < harm.a * rate + harm.d - INSIDE)
+    return hedged(against, phi), hedged(np.where(harmless, log_s[:, -1:], 0.0), phi)[:, 0]
+
+
+def _worse(rate: Floats, odds: Floats) -> Floats:
+    at = np.clip(rate, 1e-7, 0.98)
+    better = (1 - at) / at / odds
+    return np.asarray(1 / (1 + better))
+
+
+def _pair(bets: list[Bet]) -> Pair:
+    return Pair(*(_column([b.counts[i] for b in bets]) for i in range(4)))
+
+
+def _edges(bets: list[Bet]) -> tuple[Edge, Edge]:
+    fixed = _column([b.edges.fixed for b in bets]) > 0
+    edge = Edge(_column([b.edges.a for b in bets]), _column([b.edges.d for b in bets]), fixed)
+    takes = [b.edges if b.edges.hope is not None else Edges(0, 0, 1, 0) for b in bets]
+    harm = Edge(_column([e.harm_a for e in takes]), _column([e.harm_d for e in takes]), fixed)
+    return edge, harm
+
+
+def _widen(edge: Floats, harm: Floats) -> Floats:
+    return np.hstack([np.repeat(edge, ALTERNATIVES, axis=1), harm])
+
+
+def _column(values: list[float] | list[bool]) -> NDArray[np.float64]:
+    return np.array(values, float)[:, None]
