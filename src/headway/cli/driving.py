@@ -1,0 +1,78 @@
+"""Sees a delivery through: follows it, and runs the engine here while nobody else does.
+
+Used by the commands that start or watch a delivery. Two of them at once is fine: one runs the
+engine, the other follows; if the one ends, the other takes over.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import click
+
+from headway.cli.context import Context
+from headway.cli.errors import INTERRUPTED
+from headway.cli.follow import Detached, Orphaned, Terms, follow
+from headway.cli.outcome import exit_code, summary
+from headway.model.errors import Drifted
+from headway.store.views.delivery import DeliveryView
+
+
+def finish(context: Context, ask: Callable[[], str], timeout: float | None) -> None:
+    """Ask for a delivery (`ask` gives its id), see it through, leave with its exit code."""
+    asked: list[str] = []
+
+    def id_once() -> str:
+        if not asked:
+            asked.append(ask())
+            context.note(f"delivery {asked[0]}")
+        return asked[0]
+
+    try:
+        view = see_through(context, id_once, Terms(timeout))
+    except (Detached, KeyboardInterrupt):
+        detach(context, asked[0] if asked else "")
+    else:
+        report(context, view)
+        click.get_current_context().exit(exit_code(view))
+
+
+def see_through(context: Context, id: Callable[[], str], terms: Terms) -> DeliveryView:
+    """Follow to the end, with the engine in this process if there is no other."""
+    while True:
+        try:
+            if context.headway.engine_runs():
+                return follow(context, id(), replace(terms, runs=context.headway.engine_runs))
+            return _with_engine(context, id, terms)
+        except Orphaned:
+            context.note("the process that ran this delivery is gone; going on here")
+        except Drifted as error:
+            if error.code != "engine-runs":
+                raise
+
+
+def _with_engine(context: Context, id: Callable[[], str], terms: Terms) -> DeliveryView:
+    with context.headway.engine():
+        context.hard_exit = True
+        context.note("no server runs for this home: delivering in this process")
+        return follow(context, id(), terms)
+
+
+def report(context: Context, view: DeliveryView) -> None:
+    """How it ended, on stdout."""
+    if context.json:
+        context.document(view)
+    else:
+        context.lines(summary(view))
+
+
+def detach(context: Context, id: str) -> None:
+    """Say that it goes on, and how to come back; leave with 130."""
+    if not id:
+        context.complain("interrupted; nothing was asked for")
+    else:
+        where = "at the server"
+        if context.hard_exit:
+            where = "when `headway server` or `headway deliver` runs next"
+        context.complain(f"detached; the delivery goes on {where}")
+        context.complain(f"  next: headway delivery watch {id}")
+    click.get_current_context().exit(INTERRUPTED)

@@ -1,0 +1,156 @@
+"""Each event as one plain line, for pipes, CI and logs. None: not worth a line of its own."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from headway.cli.text import marked, percent, plain, short, span
+from headway.model.event import Event
+
+
+def line(event: Event) -> str | None:
+    """`14:03:07  production  ✓ released …`, or None."""
+    told = sentence(event)
+    if told is None:
+        return None
+    # Local time, because a person reads it.
+    time = datetime.fromtimestamp(event.at).astimezone().strftime("%H:%M:%S")
+    place = event.environment or "pipeline"
+    return f"{time}  {plain(place, 40):<10}  {plain(told)}"
+
+
+def sentence(event: Event) -> str | None:
+    """What happened, in words."""
+    tell = SENTENCES.get(event.kind.partition(":")[0])
+    return tell(event, event.data) if tell else None
+
+
+Data = dict[str, Any]
+
+
+def _requested(_event: Event, data: Data) -> str:
+    ref = f" of {plain(data['ref'])}" if data["ref"] else ""
+    return f"● requested by {plain(data['by'])}: commit {short(data['sha'])}{ref}"
+
+
+def _pipeline(_event: Event, data: Data) -> str:
+    return f"● {plain(data['subject'], 80)}: jobs {', '.join(data['jobs'])}"
+
+
+def _job(_event: Event, data: Data) -> str:
+    red = [s for s in data["steps"] if s["outcome"] not in {"success", "skipped"}]
+    where = f", step {plain(red[0]['name'])}, exit {red[0]['exit']}" if red else ""
+    return f"{marked(data['outcome'])}: job {data['job']} in {span(data['seconds'])}{where}"
+
+
+def _packed(_event: Event, data: Data) -> str:
+    return f"✓ artifact {data['digest']}, {data['size_bytes']:,} bytes, signed"
+
+
+def _verified(_event: Event, data: Data) -> str:
+    word = "ok" if data["outcome"] == "PASS" else "refused"
+    return f"{marked(word)}: artifact verified: {plain(data['because'])}"
+
+
+def _quarantined(_event: Event, data: Data) -> str:
+    return f"✗ {short(data['digest'])} is quarantined here: {plain(data['because'])}"
+
+
+def _finished(_event: Event, data: Data) -> str:
+    why = f": {plain(data['because'])}" if data["because"] else ""
+    return f"{marked(data['outcome'])} after {span(data['seconds'])}{why}"
+
+
+def _gates(_event: Event, data: Data) -> str:
+    word = {"PASS": "ok", "WAIT": "waiting"}.get(data["outcome"], "refused")
+    if word == "ok":
+        gates = ", ".join(f"{g['judge']} {g['outcome']}" for g in data["gates"])
+        return f"{marked(word)}: gates: {plain(gates)}"
+    return f"{marked(word)}: {data['judge']}: {plain(data['because'])}"
+
+
+def _tests(_event: Event, data: Data) -> str:
+    word = "ok" if data["outcome"] == "PASS" else "failed"
+    if "tests" not in data:
+        return f"{marked(word)}: test workflow {plain(data['workflow'])}, job {data['job']}"
+    red = [t for t in data["tests"] if t["problem"]]
+    told = f"{marked(word)}: {len(data['tests']) - len(red)} of {len(data['tests'])} tests passed"
+    return told + (f"; {plain(red[0]['test'])}: {plain(red[0]['problem'])}" if red else "")
+
+
+def _approval(_event: Event, data: Data) -> str:
+    word = "✓ approved" if data["approved"] else "✗ rejected"
+    return f"{word} by {data['by']}: {data['reason']}"
+
+
+def _command(_event: Event, data: Data) -> str:
+    return f"● {data['by']} says {data['verb']}: {data['reason']}"
+
+
+def _cleared(_event: Event, data: Data) -> str:
+    return f"● quarantine of {short(data['digest'])} cleared by {data['by']}: {data['reason']}"
+
+
+def _started(event: Event, data: Data) -> str:
+    steps = " ".join(percent(s) for s in data["steps"])
+    against = f" against {data['stable']}" if data["stable"] else ", the first release here"
+    return f"● {event.release} starts: {data['strategy']} {steps}{against}, pace {data['pace']}"
+
+
+def _shifted(event: Event, data: Data) -> str:
+    return f"● {event.release} has {percent(data['share'])} of traffic (step {data['step'] + 1})"
+
+
+def _judged(_event: Event, data: Data) -> str:
+    share = percent(data["share"])
+    counted = f"{data['candidate_requests'] or 0} against {data['stable_requests'] or 0} requests"
+    return f"{marked(data['outcome'])} at {share}: {plain(data['because'])} ({counted} in window)"
+
+
+def _recovered(_event: Event, data: Data) -> str:
+    told = f"{data['errors']} errors of {data['requests']} requests"
+    return f"{marked(data['outcome'])}: {data['stable']} after going back: {told}"
+
+
+def _settled(_event: Event, data: Data) -> str:
+    return f"● last step reached; watching for {span(data['stability_seconds'])}"
+
+
+def _released(event: Event, data: Data) -> str:
+    return f"✓ released {event.release} at {data['address']}: {plain(data['because'])}"
+
+
+def _rolled_back(_event: Event, data: Data) -> str:
+    return f"↩ rolled back to {data['to']} in {data['milliseconds']:.0f} ms"
+
+
+def _failed(_event: Event, data: Data) -> str:
+    return f"↩ going back to {data['to'] or 'nothing'}: {plain(data['because'])}"
+
+
+SENTENCES: dict[str, Callable[[Event, Data], str]] = {
+    "delivery.requested": _requested,
+    "pipeline.started": _pipeline,
+    "job.finished": _job,
+    "artifact.packed": _packed,
+    "release.created": lambda event, _data: f"✓ release {event.release}",
+    "gates.judged": _gates,
+    "artifact.verified": _verified,
+    "artifact.quarantined": _quarantined,
+    "tests.finished": _tests,
+    "approval.decided": _approval,
+    "command.given": _command,
+    "quarantine.cleared": _cleared,
+    "rollout.started": _started,
+    "rollout.shifted": _shifted,
+    "rollout.judged": _judged,
+    "rollout.held": lambda _event, data: f"◷ held: {plain(data['because'])}",
+    "rollout.settled": _settled,
+    "release.released": _released,
+    "rollout.failed": _failed,
+    "rollout.rolled_back": _rolled_back,
+    "rollout.closed": lambda _event, data: f"✗ closed: {plain(data['because'])}",
+    "rollout.recovered": _recovered,
+    "rollout.retired": lambda _event, data: f"● the old release {data['stable']} is gone",
+    "delivery.finished": _finished,
+}
