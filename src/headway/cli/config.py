@@ -12,8 +12,8 @@ import click
 from headway import settings
 from headway.model.errors import Invalid
 from headway.settings import schema as schemas
-from headway.settings.explain import Origin, explain, key, written
 from headway.settings.keys import Key
+from headway.settings.origins import Origin, explain, key, written
 
 _PATH = click.argument("path", default=".", type=click.Path(path_type=Path))
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")

@@ -3,7 +3,7 @@
 `read` and `load` are for whoever delivers; `explain`, `schema` and `keys` are for people.
 """
 
-from headway.settings.explain import Origin, explain
+from headway.settings.origins import Origin, explain
 from headway.settings.reading import find, load, read, text_of
 
 __all__ = ["Origin", "explain", "find", "load", "read", "text_of"]

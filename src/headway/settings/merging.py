@@ -2,7 +2,7 @@
 
 Bare values are written out first, then blocks merge key by key; everything else replaces; nothing
 concatenates; a block whose `strategy` or `kind` differs replaces the whole block. The merge is of
-nodes, so each value keeps the place it came from. Called by `reading` and `explain`.
+nodes, so each value keeps the place it came from. Called by `reading`, `building` and `origins`.
 """
 
 from headway.document import Mapping, Node, Scalar

@@ -2,7 +2,7 @@
 
 `headway.schema.json` names every key that Headway will ever read, each with the issue it comes with
 (`x-issue`). Only what is in `BUILT` is published and read; the rest is refused by name. Called by
-grammar (reading), keys (telling), and `headway config schema`.
+grammar (reading), keys and origins (telling), and `headway config schema`.
 """
 
 import json
@@ -52,6 +52,8 @@ def _built(schema: Any) -> Any:
         return [_built(item) for item in schema if not _is_planned_branch(item)]
     if not isinstance(schema, dict):
         return schema
+    if "if" in schema and not is_built(schema.get("then", {})):
+        return _built(schema["else"])
     out = {name: _keyword(name, value, schema) for name, value in schema.items()}
     told = _told(schema)
     if told:

@@ -1,0 +1,166 @@
+"""The merge rule, where each value comes from, units both ways, and the page that tells of keys."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from headway import settings
+from headway.document import Mapping, plain, read
+from headway.model.errors import Invalid
+from headway.settings import origins, reference, schema, units
+from headway.settings.keys import keys
+from headway.settings.merging import effective
+
+TEXT = """\
+service: shop
+run: ./shop
+health: {path: /ready, interval: 5s}
+env: {A: 1, B: 2}
+rollout: {strategy: canary, steps: [10%, 100%], stability: 20m}
+tests: [http: /a]
+environments:
+  staging:
+    run: {instances: 1}
+    health: /other
+    env: {B: 3, C: 4}
+    rollout: {strategy: rolling, max_surge: 2}
+    tests: [http: /b, http: /c]
+  production:
+    rollout: {strategy: canary, stability: 30m}
+"""
+
+
+def merged(environment: str) -> object:
+    root = read(TEXT, "f")
+    assert isinstance(root, Mapping)
+    return plain(effective(root, environment))
+
+
+def test_one_merge_rule() -> None:
+    assert merged("staging") == {
+        "run": {"command": "./shop", "instances": 1},
+        "health": {"path": "/other", "interval": "5s"},
+        "env": {"A": 1, "B": 3, "C": 4},
+        "rollout": {"strategy": "rolling", "max_surge": 2},
+        "tests": [{"http": "/b"}, {"http": "/c"}],
+    }
+    assert merged("production") == {
+        "run": {"command": "./shop"},
+        "health": {"path": "/ready", "interval": "5s"},
+        "env": {"A": 1, "B": 2},
+        "rollout": {"strategy": "canary", "steps": ["10%", "100%"], "stability": "30m"},
+        "tests": [{"http": "/a"}],
+    }
+
+
+def rows(environment: str) -> dict[str, tuple[str, int | None]]:
+    found = origins.explain(TEXT, "f", environment)
+    return {o.key: (o.value, o.at.line if o.at else None) for o in found}
+
+
+def test_each_value_has_the_line_it_comes_from() -> None:
+    staging, production = rows("staging"), rows("production")
+    assert staging["run.command"] == ("./shop", 2)
+    assert staging["run.instances"] == ("1", 9)
+    assert staging["health.path"] == ("/other", 10)
+    assert staging["health.interval"] == ("5s", 3)
+    assert staging["health.timeout"] == ("2s", None)
+    assert (staging["env.A"], staging["env.B"]) == (("1", 4), ("3", 11))
+    assert staging["rollout.max_surge"] == ("2", 12)
+    assert "rollout.steps" not in staging
+    assert production["rollout.steps"] == ("10%, 100%", 5)
+    assert production["rollout.stability"] == ("30m", 15)
+    assert production["rollout.holdback"] == ("5%", None)
+    assert production["tests"] == ("GET /a is 200", 6)
+    assert production["tier"] == ("production", None)
+
+
+def test_values_shown_are_the_values_in_force() -> None:
+    """What `show` prints, written as a file, gives the same environment."""
+    shown = {o.key: o.value for o in origins.explain(TEXT, "f", "production")}
+    rollout = settings.read(TEXT, "f").environment("production").rollout
+    assert units.seconds(shown["rollout.stability"]) == rollout.stability_seconds
+    assert units.fraction(shown["rollout.holdback"]) == rollout.holdback
+
+
+def test_an_unknown_environment_is_refused_with_a_suggestion() -> None:
+    with pytest.raises(Invalid, match="no environment is called `prodution`") as caught:
+        origins.explain(TEXT, "f", "prodution")
+    assert "production" in caught.value.why
+
+
+def test_where_a_key_is_set() -> None:
+    found = origins.written(TEXT, "f", "rollout.stability")
+    assert [(name, at.line) for name, at in found] == [
+        ("rollout.stability", 5),
+        ("environments.production.rollout.stability", 15),
+    ]
+
+
+def test_a_key_is_found_by_its_path_or_its_last_word() -> None:
+    assert [k.path for k in origins.key("rollout.steps.share")] == ["rollout.steps[].share"]
+    assert {k.strategy for k in origins.key("rollout.bake")} == {"canary", "blue-green"}
+    assert [k.path for k in origins.key("holdback")] == ["rollout.holdback"]
+    assert {k.issue for k in origins.key("slos")} == {"judge"}
+    with pytest.raises(Invalid, match="there is no key `holdbak`"):
+        origins.key("holdbak")
+
+
+@given(st.integers(0, 10**9))
+def test_durations_are_written_as_they_are_read(milliseconds: int) -> None:
+    value = milliseconds / 1000
+    assert units.seconds(units.duration(value)) == value
+
+
+@given(st.integers(0, 1_000_000))
+def test_percentages_are_written_as_they_are_read(millionths: int) -> None:
+    value = millionths / 1_000_000
+    assert units.fraction(units.percent(value)) == pytest.approx(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "bytes_"), [("1KiB", 1024), ("512MiB", 512 << 20), ("2GiB", 2 << 30)]
+)
+def test_sizes_are_read_and_written(text: str, bytes_: int) -> None:
+    assert units.size(text) == bytes_
+    assert units.memory(bytes_) == text
+
+
+def test_fractions_are_exact() -> None:
+    assert units.fraction("99.9%") == 0.999
+    assert units.fraction("0.1%") == 0.001
+    assert units.count("7%", 100, up=True) == 7
+    assert units.count("29%", 100, up=False) == 29
+
+
+def named(part: object) -> set[str]:
+    """Every name under any `properties` of a schema, however deep."""
+    if isinstance(part, list):
+        return set().union(*map(named, part))
+    if not isinstance(part, dict):
+        return set()
+    own = set(part.get("properties", ())) if isinstance(part.get("properties"), dict) else set()
+    return own.union(*map(named, part.values()))
+
+
+def test_the_published_schema_is_one_and_holds_nothing_planned() -> None:
+    published = schema.published()
+    Draft202012Validator.check_schema(published)
+    text = str(published)
+    assert "x-issue" not in text
+    assert "x-default" not in text
+    for word in ("secrets", "slos", "schedule", "kubernetes", "shadow", "mirror", "services"):
+        assert f"'{word}'" not in text
+    assert {name.rsplit(".", 1)[-1] for name in (k.path for k in keys())} == named(published)
+
+
+def test_every_published_key_has_a_meaning_and_a_line_on_the_page() -> None:
+    page = Path(__file__).parents[3] / "docs" / "reference" / "headway-yaml.md"
+    text = page.read_text("utf-8")
+    assert text == reference.page(), "run python -m headway.settings.reference"
+    for key in keys():
+        assert key.meaning, key.path
+        assert f"|`{key.path}`" in text
