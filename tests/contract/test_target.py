@@ -19,7 +19,7 @@ from typing import TypeVar
 
 import pytest
 
-from headway.adapters.local import shim, slots
+from headway.adapters.local import limits, shim, slots
 from headway.adapters.local.target import LocalTarget
 from headway.model.deployment import DeployOrder, InstanceState
 from headway.model.errors import Drifted, Invalid
@@ -462,7 +462,12 @@ def test_children_and_daemons_end_with_their_instance(world: World) -> None:
     assert [pid for pid in family if alive(pid)] == []
 
 
-def test_a_memory_hog_is_stopped_at_its_limit(world: World) -> None:
+@pytest.mark.parametrize("cgroups", ["as here", "none"])
+def test_a_memory_hog_is_stopped_at_its_limit(
+    world: World, cgroups: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if cgroups == "none":
+        monkeypatch.setattr(limits, "_ROOT", world.content)
     run = Run(COMMAND, memory_bytes=64 << 20, stop_grace_seconds=1)
     world.target.deploy(world.order(run=run, env={"MODE": "hog"}))
     how = world.read("shop-1-1", "state.json")["limits"]
@@ -472,7 +477,8 @@ def test_a_memory_hog_is_stopped_at_its_limit(world: World) -> None:
     ends = until(lambda: world.read("shop-1-1", "state.json")["ends"])
     assert isinstance(ends, list)
     if how == {"memory": "rlimit"}:
-        assert seen.exit_status == 1  # MemoryError
+        assert seen.exit_status == 1
+        assert "MemoryError" in world.target.logs("shop", "production", seen.id)
     else:
         assert (seen.exit_status, ends[0]["why"]) == (-signal.SIGKILL, "memory")
 

@@ -203,6 +203,16 @@ def test_a_term_to_the_shim_is_a_stop_and_a_hup_is_nothing(slot: Slot) -> None:
     assert slot.state()["exit_status"] == -signal.SIGTERM
 
 
+def test_a_stop_right_after_the_start_is_not_lost(slot: Slot) -> None:
+    """A signal may come before the child has become the application."""
+    for _ in range(8):
+        slot.launch()
+        began = time.monotonic()
+        slot.ask(do="stop", grace=60, signal="TERM")
+        until(lambda: not alive(slot.state()["shim"]))
+        assert time.monotonic() - began < 50, "it took the whole grace"
+
+
 def test_stop_while_waiting_to_start_again(slot: Slot) -> None:
     slot.launch(command="exit 4")
     until(lambda: slot.state()["phase"] == "waiting")

@@ -38,6 +38,8 @@ BACKOFF_SECONDS, BACKOFF_MAX_SECONDS = 0.5, 30.0
 LIVE_FAILURES = 3
 LOG_BYTES = 4 << 20  # of out.log, and again of out.log.1
 ENDS_KEPT = 20
+BLANK: dict[str, Any] = {"starts": 0, "port": 0, "exit_status": None, "started_at": 0.0, "ends": []}
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 UP, TAKEN = b"u", b"t"  # what the shim tells the process that launched it
 EXIT_TAKEN = 3
 
@@ -188,8 +190,9 @@ class Log:
         try:
             if self.size + len(data) > LOG_BYTES:
                 os.rename("out.log", "out.log.1")
-                os.close(self.fd)
+                full = self.fd
                 self._open()
+                os.close(full)
             written = os.write(self.fd, data)
         except OSError:
             written = 0  # a full disk must not stop the application; the state tells
@@ -212,6 +215,7 @@ def be_plain() -> None:
     signal.set_wakeup_fd(-1)
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 
 def become(spec: dict[str, Any], port: int, gate: int, out: int) -> NoReturn:
@@ -269,11 +273,12 @@ class Shim:
         self.live_failures, self.was_live = 0, False
 
     def _former(self) -> dict[str, Any]:
+        """What outlives a shim: the count of starts, the last port, the ends."""
         try:
             former = json.loads(read_text("state.json"))
         except FileNotFoundError:
-            former = {"starts": 0, "port": 0, "exit_status": None, "started_at": 0.0, "ends": []}
-        return {key: former[key] for key in ("starts", "port", "exit_status", "started_at", "ends")}
+            former = {}
+        return {key: former.get(key, value) for key, value in BLANK.items()}
 
     def listen(self) -> None:
         """Answer on `sock` (mode 0600), and wake on signals."""
@@ -360,15 +365,10 @@ class Shim:
             return
         try:
             port = free_port(0 if self.crashes else self.state["port"])
-            gate_read, gate_write = os.pipe()
-            pid = os.fork()
+            pid, gate_write = self.fork(port)
         except OSError as error:
             self.retry(f"no port or no process: {error}")
             return
-        if not pid:
-            os.close(gate_write)
-            become(self.spec, port, gate_read, self.log.write_fd)
-        os.close(gate_read)
         self.began, self.main_ended = time.monotonic(), False
         self.why, self.was_live, self.live_failures = "exit", False, 0
         self.probe_due = self.began + self.spec["live_interval"]
@@ -383,6 +383,25 @@ class Shim:
             self.open_gate(gate_write)
         finally:
             os.close(gate_write)
+
+    def fork(self, port: int) -> tuple[int, int]:
+        """A child that becomes the application once `1` is written to the gate: its pid, the gate.
+        Raises OSError. A stop signal that comes too early stays pending until the child is plain.
+        """
+        gate_read, gate_write = os.pipe()
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        try:
+            pid = os.fork()
+            if not pid:
+                os.close(gate_write)
+                become(self.spec, port, gate_read, self.log.write_fd)
+        except OSError:
+            os.close(gate_write)
+            raise
+        finally:
+            os.close(gate_read)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+        return pid, gate_write
 
     def open_gate(self, gate: int) -> None:
         """Let the application run; one that is dead already is reaped like any other."""
@@ -404,7 +423,9 @@ class Shim:
         line |= {"pid": pid, "why": "first" if state["starts"] == 1 else "restart"}
         fd = os.open(spec["ledger"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
-            os.write(fd, (json.dumps(line) + "\n").encode())
+            data = (json.dumps(line) + "\n").encode()
+            if os.write(fd, data) < len(data):
+                raise OSError("the ledger took half a line")
         finally:
             os.close(fd)
 
