@@ -21,11 +21,15 @@ from headway.flows.deliver import deliver
 from headway.flows.journal import Engine, Outbox, executor_id
 from headway.flows.liveness import Liveness
 from headway.flows.revert import RevertOrder, revert
+from headway.flows.rounds import Rounds
+from headway.flows.tend import TendOrder, astray, order_tending, settled_places, tend
 from headway.flows.world import World
 from headway.model.delivery import Order
 from headway.model.errors import Drifted, Invalid
-from headway.store import database
+from headway.store import database, records
 from headway.store.database import Tx, lock
+
+TEND_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,15 +121,38 @@ class Headway:
                 {
                     "deliver": (deliver, self.world, Order),
                     "revert": (revert, self.world, RevertOrder),
+                    "tend": (tend, self.world, TendOrder),
                 }
             )
             beats = Liveness(self.db, executor, engine.recover, lambda: os._exit(70))
+            tending = Rounds("tend", TEND_SECONDS, self._tend, self.complain)
             beats.start()
+            tending.start()
             try:
                 yield engine
             finally:
+                tending.stop()
                 beats.stop()
                 engine.close()
+
+    def _tend(self) -> None:
+        """One look at every place in which nothing is rolling out."""
+        with self.reading() as connection:
+            settled = settled_places(connection)
+            found = [(p, records.release(connection, p.stable)) for p in settled]
+        for place, release in found:
+            known = release.config.environment(place.environment)
+            because = astray(self.world, place, known.target, known.run.instances)
+            if because:
+                with self.tx() as tx:
+                    order_tending(tx, self.world, place, because)
+
+    def complain(self, text: str) -> None:
+        """One line in the home's log: what went wrong beside the deliveries."""
+        folder = self.home / "log"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        with (folder / "headway.log").open("a") as log:
+            log.write(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {text}\n")
 
     def engine_runs(self) -> bool:
         """Whether some process runs flows for this home now."""

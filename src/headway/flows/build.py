@@ -65,8 +65,16 @@ def read_commit(world: World, order: Order) -> Commit:
 
 
 def read_config(world: World, order: Order) -> Service:
-    """headway.yaml of that commit."""
-    return settings.read(_text(world, order, "headway.yaml"), "headway.yaml")
+    """headway.yaml of that commit. Raises Invalid, also if it names another service."""
+    service = settings.read(_text(world, order, "headway.yaml"), "headway.yaml")
+    if order.service and service.name != order.service:
+        raise Invalid(
+            f"headway.yaml names the service `{service.name}`, this delivery is of "
+            f"`{order.service}`",
+            next=f"write `service: {order.service}`, or push to `{service.name}.git`",
+            code="other-service",
+        )
+    return service
 
 
 def plan_jobs(world: World, order: Order, service: Service) -> tuple[PlannedJob, ...]:

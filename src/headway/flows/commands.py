@@ -44,7 +44,7 @@ def request(tx: Tx, outbox: Outbox, asked: Request) -> str:
     """Start the delivery of a commit; gives its id."""
     commit = asked.commit
     id = f"del_{rollouts.ulid(tx.now)}"
-    order = Order(id, commit.repo, commit.sha, commit.ref, asked.by, asked.to)
+    order = Order(id, commit.repo, commit.sha, commit.ref, asked.by, asked.to, asked.service)
     _record(tx, order, asked.service, commit)
     outbox.start(tx, "deliver", id, order)
     return id

@@ -56,7 +56,7 @@ def decide(tx: Tx, trip: Trip, begun: Begun, seen: Seen) -> Turn:
     finding = None
     if state.phase in JUDGED:
         state, finding = _judge(tx, trip, begun, state, seen)
-    verdict = worst([_health(trip, seen), finding.verdict if finding else _silence(state)])
+    verdict = worst([finding.verdict if finding else _silence(state), _health(trip, seen)])
     suspicion = finding.suspicion if finding else False
     move = machine.next_move(state, verdict, tx.now, suspicion=suspicion)
     state = _tell(tx, trip, begun, state, move)

@@ -14,7 +14,9 @@ Verb = Literal["pause", "resume", "abort", "promote", "approve", "reject", "star
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What starts a delivery: a commit of a repository. `to` ends it after that environment."""
+    """What starts a delivery: a commit of a repository. `to` ends it after that environment;
+    `service` is the name that its headway.yaml must have.
+    """
 
     delivery: str
     repo: str
@@ -22,6 +24,7 @@ class Order:
     ref: str
     by: str
     to: str = ""
+    service: str = ""
 
 
 @dataclass(frozen=True, slots=True)

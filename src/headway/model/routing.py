@@ -1,6 +1,6 @@
 """Where requests go: the whole wanted state of one service in one environment, and what is seen."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +46,12 @@ class Routing:
 @dataclass(frozen=True, slots=True)
 class Routed:
     """Read back from the proxy, never remembered. `version` is the proxy's own word for what is in
-    force. `address` is where users reach the service (http://host:port).
+    force. `address` is where users reach the service (http://host:port). `endpoints`: the instances
+    that the proxy knows, per release.
     """
 
     generation: int
     version: str
     shares: dict[str, float]
     address: str
+    endpoints: dict[str, tuple[Endpoint, ...]] = field(default_factory=dict)

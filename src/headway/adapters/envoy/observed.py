@@ -24,7 +24,11 @@ def routed(admin: Admin, service: str) -> Routed | None:
                 return None
             version = entry["version_info"]
             where = f"http://{address[0]}:{address[1]}"
-            return Routed(generation_of(version), version, shares_of(document), where)
+            known = {
+                cluster.partition("__")[2]: tuple(endpoint(h) for h in found)
+                for cluster, found in hosts(admin, service).items()
+            }
+            return Routed(generation_of(version), version, shares_of(document), where, known)
     return None
 
 

@@ -1,0 +1,44 @@
+"""Something done again and again beside the flows: looking after places, taking in pushes.
+
+A thread of the process that runs the engine. A round that fails is told once per kind of failure
+and tried again; it never takes the process down.
+"""
+
+import threading
+from collections.abc import Callable
+
+import sqlalchemy as sa
+
+from headway.model.errors import HeadwayError
+
+
+class Rounds(threading.Thread):
+    """Calls `go` every `seconds` until stopped; `complain` gets a new complaint's text."""
+
+    def __init__(
+        self, name: str, seconds: float, go: Callable[[], None], complain: Callable[[str], None]
+    ) -> None:
+        super().__init__(name=name, daemon=True)
+        self._seconds = seconds
+        self._go = go
+        self._complain = complain
+        self._said = ""
+        self._stopped = threading.Event()
+
+    def run(self) -> None:
+        """The first round at once."""
+        while True:
+            try:
+                self._go()
+                self._said = ""
+            except (HeadwayError, OSError, sa.exc.DBAPIError) as error:
+                if str(error) != self._said:
+                    self._said = str(error)
+                    self._complain(f"{self.name}: {error}")
+            if self._stopped.wait(self._seconds):
+                return
+
+    def stop(self) -> None:
+        """No more rounds; the one that runs ends first."""
+        self._stopped.set()
+        self.join(timeout=10)
