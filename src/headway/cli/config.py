@@ -4,92 +4,93 @@ Reads headway.yaml of a folder and changes nothing. Errors are raised as Invalid
 them into text and exit codes.
 """
 
-import json
 from pathlib import Path
 
 import click
 
 from headway import settings
+from headway.cli.context import Context, pass_context
+from headway.cli.options import Noun
+from headway.cli.text import columns
 from headway.model.errors import Invalid
 from headway.settings import schema as schemas
 from headway.settings.keys import Key
 from headway.settings.origins import Origin, explain, key, written
 
 _PATH = click.argument("path", default=".", type=click.Path(path_type=Path))
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 
-@click.group()
+@click.group(
+    cls=Noun,
+    examples=(
+        "headway config check",
+        "headway config show --env production",
+        "headway config explain rollout.steps",
+    ),
+)
 def config() -> None:
-    """Read headway.yaml: check it, show what it means, explain a key.
-
-    \b
-    headway config check
-    headway config show --env production
-    headway config explain rollout.steps
-    """
+    """Read headway.yaml: check it, show what it means, explain a key."""
 
 
-@config.command()
+@config.verb("headway config check", "headway config check services/shop --json")
 @_PATH
-@_JSON
-def check(path: Path, *, as_json: bool) -> None:
+@pass_context
+def check(context: Context, path: Path) -> None:
     """Say whether headway.yaml in PATH is right, with every problem at its line."""
-    service = settings.load(path)
+    where = settings.find(path)
+    service = settings.load(where)
     names = [environment.name for environment in service.environments]
-    if as_json:
-        _document({"valid": True, "service": service.name, "environments": names})
+    if context.json:
+        context.document({"valid": True, "service": service.name, "environments": names})
     else:
-        click.echo(f"{settings.find(path).name} is right: {service.name}, {' -> '.join(names)}")
+        context.line(f"{where.name} is right: {service.name}, {' -> '.join(names)}")
 
 
-@config.command()
+@config.verb("headway config show", "headway config show --env production")
 @_PATH
 @click.option("--env", "environment", metavar="ENV", help="This environment only.")
-@_JSON
-def show(path: Path, environment: str | None, *, as_json: bool) -> None:
+@pass_context
+def show(context: Context, path: Path, environment: str | None) -> None:
     """Print what each environment gets, merged, and the line each value comes from."""
     where = settings.find(path)
     text = settings.text_of(where)
     service = settings.read(text, where.name)
     names = [environment] if environment else [e.name for e in service.environments]
     shown = {name: explain(text, where.name, name) for name in names}
-    if as_json:
+    if context.json:
         parts = [{"name": n, "values": [_value(o) for o in shown[n]]} for n in names]
-        _document({"service": service.name, "file": where.name, "environments": parts})
+        context.document({"service": service.name, "file": where.name, "environments": parts})
         return
     for name in names:
-        click.echo(f"{service.name}/{name}")
-        _table([(o.key, _line(o.value), _origin(o, where.name)) for o in shown[name]])
+        context.line(f"{service.name}/{name}")
+        rows = [(o.key, _line(o.value), _origin(o, where.name)) for o in shown[name]]
+        context.lines([f"  {row}" for row in columns(rows)])
 
 
-@config.command("explain")
+@config.verb("headway config explain rollout.steps", "headway config explain bake", name="explain")
 @click.argument("name", metavar="KEY")
 @_PATH
-@_JSON
-def explain_key(name: str, path: Path, *, as_json: bool) -> None:
+@pass_context
+def explain_key(context: Context, name: str, path: Path) -> None:
     """Tell what KEY means, its default, and where headway.yaml in PATH sets it."""
     known = key(name)
     places, problem = _places(known, path)
-    if as_json:
-        _document({"keys": [_about(k) for k in known], "set_at": places, "problem": problem})
+    if context.json:
+        about = [_about(k) for k in known]
+        context.document({"keys": about, "set_at": places, "problem": problem or None})
         return
     for one in known:
-        _tell(one)
-    for place in places:
-        click.echo(f"set here: {place['key']} at {place['file']}:{place['line']}")
+        context.lines(_told(one))
+    context.lines([f"set here: {p['key']} at {p['file']}:{p['line']}" for p in places])
     if problem:
-        click.echo(problem)
+        context.note(problem)
 
 
-@config.command()
-def schema() -> None:
+@config.verb("headway config schema > headway.schema.json")
+@pass_context
+def schema(context: Context) -> None:
     """Print the JSON Schema of what this version reads, for editors."""
-    _document(schemas.published())
-
-
-def _document(value: object) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    context.document(schemas.published())
 
 
 def _value(origin: Origin) -> dict[str, object]:
@@ -101,16 +102,9 @@ def _origin(origin: Origin, file: str) -> str:
     return f"{file}:{origin.at.line}" if origin.at else "default"
 
 
-def _table(rows: list[tuple[str, str, str]]) -> None:
-    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
-    for name, value, origin in rows:
-        click.echo(f"  {name:<{widths[0]}}  {value:<{widths[1]}}  {origin}")
-
-
 def _line(value: str) -> str:
-    """A value on one line; what cannot be printed is shown as such."""
-    joined = value.replace("\n", "\\n").replace("\t", "\\t")
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in joined)
+    """Line breaks are shown as such."""
+    return value.replace("\n", "\\n").replace("\t", "\\t")
 
 
 def _about(one: Key) -> dict[str, object]:
@@ -125,17 +119,15 @@ def _about(one: Key) -> dict[str, object]:
     }
 
 
-def _tell(one: Key) -> None:
+def _told(one: Key) -> list[str]:
     if one.issue not in schemas.BUILT:
-        click.echo(f"{one.path}: planned, not in this version")
-        return
-    click.echo(f"{one.path}: {one.meaning}" if one.meaning else one.path)
+        return [f"{one.path}: planned, not in this version"]
     facts = (("values", one.values), ("default", one.default), ("strategy", one.strategy))
-    for word, fact in facts:
-        if fact:
-            click.echo(f"  {word}: {fact}")
+    told = [f"{one.path}: {one.meaning}"]
+    told += [f"  {word}: {fact}" for word, fact in facts if fact]
     if one.in_environments:
-        click.echo("  at the top for every environment, or inside one")
+        told.append("  at the top for every environment, or inside one")
+    return told
 
 
 def _places(known: tuple[Key, ...], path: Path) -> tuple[list[dict[str, object]], str]:

@@ -1,27 +1,23 @@
 """`headway init`: a first headway.yaml and workflow for what a folder holds. Never overwrites."""
 
-import json
 import re
 from pathlib import Path
 
 import click
 
+from headway.cli.context import Context, pass_context
+from headway.cli.options import verb
 from headway.model.errors import Failed, Invalid, Refused
 from headway.settings.reading import NAME
 from headway.settings.starter import WORKFLOW, Kit, Starter, recognise, render
 from headway.settings.starter.kits import KNOWN
 
 
-@click.command()
+@verb("headway init", "headway init services/shop")
 @click.argument("path", default=".", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def init(path: Path, *, as_json: bool) -> None:
-    """Write a first headway.yaml and workflow for what is found in PATH.
-
-    \b
-    headway init
-    headway init services/shop
-    """
+@pass_context
+def init(context: Context, path: Path) -> None:
+    """Write a first headway.yaml and workflow for what is found in PATH."""
     folder = _folder(path)
     _refuse_existing(folder)
     kit = recognise(folder)
@@ -34,7 +30,7 @@ def init(path: Path, *, as_json: bool) -> None:
         )
     starter = render(kit, folder.name, _branch(folder))
     _write(folder, {NAME: starter.settings, WORKFLOW: starter.workflow})
-    _tell(kit, starter, as_json=as_json)
+    _tell(context, kit, starter)
 
 
 def _folder(path: Path) -> Path:
@@ -90,16 +86,16 @@ def _branch(folder: Path) -> str:
     return name[1] if name else "main"
 
 
-def _tell(kit: Kit, starter: Starter, *, as_json: bool) -> None:
-    if as_json:
+def _tell(context: Context, kit: Kit, starter: Starter) -> None:
+    if context.json:
         written = {"service": starter.service, "found": kit.found, "written": [NAME, WORKFLOW]}
-        click.echo(json.dumps(written | {"doubt": kit.doubt or None, "next": _NEXT}, indent=2))
+        context.document(written | {"doubt": kit.doubt or None, "next": _NEXT})
         return
-    click.echo(f"Found {kit.found}; wrote {NAME} and {WORKFLOW}.")
+    context.line(f"Found {kit.found}; wrote {NAME} and {WORKFLOW}.")
     if kit.doubt:
-        click.echo(f"Look at `run` in {NAME}: {kit.doubt}")
-    click.echo(f"Look at `health`: {kit.health} must answer 2xx when an instance is ready.")
-    click.echo(f"Next: {_NEXT}")
+        context.line(f"Look at `run` in {NAME}: {kit.doubt}")
+    context.line(f"Look at `health`: {kit.health} must answer 2xx when an instance is ready.")
+    context.line(f"Next: {_NEXT}")
 
 
 _NEXT = f"git add {NAME} {WORKFLOW} && git commit -m 'Deliver with Headway' && headway plan"
