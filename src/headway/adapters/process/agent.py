@@ -128,17 +128,19 @@ class Agent:
         self._ended.clear()
         try:
             output = Output(order["log"], order["cap"], mine)
-            pid = _start(order, theirs)
+            process = _start(order, theirs)
         except (OSError, ValueError) as error:
             os.close(mine)
             return {"code": None, "timed_out": False, "problem": f"cannot start: {error}"}
         finally:
             os.close(theirs)
         self._select.register(mine, selectors.EVENT_READ, output)
-        timed_out = self._wait(pid, order["seconds"], order["grace"])
+        timed_out = self._wait(process.pid, order["seconds"], order["grace"])
         self._drain(mine)
         output.flush()
-        code = self._ended.pop(pid)
+        # Told, so that the forgotten Popen does not wait for a child that _reap has taken.
+        process.returncode = self._ended.pop(process.pid)
+        code = process.returncode
         return {"code": code, "timed_out": timed_out, "problem": output.problem}
 
     def _wait(self, pid: int, seconds: float, grace: float) -> bool:
@@ -171,7 +173,7 @@ class Agent:
             self._turn(left)
 
 
-def _start(order: dict[str, Any], output: int) -> int:
+def _start(order: dict[str, Any], output: int) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
         order["argv"],
         cwd=order["cwd"],
@@ -180,7 +182,7 @@ def _start(order: dict[str, Any], output: int) -> int:
         stdout=output,
         stderr=output,
         start_new_session=True,
-    ).pid
+    )
 
 
 def descendants() -> list[int]:
