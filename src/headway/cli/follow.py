@@ -86,7 +86,8 @@ def _screen(context: Context, terms: Terms) -> Iterator[Show]:
         with _live(context) as show:
             yield show
     else:
-        yield lambda _view, fresh: _lines(context, fresh)
+        told: dict[str, tuple[object, ...]] = {}
+        yield lambda _view, fresh: _lines(context, fresh, told)
 
 
 def _json_lines(context: Context, fresh: list[Event]) -> None:
@@ -94,11 +95,17 @@ def _json_lines(context: Context, fresh: list[Event]) -> None:
         context.json_line(msgspec.to_builtins(event))
 
 
-def _lines(context: Context, fresh: list[Event]) -> None:
+def _lines(context: Context, fresh: list[Event], told: dict[str, tuple[object, ...]]) -> None:
+    """One line per change: a window whose verdict is that of the last one is none."""
     for event in fresh:
-        told = line(event)
-        if told is not None:
-            context.note(told)
+        if event.kind == "rollout.judged":
+            verdict = (event.data["step"], event.data["outcome"])
+            if told.get(event.subject) == verdict:
+                continue
+            told[event.subject] = verdict
+        words = line(event)
+        if words is not None:
+            context.note(words)
 
 
 @contextmanager

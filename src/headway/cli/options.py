@@ -93,17 +93,25 @@ def is_common(parameter: click.Parameter) -> bool:
 
 
 def equip(command: click.Command) -> click.Command:
-    """Give the common options to a command and to everything below it; its own names win."""
-    taken = {o for p in command.params for o in p.opts}
-    names = {p.name for p in command.params}
+    """Give the common options to a command and to everything below it; its own options win.
+
+    A command with a `--json` of its own also hears one that stands before the noun.
+    """
+    own = {o: p for p in command.params for o in p.opts}
+    if "--json" in own:
+        own["--json"].default = _wants_json
     for option in _common():
-        if option.name not in names:
-            option.opts = [o for o in option.opts if o not in taken]
+        if not own.keys() & set(option.opts):
             command.params.append(option)
     if isinstance(command, click.Group):
         for below in command.commands.values():
             equip(below)
     return command
+
+
+def _wants_json() -> bool:
+    context = click.get_current_context().find_object(Context)
+    return context is not None and context.json
 
 
 def _common() -> list[click.Option]:

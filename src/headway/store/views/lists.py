@@ -1,0 +1,291 @@
+"""Lists with filters, newest first: deliveries, releases, rollouts, artifacts, environments."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from headway.model.service import Environment
+from headway.store import records
+from headway.store.tables import deliveries, places, quarantines, releases, rollouts
+from headway.store.views.moments import at, moment
+
+LIMIT = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Empty fields filter nothing. `state` is a state or an outcome."""
+
+    service: str = ""
+    environment: str = ""
+    state: str = ""
+    limit: int = LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRow:
+    """One delivery in a list."""
+
+    id: str
+    service: str
+    commit: str
+    subject: str
+    release: str
+    environment: str
+    state: str
+    outcome: str
+    because: str
+    by: str
+    requested_at: datetime | None
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseRow:
+    """One release in a list; `environments`: where it is in charge now."""
+
+    name: str
+    service: str
+    digest: str
+    commit: str
+    author: str
+    delivery: str
+    created_at: datetime
+    environments: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutRow:
+    """One rollout in a list."""
+
+    id: str
+    service: str
+    environment: str
+    release: str
+    stable: str
+    outcome: str
+    because: str
+    delivery: str
+    started_at: datetime
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantineRow:
+    """Why a digest is, or was, refused in an environment."""
+
+    environment: str
+    because: str
+    at: datetime
+    cleared_by: str
+    cleared_reason: str
+    cleared_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactRow:
+    """One digest: its releases, and where it is quarantined."""
+
+    digest: str
+    service: str
+    commit: str
+    releases: tuple[str, ...]
+    created_at: datetime
+    quarantines: tuple[QuarantineRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentRow:
+    """A service's environment with what is in charge there and how its releases come in."""
+
+    service: str
+    environment: str
+    tier: str
+    strategy: str
+    instances: int
+    release: str
+    candidate: str
+    rollout: str
+    address: str
+    since: datetime | None
+    settings: Environment | None
+
+
+def list_deliveries(connection: sa.Connection, asked: Filter) -> list[DeliveryRow]:
+    """By service, environment, and state or outcome."""
+    t = deliveries
+    query = sa.select(t).order_by(t.c.requested_at.desc(), t.c.id.desc()).limit(asked.limit)
+    query = _where(query, asked, t.c.service, t.c.environment)
+    if asked.state:
+        query = query.where(sa.or_(t.c.state == asked.state, t.c.outcome == asked.state))
+    return [
+        DeliveryRow(
+            id=r.id,
+            service=r.service,
+            commit=r.sha,
+            subject=r.subject,
+            release=r.release,
+            environment=r.environment,
+            state=r.state,
+            outcome=r.outcome,
+            because=r.because,
+            by=r.by,
+            requested_at=moment(r.requested_at),
+            finished_at=moment(r.finished_at),
+        )
+        for r in connection.execute(query)
+    ]
+
+
+def list_releases(connection: sa.Connection, asked: Filter) -> list[ReleaseRow]:
+    """By service."""
+    t = releases
+    columns = (t.c.name, t.c.service, t.c.digest, t.c.sha, t.c.author, t.c.delivery, t.c.created_at)
+    query = sa.select(*columns).order_by(t.c.created_at.desc(), t.c.number.desc())
+    query = _where(query.limit(asked.limit), asked, t.c.service, None)
+    return [
+        ReleaseRow(
+            name=r.name,
+            service=r.service,
+            digest=r.digest,
+            commit=r.sha,
+            author=r.author,
+            delivery=r.delivery,
+            created_at=at(r.created_at),
+            environments=_in_charge(connection, r.name),
+        )
+        for r in connection.execute(query)
+    ]
+
+
+def _in_charge(connection: sa.Connection, release: str) -> tuple[str, ...]:
+    query = sa.select(places.c.environment).where(places.c.stable == release)
+    return tuple(connection.execute(query.order_by(places.c.environment)).scalars())
+
+
+def list_rollouts(connection: sa.Connection, asked: Filter) -> list[RolloutRow]:
+    """By service, environment and outcome (`running`: not decided yet)."""
+    t = rollouts
+    query = sa.select(t).order_by(t.c.started_at.desc(), t.c.id.desc()).limit(asked.limit)
+    query = _where(query, asked, t.c.service, t.c.environment)
+    if asked.state:
+        query = query.where(t.c.outcome == ("" if asked.state == "running" else asked.state))
+    return [
+        RolloutRow(
+            id=r.id,
+            service=r.service,
+            environment=r.environment,
+            release=r.release,
+            stable=r.stable,
+            outcome=r.outcome,
+            because=r.because,
+            delivery=r.delivery,
+            started_at=at(r.started_at),
+            finished_at=moment(r.finished_at) if r.outcome else None,
+        )
+        for r in connection.execute(query)
+    ]
+
+
+def list_artifacts(connection: sa.Connection, asked: Filter) -> list[ArtifactRow]:
+    """Every digest that a release names, by service."""
+    t = releases
+    first = sa.func.min(t.c.created_at).label("created_at")
+    query = sa.select(t.c.digest, t.c.service, first).group_by(t.c.digest, t.c.service)
+    query = _where(query, asked, t.c.service, None)
+    rows = connection.execute(query.order_by(first.desc()).limit(asked.limit)).all()
+    return [artifact(connection, r.digest, r.service) for r in rows]
+
+
+def artifact(connection: sa.Connection, digest: str, service: str = "") -> ArtifactRow:
+    """One digest, of one service if several have it."""
+    t = releases
+    query = sa.select(t.c.name, t.c.service, t.c.sha, t.c.created_at).where(t.c.digest == digest)
+    if service:
+        query = query.where(t.c.service == service)
+    found = connection.execute(query.order_by(t.c.created_at)).all()
+    return ArtifactRow(
+        digest=digest,
+        service=found[0].service,
+        commit=found[0].sha,
+        releases=tuple(r.name for r in found),
+        created_at=at(found[0].created_at),
+        quarantines=_quarantines(connection, digest, found[0].service),
+    )
+
+
+def _quarantines(connection: sa.Connection, digest: str, service: str) -> tuple[QuarantineRow, ...]:
+    t = quarantines
+    query = sa.select(t).where(t.c.digest == digest, t.c.service == service).order_by(t.c.seq)
+    return tuple(
+        QuarantineRow(
+            environment=r.environment,
+            because=r.because,
+            at=at(r.at),
+            cleared_by=r.cleared_by,
+            cleared_reason=r.cleared_reason,
+            cleared_at=moment(r.cleared_at),
+        )
+        for r in connection.execute(query)
+    )
+
+
+def list_environments(connection: sa.Connection, asked: Filter) -> list[EnvironmentRow]:
+    """Each service's path as its newest release has it, and places that left the path."""
+    found: list[EnvironmentRow] = []
+    for service in _services(connection, asked):
+        newest = connection.execute(
+            sa.select(releases.c.name)
+            .where(releases.c.service == service)
+            .order_by(releases.c.number.desc())
+        ).scalar()
+        path = records.release(connection, newest).config.environments if newest else ()
+        known = {e.name: e for e in path}
+        left = sorted(_places(connection, service) - set(known))
+        found += [_environment(connection, service, n, known.get(n)) for n in (*known, *left)]
+    return [e for e in found if asked.environment in {"", e.environment}]
+
+
+def _services(connection: sa.Connection, asked: Filter) -> list[str]:
+    query = sa.union(sa.select(releases.c.service), sa.select(places.c.service))
+    names = sorted(connection.execute(query).scalars())
+    return [n for n in names if asked.service in {"", n}]
+
+
+def _places(connection: sa.Connection, service: str) -> set[str]:
+    query = sa.select(places.c.environment).where(places.c.service == service)
+    return set(connection.execute(query).scalars())
+
+
+def _environment(
+    connection: sa.Connection, service: str, name: str, settings: Environment | None
+) -> EnvironmentRow:
+    place = records.place(connection, service, name)
+    return EnvironmentRow(
+        service=service,
+        environment=name,
+        tier=settings.tier if settings else "",
+        strategy=settings.rollout.strategy if settings else "",
+        instances=settings.run.instances if settings else 0,
+        release=place.stable,
+        candidate=place.candidate,
+        rollout=place.rollout,
+        address=place.address,
+        since=moment(place.since),
+        settings=settings,
+    )
+
+
+def _where(
+    query: "sa.Select[Any]",
+    asked: Filter,
+    service: "sa.ColumnElement[str]",
+    environment: "sa.ColumnElement[str] | None",
+) -> "sa.Select[Any]":
+    if asked.service:
+        query = query.where(service == asked.service)
+    if asked.environment and environment is not None:
+        query = query.where(environment == asked.environment)
+    return query

@@ -1,0 +1,229 @@
+"""One rollout in full: each step with its numbers, intervals, evidence and reason; every move.
+
+For `headway rollout show` and the analysis report of a page. The numbers come from the recorded
+windows, the reasons from the judge's recorded findings: nothing is judged again.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from headway.analysis.judge import Finding, SignalFinding
+from headway.model.event import Event
+from headway.model.rollout import Rollout
+from headway.model.window import Counts, VersionCounts, Window
+from headway.store import log, rollouts
+from headway.store.records import loads
+from headway.store.tables import rollouts as table
+from headway.store.views.moments import at, moment
+from headway.store.views.window import Side, WindowView, side, view
+
+
+@dataclass(frozen=True, slots=True)
+class StepView:
+    """One step of traffic. Totals are of its windows; `signals` are what the judge held last.
+
+    `log_evidence` of harm counts over the whole rollout; at `boundary` it is rolled back.
+    """
+
+    step: int
+    share: float
+    began_at: datetime | None
+    seconds: float | None
+    windows: int
+    candidate: Side
+    stable: Side
+    outcome: str
+    because: str
+    log_evidence: float | None
+    boundary: float | None
+    baseline: str
+    signals: tuple[SignalFinding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """A move, a hold or a person's word."""
+
+    at: datetime
+    what: str
+    step: int | None
+    because: str
+    proven: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutView:
+    """`milliseconds`: from the decision to go back until the proxy confirmed it.
+
+    `recovery`: PASS, FAIL or WAIT for the last known good afterwards.
+    """
+
+    id: str
+    delivery: str
+    service: str
+    environment: str
+    release: str
+    digest: str
+    stable: str
+    strategy: str
+    pace: str
+    holdback: float
+    phase: str
+    step: int
+    share: float
+    paused: str
+    held: str
+    outcome: str
+    because: str
+    started_at: datetime
+    finished_at: datetime | None
+    milliseconds: float | None
+    recovery: str
+    steps: tuple[StepView, ...]
+    moves: tuple[Happened, ...]
+    last_window: WindowView | None
+
+
+def read(connection: sa.Connection, id: str) -> RolloutView:
+    """The rollout with exactly this id."""
+    row = connection.execute(sa.select(table).where(table.c.id == id)).one()
+    state = loads(row.state, Rollout)
+    events = _events(connection, id, row.delivery, row.environment)
+    judged = [
+        (loads(w, Window), loads(f, Finding)) for w, f in rollouts.all_windows(connection, id)
+    ]
+    back = _data(events, "rollout.rolled_back")
+    return RolloutView(
+        id=row.id,
+        delivery=row.delivery,
+        service=row.service,
+        environment=row.environment,
+        release=row.release,
+        digest=row.digest,
+        stable=row.stable,
+        strategy=state.plan.strategy,
+        pace=state.plan.pace.name,
+        holdback=state.plan.holdback,
+        phase=state.phase,
+        step=state.at,
+        share=state.plan.steps[state.at].share if state.at >= 0 and not row.outcome else 0.0,
+        paused=state.paused,
+        held=state.held,
+        outcome=row.outcome,
+        because=row.because,
+        started_at=at(row.started_at),
+        finished_at=moment(row.finished_at) if row.outcome else None,
+        milliseconds=back.get("milliseconds"),
+        recovery=str(_data(events, "rollout.recovered").get("outcome", "")),
+        steps=_steps(state, events, judged),
+        moves=tuple(_moves(events)),
+        last_window=view(judged[-1][0]) if judged else None,
+    )
+
+
+def _events(connection: sa.Connection, id: str, delivery: str, environment: str) -> list[Event]:
+    """Of the rollout itself, and what people said to its delivery about this environment."""
+    return [
+        e
+        for e in log.any_of(connection, subject=[id], delivery=[delivery])
+        if e.subject == id or e.environment == environment
+    ]
+
+
+def _data(events: list[Event], kind: str) -> dict[str, Any]:
+    return next((e.data for e in events if e.kind == kind), {})
+
+
+def _steps(
+    state: Rollout, events: list[Event], judged: list[tuple[Window, Finding]]
+) -> tuple[StepView, ...]:
+    shifts = [e for e in events if e.kind == "rollout.shifted"]
+    ends = [*(e.at for e in shifts[1:]), _end(events)]
+    begun = {_step(e): (e.at, end) for e, end in zip(shifts, ends, strict=True)} if shifts else {}
+    return tuple(
+        _one(number, step.share, begun.get(number), [p for p in judged if p[0].step == number])
+        for number, step in enumerate(state.plan.steps)
+    )
+
+
+def _step(event: Event) -> int:
+    number: Any = event.data["step"]
+    return int(number)
+
+
+def _end(events: list[Event]) -> float:
+    over = {"release.released", "rollout.failed", "rollout.closed"}
+    return next((e.at for e in events if e.kind in over), 0.0)
+
+
+def _one(
+    number: int,
+    share: float,
+    time: tuple[float, float] | None,
+    judged: list[tuple[Window, Finding]],
+) -> StepView:
+    last = judged[-1][1] if judged else None
+    began, end = time or (0.0, 0.0)
+    return StepView(
+        step=number,
+        share=share,
+        began_at=moment(began),
+        seconds=round(end - began, 3) if end else None,
+        windows=len(judged),
+        candidate=_total([w.candidate for w, _ in judged]),
+        stable=_total([w.stable for w, _ in judged]),
+        outcome=str(last.verdict.outcome) if last else "",
+        because=last.verdict.because if last else "",
+        log_evidence=round(last.log_evidence, 4) if last else None,
+        boundary=round(last.boundary, 4) if last else None,
+        baseline=last.baseline if last else "",
+        signals=last.signals if last else (),
+    )
+
+
+def _total(sides: list[VersionCounts | None]) -> Side:
+    counts: list[Counts] = [s.total for s in sides if s is not None]
+    return side(sum(c.requests for c in counts), sum(c.errors for c in counts))
+
+
+TOLD = {
+    "rollout.started": "started",
+    "rollout.held": "held",
+    "rollout.settled": "settled",
+    "release.released": "released",
+    "rollout.failed": "failed",
+    "rollout.rolled_back": "rolled back",
+    "rollout.closed": "closed",
+    "rollout.retired": "retired",
+    "command.given": "said",
+}
+
+
+def _moves(events: list[Event]) -> list[Happened]:
+    told = []
+    for event in events:
+        data: dict[str, Any] = event.data
+        if event.kind == "rollout.moved":
+            what = str(data["type"]).replace("_", " ")
+        elif event.kind in TOLD:
+            what = TOLD[event.kind]
+        else:
+            continue
+        because = data.get("because", "")
+        if event.kind == "command.given":
+            what, because = f"{data['verb']} by {data['by']}", data["reason"]
+        step, proven = data.get("to", data.get("step")), data.get("proven")
+        number = step if isinstance(step, int) else None
+        told.append(Happened(at(event.at), what, number, str(because), proven))
+    return told
+
+
+def windows(connection: sa.Connection, id: str) -> list[WindowView]:
+    """Every judged window, in order."""
+    return [
+        view(msgspec.json.decode(w, type=Window)) for w, _ in rollouts.all_windows(connection, id)
+    ]
