@@ -14,6 +14,7 @@ from typing import TypeVar
 import pytest
 from tests.contract.oci_layouts import (
     STATEMENT,
+    blob,
     child,
     ends,
     error,
@@ -24,8 +25,11 @@ from tests.contract.oci_layouts import (
     write_app,
 )
 
+from headway.adapters.oci import unpacking
 from headway.adapters.oci.artifact_store import OciLayout
 from headway.artifact import manifest
+from headway.artifact.manifest import Descriptor
+from headway.artifact.members import Limits
 from headway.model.errors import Failed, Refused
 
 Result = TypeVar("Result")
@@ -284,6 +288,36 @@ def test_a_file_size_limit_is_a_full_disk_too(store: OciLayout, app: Path, tmp_p
 def test_a_store_that_cannot_be_made_is_one_clear_error(app: Path, tmp_path: Path) -> None:
     (tmp_path / "store").write_text("in the way")
     error(Failed, "storage", lambda: OciLayout(tmp_path / "store").pack(str(app), {}))
+
+
+def test_a_failure_between_two_blobs_takes_the_first_one_back(
+    store: OciLayout, app: Path, tmp_path: Path
+) -> None:
+    packed = OciLayout(tmp_path / "other").pack(str(app), {})
+    (tmp_path / "known").mkdir()
+    (tmp_path / "known" / "file").write_text("known")
+    store.pack(str(tmp_path / "known"), {})
+    blob(tmp_path / "store", packed.digest).mkdir()  # its manifest cannot be put in its place
+    before = layout_of(tmp_path / "store")
+    error(Failed, "storage", lambda: store.pack(str(app), {}))
+    assert layout_of(tmp_path / "store") == before
+
+
+def test_an_archive_that_changes_between_check_and_unpacking_is_refused(
+    store: OciLayout, app: Path, tmp_path: Path
+) -> None:
+    """Verified first, hashed again while it is unpacked: what was checked is what is written."""
+    packed = store.pack(str(app), {})
+    layers = {p.stat().st_size: p for p in (tmp_path / "store" / "blobs" / "sha256").iterdir()}
+    layer = layers[max(layers)]
+    changed = tmp_path / "changed"
+    changed.write_bytes(layer.read_bytes().replace(b"#!/bin/sh", b"#!/bin/zh"))
+    named = Descriptor(manifest.TAR, f"sha256:{layer.name}", layer.stat().st_size)
+    archive = unpacking.Archive(
+        packed.digest, named, packed.size_bytes, Limits(), lambda: changed.open("rb")
+    )
+    error(Refused, "tampered", lambda: unpacking.ensure(archive, tmp_path / "out" / "tree"))
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["tree.lock"]
 
 
 def test_bytes_read_are_bounded_by_what_the_manifest_says(tmp_path: Path) -> None:

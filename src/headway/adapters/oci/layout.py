@@ -122,15 +122,15 @@ class Layout:
 
         If anything fails, blobs that were not there before are taken away again.
         """
-        new: list[Path] = []
+        new = [self._incoming / "index.json"]
         try:
-            written = self._write_index(strict.dumps(index_of(index)))
+            write_synced(new[0], strict.dumps(index_of(index)))
             for one in staged:
                 place = self.blob(one.digest)
                 new += [] if place.exists() else [place]
                 one.path.replace(place)
             sync_folder(self._blobs)
-            written.replace(self._root / "index.json")
+            new[0].replace(self._root / "index.json")
         except BaseException:
             for place in new:
                 place.unlink(missing_ok=True)
@@ -156,11 +156,6 @@ class Layout:
                 temp = self._incoming / "oci-layout"
                 write_synced(temp, LAYOUT)
                 temp.replace(self._root / "oci-layout")
-
-    def _write_index(self, data: bytes) -> Path:
-        temp = self._incoming / "index.json"
-        write_synced(temp, data)
-        return temp
 
 
 class Staging:
