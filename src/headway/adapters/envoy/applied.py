@@ -64,6 +64,7 @@ class Change:
         self._admin = admin
         self._pending = pending
         self._deadline = time.monotonic() + _WITHIN_SECONDS
+        self._before = all_counters(admin, pending.service)
 
     def write(self, subscription: Subscription, document: Json) -> None:
         """Replace the file; do not wait."""
@@ -72,7 +73,7 @@ class Change:
             former = path.read_text(encoding="utf-8") if path.exists() else None
             self._pending.former.append((subscription.file, former))
             write_pending(self._folder, self._pending)
-        files.replace(path, files.dump(document))
+        files.replace(path, files.dump(document), synced=True)
 
     def apply(self, subscription: Subscription, document: Json) -> None:
         """Replace the file unless it is in force, and wait until it is.
@@ -87,10 +88,12 @@ class Change:
         Two moments, because Envoy says nothing of a new cluster's endpoints before it is told of
         the cluster, and must find the endpoints when it is.
         """
-        before = counters(self._admin, subscription)
+        before = _of(self._before, subscription)
         version = document["version_info"]
-        if before.get("version_text") == version:
+        in_force = before.get("version_text") == version
+        if in_force and (self._folder / subscription.file).exists():
             return lambda: None
+        self._before[f"{subscription.stats}version_text"] = version
         log = self._log_size()
         self.write(subscription, document)
         return lambda: self._confirm(subscription, version, _refusals(before), log)
@@ -157,11 +160,25 @@ def _refusals(found: Json) -> int:
 
 def counters(admin: Admin, subscription: Subscription) -> Json:
     """`version_text`, `config_reload` and the refusals of it; a name Envoy lacks is absent."""
-    names = "(version_text|update_rejected|update_failure|config_reload)"
-    regex = quote(f"^{re.escape(subscription.stats)}{names}$", safe="")
+    return _of(_read(admin, re.escape(subscription.stats)), subscription)
+
+
+def all_counters(admin: Admin, service: str) -> Json:
+    """The same of every file that concerns the service, by Envoy's whole names."""
+    own = [re.escape(s.stats) for s in (CLUSTERS, LISTENERS, routes_of(service))]
+    return _read(admin, "|".join([*own, rf"cluster\.{re.escape(service)}__.+\."]))
+
+
+def _read(admin: Admin, prefixes: str) -> Json:
+    names = "version_text|update_rejected|update_failure|config_reload"
+    regex = quote(f"^({prefixes})({names})$", safe="")
     found = admin.json(f"/stats?format=json&filter={regex}")["stats"]
-    prefix = len(subscription.stats)
-    return {s["name"][prefix:]: s["value"] for s in found if "name" in s}
+    return {s["name"]: s["value"] for s in found if "name" in s}
+
+
+def _of(found: Json, subscription: Subscription) -> Json:
+    prefix = subscription.stats
+    return {name[len(prefix) :]: v for name, v in found.items() if name.startswith(prefix)}
 
 
 def discovery(resources: list[Json]) -> Json:

@@ -17,13 +17,18 @@ from headway.adapters.envoy.admin import Json
 from headway.model.errors import Unreachable
 
 
-def replace(path: Path, text: str) -> None:
-    """Write `text` under a temporary name in the same folder, then rename it over `path`."""
+def replace(path: Path, text: str, *, synced: bool = False) -> None:
+    """Write `text` under a temporary name in the same folder, then rename it over `path`.
+
+    Killed at any point, the former or the new text is there. `synced`: even after a power cut; it
+    costs milliseconds of every change, so only what a proxy starts from is synced.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with temporary.open("w", encoding="utf-8") as out:
         out.write(text)
-        out.flush()
-        os.fsync(out.fileno())
+        if synced:
+            out.flush()
+            os.fsync(out.fileno())
     temporary.replace(path)
 
 

@@ -53,8 +53,7 @@ class EnvoyProxy:
         """
         if (running := self.running()) is not None:
             return running
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.folder.chmod(0o700)
+        self.make_folder()
         with files.locked(self.folder / "start.lock"):
             return self.running() or self._start(within_seconds)
 
@@ -68,6 +67,11 @@ class EnvoyProxy:
                 raise self._silent(f"it runs, but was silent for {within_seconds:.0f} s")
             time.sleep(0.005)
         return running
+
+    def make_folder(self) -> None:
+        """Its private folder."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.folder.chmod(0o700)
 
     def running(self) -> Identity | None:
         """Who answers now as a ready proxy; None if nobody does. Starts nothing."""

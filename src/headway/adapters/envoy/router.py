@@ -33,7 +33,7 @@ class EnvoyRouter(TrafficRouter):
         """
         routes.check(routing)
         proxy = self.proxy(routing.environment)
-        proxy.start()
+        proxy.make_folder()
         with files.locked(proxy.folder / "routing.lock"):
             return self._set(proxy, proxy.start(), routing)
 
@@ -59,7 +59,6 @@ class EnvoyRouter(TrafficRouter):
         proxy = self.proxy(environment)
         if not proxy.known:
             return
-        proxy.start()
         with files.locked(proxy.folder / "routing.lock"):
             proxy.start()
             _remove(proxy, service, generation)

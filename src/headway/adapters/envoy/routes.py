@@ -27,8 +27,9 @@ _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")  # RFC 9110 section 5.
 def check(routing: Routing) -> None:
     """Raises Invalid (`bad-routing`) for a routing that cannot be meant; nothing was changed."""
     releases = [b.release for b in routing.backends]
-    if not re.fullmatch(r"[a-z][a-z0-9-]{0,62}", routing.service):
-        raise _bad(routing, f"`{routing.service}` is no service name")
+    for name in (routing.service, routing.environment):
+        if not re.fullmatch(r"[a-z][a-z0-9-]{0,62}", name):
+            raise _bad(routing, f"`{name}` is no name for a service or an environment")
     for release in releases:
         if not _NAME.fullmatch(release):
             raise _bad(routing, f"`{release}` is no release name")

@@ -90,7 +90,6 @@ def record(ledger: Path, reload: Reload) -> None:
     fd = os.open(ledger, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         os.write(fd, (json.dumps(asdict(reload)) + "\n").encode())
-        os.fsync(fd)
     finally:
         os.close(fd)
 
