@@ -5,6 +5,7 @@ through the same door as anybody else's; each is called with the home folder.
 """
 
 import fcntl
+import logging
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -12,13 +13,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import entry_points
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
+from headway.flows import intake
 from headway.flows.deliver import deliver
-from headway.flows.journal import Engine, Outbox, executor_id
+from headway.flows.journal import LOG, Engine, Outbox, executor_id
 from headway.flows.liveness import Liveness
 from headway.flows.revert import RevertOrder, revert
 from headway.flows.rounds import Rounds
@@ -30,6 +33,7 @@ from headway.store import database, records
 from headway.store.database import Tx, lock
 
 TEND_SECONDS = 5.0
+INTAKE_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +117,7 @@ class Headway:
         """Run flows in this process until the block ends. Raises Drifted (`engine-runs`) if
         another process already runs them for this home.
         """
-        with _only_one(self.home / "engine.lock"):
+        with _only_one(self.home / "engine.lock"), self._logging():
             executor = f"{executor_id()}-{self._name}"
             options = {"journal": journal} if journal else {}
             engine = Engine(self.url, executor, **options)
@@ -147,12 +151,59 @@ class Headway:
                 with self.tx() as tx:
                     order_tending(tx, self.world, place, because)
 
-    def complain(self, text: str) -> None:
-        """One line in the home's log: what went wrong beside the deliveries."""
+    @contextmanager
+    def pushes(self) -> Iterator[None]:
+        """Turn pushes into deliveries until the block ends; first those that a lost hook missed."""
+        self._missed()
+        taking = Rounds("intake", INTAKE_SECONDS, self._take, self.complain)
+        taking.start()
+        try:
+            yield
+        finally:
+            taking.stop()
+
+    def host(self, service: str) -> Path:
+        """The hosted repository of a service, made if it is not there."""
+        return self.hosting.create(service)
+
+    @cached_property
+    def hosting(self) -> Any:
+        """The repositories of this home."""
+        return _load("headway.hostings", "git")(self.home)
+
+    def _missed(self) -> None:
+        for service in self.hosting.names():
+            repo = str(self.hosting.create(service))
+            for ref, sha in self.hosting.heads(service).items():
+                self._ask_for(intake.Push(service, repo, ref, sha))
+
+    def _take(self) -> None:
+        for file, push in intake.read_notes(self.home / "pushes"):
+            self._ask_for(push)
+            file.unlink()
+
+    def _ask_for(self, push: intake.Push) -> None:
+        if intake.wanted(self.world, push):
+            with self.tx() as tx:
+                intake.take(tx, self.world, push)
+
+    @contextmanager
+    def _logging(self) -> Iterator[None]:
+        """Bugs and complaints go to log/headway.log in the home."""
         folder = self.home / "log"
         folder.mkdir(mode=0o700, exist_ok=True)
-        with (folder / "headway.log").open("a") as log:
-            log.write(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {text}\n")
+        handler = RotatingFileHandler(folder / "headway.log", maxBytes=5_000_000, backupCount=3)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+        LOG.addHandler(handler)
+        try:
+            yield
+        finally:
+            LOG.removeHandler(handler)
+            handler.close()
+
+    def complain(self, text: str) -> None:
+        """Something went wrong beside the deliveries."""
+        LOG.warning("%s", text)
 
     def engine_runs(self) -> bool:
         """Whether some process runs flows for this home now."""

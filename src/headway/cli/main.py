@@ -35,6 +35,8 @@ DAILY = {
     "demo": ("headway.demo.command:demo", "Show the whole story on this machine."),
 }
 NOUNS = {
+    "remote": ("headway.cli.remote:remote", "Point a repository at the server."),
+    "credential": ("headway.cli.remote:credential", "Answer git's question for the password."),
     "server": ("headway.cli.server:server", "Run the server."),
     "config": ("headway.cli.config:config", "Check and explain headway.yaml."),
     "delivery": ("headway.cli.delivery:delivery", "One commit's journey along the path."),

@@ -44,6 +44,7 @@ def finish(tx: Tx, order: Order, outcome: DeliveryOutcome, because: str, code: s
     records.update_delivery(
         tx, order.delivery, state="done", outcome=outcome, because=because, finished_at=tx.now
     )
+    records.free_places(tx, order.delivery)
     about = About(order.delivery, known.service, known.environment, known.release)
     data: dict[str, object] = {
         "outcome": outcome,

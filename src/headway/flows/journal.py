@@ -7,6 +7,7 @@ exactly once. `act` touches the world: at least once, so everything it calls is 
 fenced by a generation. `wait` ends early when somebody writes.
 """
 
+import logging
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -14,6 +15,7 @@ from contextlib import suppress
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, get_type_hints
 
 import msgspec
+import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer, SQLAlchemyDatasource
 
 from headway.model import errors
@@ -27,6 +29,7 @@ QUEUE = "deliveries"
 TOPIC = "wake"
 FLOW_VERSION = "wf-1"
 TRIES = 5
+LOG = logging.getLogger("headway")
 
 
 class Journal(Protocol):
@@ -105,10 +108,17 @@ def persist(fn: Callable[[], R], sleep: Callable[[float], None] = time.sleep) ->
 
 
 def capture(fn: Callable[..., object], *args: object) -> object:
-    """The result as plain JSON, or a HeadwayError as plain JSON: both are facts of the journal."""
+    """The result as plain JSON, or a HeadwayError as plain JSON: both are facts of the journal.
+
+    Any other error is a bug: it is logged and becomes a HeadwayError, so that the flow ends in
+    order (rolls back, frees its place). Errors of the database go to the engine, which retries.
+    """
     try:
         return {"ok": msgspec.to_builtins(fn(*args))}
-    except HeadwayError as error:
+    except sa.exc.SQLAlchemyError:
+        raise
+    except Exception as bug:  # noqa: BLE001 whatever it is, the journey must end in order
+        error = bug if isinstance(bug, HeadwayError) else _bug(bug)
         problems = [msgspec.to_builtins(p) for p in getattr(error, "problems", ())]
         return {
             "error": type(error).__name__,
@@ -118,6 +128,14 @@ def capture(fn: Callable[..., object], *args: object) -> object:
             "code": error.code,
             "problems": problems,
         }
+
+
+def _bug(bug: Exception) -> HeadwayError:
+    LOG.error("a bug in Headway", exc_info=bug)
+    what = f"a bug in Headway: {type(bug).__name__}"
+    return HeadwayError(
+        what, why=str(bug)[:500], next="see log/headway.log in the home", code="bug"
+    )
 
 
 def reveal(recorded: object, fn: Callable[..., R]) -> R:

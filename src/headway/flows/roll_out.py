@@ -13,7 +13,7 @@ from headway.flows.roll_back import roll_back
 from headway.flows.smoke import smoke
 from headway.flows.trip import Begun, Trip
 from headway.flows.world import World
-from headway.model.errors import Failed, Refused
+from headway.model.errors import HeadwayError
 from headway.model.event import Fact
 from headway.model.rollout import (
     Hold,
@@ -37,7 +37,7 @@ def roll_out(journal: Journal, world: World, trip: Trip) -> None:
     try:
         _preview(journal, world, trip, begun)
         _follow(journal, world, trip, begun)
-    except (Failed, Refused) as error:
+    except HeadwayError as error:
         roll_back(journal, world, trip, begun, str(error))
 
 

@@ -94,6 +94,12 @@ def put_place(tx: Tx, new: Place) -> None:
         tx.connection.execute(places.insert().values(**fields))
 
 
+def free_places(tx: Tx, holder: str) -> None:
+    """What a delivery held when it ended, however it ended, is free for the next one."""
+    freed = {"holder": "", "candidate": "", "rollout": ""}
+    tx.connection.execute(places.update().where(places.c.holder == holder).values(**freed))
+
+
 def take_commands(tx: Tx, delivery: str, environment: str) -> tuple[Command, ...]:
     """Commands not taken yet, in the order given; they are taken now, once."""
     query = (

@@ -1,0 +1,56 @@
+"""The server's HTTP door: git, and whether it lives. Bound to loopback unless told otherwise."""
+
+import base64
+import hmac
+
+import sqlalchemy as sa
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Mount, Route
+
+from headway.api.git import git_app
+from headway.wiring import Headway
+
+
+def app(headway: Headway, token: str) -> Starlette:
+    """Git under /, health under /health and /health/ready."""
+
+    def may_push(request: Request) -> bool:
+        return bool(token) and hmac.compare_digest(_password(request), token.encode())
+
+    async def alive(_request: Request) -> JSONResponse:
+        return JSONResponse({"status": "ok"})
+
+    async def ready(_request: Request) -> JSONResponse:
+        checks = {"database": _answers(headway)}
+        good = all(v == "ok" for v in checks.values())
+        word = "ok" if good else "not ready"
+        return JSONResponse({"status": word, "checks": checks}, status_code=200 if good else 503)
+
+    routes = [
+        Route("/health", alive),
+        Route("/health/ready", ready),
+        Mount("/", git_app(headway.home, may_push)),
+    ]
+    return Starlette(routes=routes)
+
+
+def _password(request: Request) -> bytes:
+    """The password of HTTP Basic (RFC 7617); empty if there is none."""
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return b""
+    try:
+        return base64.b64decode(given, validate=True).partition(b":")[2]
+    except ValueError:
+        return b""
+
+
+def _answers(headway: Headway) -> str:
+    try:
+        with headway.reading() as connection:
+            connection.execute(sa.text("SELECT 1"))
+    except sa.exc.DBAPIError as error:
+        return type(error).__name__
+    return "ok"

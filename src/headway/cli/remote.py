@@ -1,0 +1,75 @@
+"""`headway remote` points a repository at the server; `credential` is what git asks for the password,
+so that no secret is in a URL or in a repository.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+from headway import settings
+from headway.cli.context import Context, pass_context
+from headway.cli.options import verb
+from headway.cli.repository import top_level
+from headway.cli.server import make_token, read_state
+from headway.model.errors import Failed, Unreachable
+
+
+@verb("headway remote", "headway remote ~/src/shop")
+@click.argument("path", default=".", type=click.Path())
+@pass_context
+def remote(context: Context, path: str) -> None:
+    """Point a repository at the server: afterwards `git push headway main` delivers.
+
+    Adds the remote `headway`, and lets git ask this program for the password.
+    """
+    state = read_state(context.home_folder)
+    if state is None:
+        raise Unreachable("no server runs for this home", next="headway server", code="no-server")
+    top = Path(top_level(path))
+    service = settings.load(top / "headway.yaml")
+    url = f"{state['address']}/{service.name}.git"
+    context.headway.host(service.name)
+    configure(top, state["address"], url, context.home_folder)
+    context.line(f"remote `headway` is {url}")
+    context.note(f"deliver with:  git push headway {service.branch}")
+
+
+@verb("git config credential.http://127.0.0.1:8470.helper '!headway credential'")
+@click.argument("operation")
+@pass_context
+def credential(context: Context, operation: str) -> None:
+    """Answer git's question for the password of this home's server (gitcredentials(7))."""
+    if operation != "get":
+        return
+    asked = dict(line.split("=", 1) for line in click.get_text_stream("stdin") if "=" in line)
+    state = read_state(context.home_folder)
+    if state is None:
+        raise Unreachable("no server runs for this home", next="headway server", code="no-server")
+    where = f"{asked.get('protocol', '').strip()}://{asked.get('host', '').strip()}"
+    if where != state["address"]:
+        return
+    click.echo("username=headway")
+    click.echo(f"password={make_token(context.home_folder)}")
+
+
+def configure(top: Path, address: str, url: str, home: Path) -> None:
+    """The remote `headway` and its password helper, in the repository's own configuration."""
+    helper = f"!{_quoted(sys.executable)} -m headway --home {_quoted(str(home))} credential"
+    known = _git(top, "remote").splitlines()
+    _git(top, "remote", "set-url" if "headway" in known else "add", "headway", url)
+    _git(top, "config", "--replace-all", f"credential.{address}.helper", helper)
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+def _git(top: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(top), *arguments], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise Failed(f"git {arguments[0]} failed", why=done.stderr.strip(), code="git-failed")
+    return done.stdout

@@ -1,0 +1,127 @@
+"""`headway server`: one process that hosts repositories and runs deliveries; `server status`."""
+
+import json
+import os
+import secrets
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TypedDict
+
+import click
+
+from headway.cli.context import Context, pass_context
+from headway.cli.options import Noun
+from headway.model.errors import Refused, Unreachable
+
+PORT = 8470
+
+
+class State(TypedDict):
+    """server.json. `started_at` is Unix time in seconds."""
+
+    pid: int
+    address: str
+    started_at: float
+
+
+@click.group(
+    cls=Noun,
+    invoke_without_command=True,
+    examples=("headway server", "headway server --port 0", "headway server status"),
+)
+@click.option("--port", default=PORT, show_default=True, help="On 127.0.0.1; 0 picks a free one.")
+@pass_context
+def server(context: Context, port: int) -> None:
+    """Run the server: `git push` to it starts a delivery."""
+    if click.get_current_context().invoked_subcommand is None:
+        _run(context, port)
+
+
+@server.verb("headway server status", "headway server status --json")
+@pass_context
+def status(context: Context) -> None:
+    """Whether a server runs for this home, since when, and where."""
+    known = read_state(context.home_folder)
+    if known is None or not context.headway.engine_runs():
+        raise Unreachable("no server runs for this home", next="headway server", code="no-server")
+    if context.json:
+        context.document(known)
+        return
+    since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(known["started_at"]))
+    context.line(f"running at {known['address']}, pid {known['pid']}, since {since}")
+
+
+def _run(context: Context, port: int) -> None:
+    import uvicorn  # noqa: PLC0415
+
+    from headway.api.app import app  # noqa: PLC0415
+
+    headway = context.headway
+    token = make_token(headway.home)
+    with ExitStack() as stack:
+        listener = stack.enter_context(_listen(port))
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        stack.enter_context(headway.engine())
+        stack.enter_context(headway.pushes())
+        stack.enter_context(_state(headway.home, address))
+        context.note(f"headway server at {address}, home {headway.home}")
+        context.note("to deliver a repository:  headway remote && git push headway main")
+        config = uvicorn.Config(app(headway, token), log_level="warning", access_log=False)
+        uvicorn.Server(config).run(sockets=[listener])
+    context.hard_exit = True
+
+
+@contextmanager
+def _listen(port: int) -> Iterator[socket.socket]:
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+    except OSError as error:
+        listener.close()
+        raise Refused(
+            f"port {port} on 127.0.0.1 cannot be used",
+            why=error.strerror or str(error),
+            next="headway server --port 0",
+            code="port-in-use",
+        ) from error
+    with listener:
+        yield listener
+
+
+@contextmanager
+def _state(home: Path, address: str) -> Iterator[None]:
+    """server.json tells the other commands where the server is."""
+    file = home / "server.json"
+    state: State = {"pid": os.getpid(), "address": address, "started_at": time.time()}
+    temporary = file.with_suffix(".new")
+    temporary.write_text(json.dumps(state))
+    temporary.rename(file)
+    try:
+        yield
+    finally:
+        file.unlink(missing_ok=True)
+
+
+def read_state(home: Path) -> State | None:
+    """What the running server wrote; None if there is none, or it ended badly."""
+    try:
+        found: State = json.loads((home / "server.json").read_text())
+    except FileNotFoundError:
+        return None
+    return found
+
+
+def make_token(home: Path) -> str:
+    """The token that may push: made once, readable by the home's owner only."""
+    file = home / "token"
+    if not file.exists():
+        temporary = home / f".token.{os.getpid()}"
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as out:
+            out.write(secrets.token_urlsafe(32))
+        temporary.rename(file)
+    return file.read_text()
