@@ -28,7 +28,6 @@ _ENVIRONMENT = {
     "GIT_OPTIONAL_LOCKS": "0",
 }
 _CLOSED = (
-    "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
     "core.quotePath=false",
     "protocol.allow=never",
@@ -39,12 +38,14 @@ _CLOSED = (
 )
 
 
-def closed_environment(repo: Path) -> dict[str, str]:
+def closed_environment(repo: Path, hooks: str = "/dev/null") -> dict[str, str]:
     """The whole environment of a git process at `repo`, which alone may be owned by others.
 
-    The settings travel as GIT_CONFIG_COUNT (git-config, "ENVIRONMENT"), which git treats like `-c`.
+    `hooks` is the folder of the hooks that may run. The settings travel as GIT_CONFIG_COUNT
+    (git-config, "ENVIRONMENT"), which git treats like `-c`.
     """
-    settings = [pair.split("=", 1) for pair in (*_CLOSED, f"safe.directory={repo}")]
+    pairs = (*_CLOSED, f"core.hooksPath={hooks}", f"safe.directory={repo}")
+    settings = [pair.split("=", 1) for pair in pairs]
     numbered = {
         f"GIT_CONFIG_{word}_{n}": text
         for n, pair in enumerate(settings)

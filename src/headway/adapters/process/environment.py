@@ -34,7 +34,7 @@ def base_environment(
     home: Path, place: Workspace, order: JobOrder, commit: Commit
 ) -> dict[str, str]:
     """What every step of the job gets before the workflow's own `env`."""
-    ref = order.ref or commit.ref
+    ref = (order.ref or commit.ref).removeprefix("refs/heads/")
     return {
         **_caches(home),
         **_passed(),
