@@ -35,12 +35,15 @@ class Orphaned(Exception):
 @dataclass(frozen=True, slots=True)
 class Terms:
     """`timeout`: seconds to follow at most, None for no end. `runs`: whether the engine is at work
-    somewhere, asked now and then; None if it is at work in this process.
+    somewhere, asked now and then; None if it is at work in this process. `ends`: an earlier end
+    than the delivery's own. `beside`: one line to be shown under the live tree.
     """
 
     timeout: float | None = None
     runs: Callable[[], bool] | None = None
     json_lines: bool = False
+    ends: Callable[[DeliveryView], bool] | None = None
+    beside: Callable[[], str] | None = None
 
 
 def follow(context: Context, id: str, terms: Terms) -> DeliveryView:
@@ -65,7 +68,8 @@ def _watch(context: Context, id: str, terms: Terms, show: Show) -> DeliveryView:
         seq = fresh[-1].seq if fresh else seq
         show(view, fresh)
         now = time.monotonic()
-        if view.state == "done" and seq >= view.last_seq:
+        over = view.state == "done" or (terms.ends is not None and terms.ends(view))
+        if over and seq >= view.last_seq:
             return view
         if terms.timeout is not None and now - began >= terms.timeout:
             return view
@@ -83,7 +87,7 @@ def _screen(context: Context, terms: Terms) -> Iterator[Show]:
     elif context.quiet or context.json:
         yield lambda _view, _fresh: None
     elif context.err.is_terminal:
-        with _live(context) as show:
+        with _live(context, terms.beside) as show:
             yield show
     else:
         told: dict[str, tuple[object, ...]] = {}
@@ -109,8 +113,10 @@ def _lines(context: Context, fresh: list[Event], told: dict[str, tuple[object, .
 
 
 @contextmanager
-def _live(context: Context) -> Iterator[Show]:
+def _live(context: Context, beside: Callable[[], str] | None) -> Iterator[Show]:
+    from rich.console import Group  # noqa: PLC0415
     from rich.live import Live  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
 
     from headway.cli.tree import Seen, tree  # noqa: PLC0415
 
@@ -118,7 +124,9 @@ def _live(context: Context) -> Iterator[Show]:
 
         def show(view: DeliveryView, _fresh: list[Event]) -> None:
             seen = Seen(view, _windows(context, view))
-            live.update(tree(seen, datetime.now(UTC)), refresh=True)
+            picture = tree(seen, datetime.now(UTC))
+            below = beside() if beside else ""
+            live.update(Group(picture, Text(below)) if below else picture, refresh=True)
 
         yield show
 
