@@ -25,6 +25,7 @@ from headway.store.log import append
 from headway.store.tables import deliveries
 
 ASK_AGAIN_SECONDS = 60.0
+TURN_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,8 @@ def admit(journal: Journal, world: World, trip: Trip) -> None:
             )
         if asked.verdict.outcome is Outcome.PASS:
             break
-        journal.wait(ASK_AGAIN_SECONDS)
+        # Nobody wakes a delivery when the place it waits for becomes free.
+        journal.wait(TURN_SECONDS if asked.verdict.judge == "turn" else ASK_AGAIN_SECONDS)
     verdict = journal.act("verify artifact", verify, world, trip)
     journal.commit("artifact verified", verified, trip, verdict)
     if verdict.outcome is not Outcome.PASS:
