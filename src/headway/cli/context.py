@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from headway.cli.text import harmless_json, plain, symbol
+from headway.cli.text import harmless_json, plain_line, symbol
 from headway.model.errors import Invalid
 
 if TYPE_CHECKING:
@@ -158,12 +158,6 @@ class Context:
 
 def _dumb() -> bool:
     return os.environ.get("TERM") == "dumb"
-
-
-def plain_line(text: str) -> str:
-    """Harmless, its indent kept."""
-    indent = text[: len(text) - len(text.lstrip(" "))]
-    return indent + plain(text, 20_000)
 
 
 def paint(text: str) -> str:

@@ -36,6 +36,24 @@ def finish(context: Context, ask: Callable[[], str], timeout: float | None) -> N
         click.get_current_context().exit(exit_code(view))
 
 
+def watch(context: Context, id: str, timeout: float | None, *, here: bool) -> None:
+    """Follow a known delivery and leave with its exit code; with `here` as `finish` does."""
+    terms = Terms(timeout, json_lines=context.json)
+    try:
+        if here:
+            view = see_through(context, lambda: id, terms)
+        else:
+            if not context.headway.engine_runs():
+                context.note("no server runs for this home: nothing will happen; say --here")
+            view = follow(context, id, terms)
+    except (Detached, KeyboardInterrupt):
+        detach(context, id)
+    else:
+        if not context.json:
+            report(context, view)
+        click.get_current_context().exit(exit_code(view))
+
+
 def see_through(context: Context, id: Callable[[], str], terms: Terms) -> DeliveryView:
     """Follow to the end, with the engine in this process if there is no other."""
     while True:
@@ -69,10 +87,10 @@ def detach(context: Context, id: str) -> None:
     """Say that it goes on, and how to come back; leave with 130."""
     if not id:
         context.complain("interrupted; nothing was asked for")
+    elif context.hard_exit:
+        context.complain("detached; it goes on when `headway server` or `headway deliver` runs")
+        context.complain(f"  next: headway delivery watch {id} --here")
     else:
-        where = "at the server"
-        if context.hard_exit:
-            where = "when `headway server` or `headway deliver` runs next"
-        context.complain(f"detached; the delivery goes on {where}")
+        context.complain("detached; the delivery goes on at the server")
         context.complain(f"  next: headway delivery watch {id}")
     click.get_current_context().exit(INTERRUPTED)

@@ -36,9 +36,8 @@ DAILY = {
 }
 NOUNS = {
     "remote": ("headway.cli.remote:remote", "Point a repository at the server."),
-    "credential": ("headway.cli.remote:credential", "Answer git's question for the password."),
     "server": ("headway.cli.server:server", "Run the server."),
-    "config": ("headway.cli.config:config", "Check and explain headway.yaml."),
+    "config": ("headway.cli.config:config", "Read headway.yaml: check it, show what it means."),
     "delivery": ("headway.cli.delivery:delivery", "One commit's journey along the path."),
     "release": ("headway.cli.release:release", "An artifact with its configuration, numbered."),
     "rollout": ("headway.cli.rollout:rollout", "Moving users to a release, step by step."),
@@ -46,6 +45,10 @@ NOUNS = {
     "env": ("headway.cli.env:env", "The places where services run."),
     "judge": ("headway.cli.judge:judge", "Judge windows read as JSON lines."),
     "completion": ("headway.cli.completion:completion", "Print a completion script for a shell."),
+}
+# programs call these; people do not need to see them
+HIDDEN = {
+    "credential": ("headway.cli.remote:credential", "Answer git's question for the password.")
 }
 EXAMPLES = ("headway deliver", "headway status", "headway trace HEAD_SHA", "headway demo")
 
@@ -59,7 +62,7 @@ class Root(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command, imported now, with the common options."""
-        where, _ = (DAILY | NOUNS).get(cmd_name, ("", ""))
+        where, _ = (DAILY | NOUNS | HIDDEN).get(cmd_name, ("", ""))
         if not where or not _exists(where):
             return None
         if cmd_name not in self.commands:

