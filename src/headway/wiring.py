@@ -19,6 +19,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from headway.adapters.git.hosting import GitHosting
 from headway.flows import intake
 from headway.flows.deliver import deliver
 from headway.flows.journal import LOG, Engine, Outbox, executor_id
@@ -167,9 +168,9 @@ class Headway:
         return self.hosting.create(service)
 
     @cached_property
-    def hosting(self) -> Any:
+    def hosting(self) -> GitHosting:
         """The repositories of this home."""
-        return _load("headway.hostings", "git")(self.home)
+        return GitHosting(self.home)
 
     def _missed(self) -> None:
         for service in self.hosting.names():

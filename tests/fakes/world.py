@@ -1,7 +1,7 @@
 """A world in memory whose parts keep the promises of the ports, with ledgers of what took hold."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -147,8 +147,6 @@ class FakeTarget:
         )  # fmt: skip
 
     def observe(self, service: str, environment: str) -> tuple[InstanceState, ...]:
-        from dataclasses import replace
-
         here = self.instances.get((service, environment), {})
         phase: Any
         seen = []
@@ -229,7 +227,7 @@ class Behaviour:
 
 @dataclass
 class FakeMetrics:
-    """Traffic at `rate` requests a second, split by the router's shares, from a seeded generator."""
+    """Traffic at `rate` requests a second, split by the shares, from a seeded generator."""
 
     router: FakeRouter
     clock: VirtualClock

@@ -3,6 +3,7 @@
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,10 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 from dbos import DBOS
+from tests.fakes.memory_journal import VirtualClock
+from tests.fakes.world import Behaviour, FakeParts
+from tests.flows.conftest import WORKFLOW
+from tests.flows.test_kill_in_memory import FAST
 
 from headway.flows.commands import Request, Word, request, say
 from headway.flows.deliver import deliver
@@ -19,10 +24,6 @@ from headway.flows.world import World
 from headway.model.delivery import Delivery, Order
 from headway.store import database, log, records
 from headway.store.database import Tx, lock
-from tests.fakes.memory_journal import VirtualClock
-from tests.fakes.world import Behaviour, FakeParts
-from tests.flows.conftest import WORKFLOW
-from tests.flows.test_kill_in_memory import FAST
 
 
 class QuickJournal(DurableJournal):
@@ -59,16 +60,11 @@ class Rig:
         with self.tx() as tx:
             return request(tx, self.outbox, Request("shop", commit, "ana"))
 
-    def tx(self) -> Any:
-        from contextlib import contextmanager
-
-        @contextmanager
-        def one() -> Iterator[Tx]:
-            with self.db.begin() as connection:
-                lock(connection)
-                yield Tx(connection, self.parts.clock.now())
-
-        return one()
+    @contextmanager
+    def tx(self) -> Iterator[Tx]:
+        with self.db.begin() as connection:
+            lock(connection)
+            yield Tx(connection, self.parts.clock.now())
 
     def ended(self, id: str) -> Delivery:
         return self.until(id, lambda d: d.state == "done")

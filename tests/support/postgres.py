@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 
 
@@ -33,10 +34,8 @@ def postgres() -> Iterator[str]:
     if root:
         shutil.chown(base, "postgres", "postgres")
     data = base / "data"
-    run = {"check": True, "stdout": subprocess.DEVNULL, "cwd": base}
-    subprocess.run(
-        [*as_user, str(folder / "initdb"), "-A", "trust", "-U", "headway", "-D", str(data)], **run
-    )  # type: ignore[call-overload]
+    make = [*as_user, str(folder / "initdb"), "-A", "trust", "-U", "headway", "-D", str(data)]
+    subprocess.run(make, check=True, stdout=subprocess.DEVNULL, cwd=base)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -55,8 +54,6 @@ def postgres() -> Iterator[str]:
 
 
 def _wait(port: int) -> None:
-    import psycopg
-
     for _ in range(300):
         try:
             psycopg.connect(f"host=127.0.0.1 port={port} user=headway dbname=postgres").close()

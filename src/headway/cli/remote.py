@@ -1,4 +1,4 @@
-"""`headway remote` points a repository at the server; `credential` is what git asks for the password,
+"""`headway remote` points a repository at the server; `credential` gives git the password,
 so that no secret is in a URL or in a repository.
 """
 
@@ -43,11 +43,12 @@ def credential(context: Context, operation: str) -> None:
     """Answer git's question for the password of this home's server (gitcredentials(7))."""
     if operation != "get":
         return
-    asked = dict(line.split("=", 1) for line in click.get_text_stream("stdin") if "=" in line)
+    pairs = (line.strip().partition("=") for line in sys.stdin)
+    asked = {key: value for key, _, value in pairs}
     state = read_state(context.home_folder)
     if state is None:
         raise Unreachable("no server runs for this home", next="headway server", code="no-server")
-    where = f"{asked.get('protocol', '').strip()}://{asked.get('host', '').strip()}"
+    where = f"{asked.get('protocol', '')}://{asked.get('host', '')}"
     if where != state["address"]:
         return
     click.echo("username=headway")

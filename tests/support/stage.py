@@ -1,0 +1,371 @@
+"""A whole Headway on real parts in a home of its own: Git, processes, OCI layout, keys, Envoy, SQLite.
+
+Used by the e2e tests. `with Stage() as stage: with stage.engine(): stage.deliver(stage.commit(...))`.
+Nothing outlives the block: instances, shims and proxies are ended through the parts themselves.
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from click.testing import CliRunner, Result
+
+from headway.adapters.envoy.proxy import EnvoyProxy
+from headway.adapters.local.target import LocalTarget
+from headway.cli.main import main
+from headway.flows import commands
+from headway.flows.commands import Request, Word
+from headway.model.delivery import Delivery, Place, Release
+from headway.model.deployment import InstanceState
+from headway.model.event import Event
+from headway.model.pace import PACES, Pace
+from headway.model.routing import Routed
+from headway.ports.policy_engine import PolicyEngine
+from headway.store import log, records
+from headway.wiring import Headway, locate
+from tests.support.load import Load
+
+ENVIRONMENTS = ("staging", "production")
+# Nothing of what must be proven is in a pace, so a test may hurry where it waits for nobody.
+HURRY = Pace("quick", 1.0, 0.5, 0.5, 0.3, 0.5, 0.3, 30, (1.5, 1.5, 1.5), 20)
+
+APP = '''\
+import itertools, os, socket, sys, threading, time
+
+VERSION, ERRORS, SLOW, READY, DIES_AFTER, CRASHES = {constants!r}
+asked = itertools.count(1)
+
+
+def answer(link):
+    left = b""
+    while True:
+        while b"\\r\\n\\r\\n" not in left:
+            more = link.recv(65536)
+            if not more:
+                return
+            left += more
+        head, _, left = left.partition(b"\\r\\n\\r\\n")
+        status = "200 OK"
+        if head.startswith(b"GET /health"):
+            status = status if READY else "503 Not Ready"
+        else:
+            number = next(asked)
+            if DIES_AFTER and number >= DIES_AFTER:
+                os._exit(3)
+            if number * SLOW % 1 < SLOW:
+                time.sleep(0.05)
+            if number * ERRORS % 1 < ERRORS:
+                status = "500 Own Fault"
+        link.sendall((f"HTTP/1.1 {{status}}\\r\\ncontent-length: 2\\r\\nx-version: {{VERSION}}\\r\\n"
+                      "\\r\\nok").encode())
+
+
+def serve(link):
+    with link:
+        try:
+            answer(link)
+        except OSError:
+            pass
+
+
+if CRASHES:
+    sys.exit("cannot read the price list")
+door = socket.create_server(("127.0.0.1", int(os.environ["PORT"])), backlog=256)
+while True:
+    threading.Thread(target=serve, args=(door.accept()[0],), daemon=True).start()
+'''
+
+WORKFLOW = """\
+on: push
+jobs:
+  build:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@v4
+      - run: mkdir dist && cp app.py dist/
+      - uses: actions/upload-artifact@v4
+        with: {name: dist, path: dist}
+"""
+
+# A production that takes no time: what a test is not about does not wait.
+AT_ONCE = "rollout: {strategy: blue-green, bake: 0s, keep_old: 0s, stability: 0s}"
+# Two proven steps, with margins that a few hundred requests can prove.
+CANARY = """\
+rollout: {strategy: canary, steps: [30%, 100%], holdback: 10%, stability: 1s}
+    analysis:
+      pace: quick
+      errors: {absolute: 5%, relative: 50%}
+      latency: {relative: 300%}
+    traffic: {sticky: {header: x-user}}"""
+
+
+def config(production: str = AT_ONCE, instances: int = 1, more: str = "", service: str = "shop") -> str:
+    """A headway.yaml; `production` and `more` are blocks of that environment and of the top."""
+    return f"""\
+service: {service}
+run:
+  command: {sys.executable} -I -S app.py
+  instances: {instances}
+  stop: {{grace: 5s}}
+health: {{path: /health, interval: 200ms, timeout: 2s, ready_within: 20s}}
+{more}
+environments:
+  staging:
+    run: {{instances: 1}}
+    rollout: {{strategy: rolling, stability: 0s}}
+  production:
+    {production}
+"""
+
+
+class Stage:
+    """One home, one repository `shop`. `policies` are asked by the engine of this process."""
+
+    def __init__(self, *policies: PolicyEngine) -> None:
+        self.base = Path(tempfile.mkdtemp(prefix="hws"))
+        self.home, self.repo = self.base / "h", self.base / "shop"
+        self.headway = Headway(locate(str(self.home), {}))
+        self.policies = list(policies)
+        world = replace(self.headway.world, policies=(_All(self.policies),))
+        self.headway.__dict__["world"] = world
+        self.world = world
+        self._commits = 0
+        self.repo.mkdir()
+        self.git("init", "--quiet", "--initial-branch=main")
+
+    def __enter__(self) -> "Stage":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End everything that this home started, and forget it."""
+        clear(self.home)
+        if "outbox" in self.headway.__dict__:
+            self.headway.outbox.close()
+        self.headway.db.dispose()
+        shutil.rmtree(self.base)
+
+    def git(self, *arguments: str) -> str:
+        who = ["-c", "user.name=Ana", "-c", "user.email=ana@example.org"]
+        done = subprocess.run(
+            ["git", "-C", str(self.repo), *who, *arguments],
+            check=True, capture_output=True, text=True,
+        )  # fmt: skip
+        return done.stdout.strip()
+
+    def commit(
+        self,
+        yaml: str | None = None,
+        *,
+        workflow: str = WORKFLOW,
+        author: str = "Ana <ana@example.org>",
+        files: dict[str, str] | None = None,
+        version: str = "",
+        errors: float = 0.0,
+        slow: float = 0.0,
+        ready: bool = True,
+        dies_after: int = 0,
+        crashes: bool = False,
+    ) -> str:
+        """Commit the application as described; gives the sha. Every commit is another artifact
+        unless `version` says otherwise.
+        """
+        self._commits += 1
+        named = version or f"v{self._commits}"
+        constants = (named, errors, slow, ready, dies_after, crashes)
+        written = {
+            "headway.yaml": config() if yaml is None else yaml,
+            ".github/workflows/deliver.yml": workflow,
+            "app.py": APP.format(constants=constants),
+        } | (files or {})
+        for name, text in written.items():
+            path = self.repo / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        self.git("add", "-A")
+        self.git("commit", "--quiet", "--allow-empty", f"--author={author}", "-m", f"Shop {named}")
+        return self.git("rev-parse", "HEAD")
+
+    @contextlib.contextmanager
+    def engine(self, pace: Pace = HURRY) -> Iterator[None]:
+        """Deliveries run in this process, at this pace, until the block ends."""
+        former, PACES["quick"] = PACES["quick"], pace
+        try:
+            with self.headway.engine():
+                yield
+        finally:
+            PACES["quick"] = former
+
+    @contextlib.contextmanager
+    def server(self, pace: Pace = HURRY) -> Iterator[subprocess.Popen[bytes]]:
+        """`headway server` in a process of its own, at this pace, until the block ends."""
+        log = (self.base / "server.log").open("ab")
+        program = (
+            "from headway.model.pace import PACES, Pace\n"
+            f"PACES['quick'] = {pace!r}\n"
+            "from headway.cli.main import main\nmain()\n"
+        )
+        process = subprocess.Popen(
+            [sys.executable, "-c", program, "--home", str(self.home), "server", "--port", "0"],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+        )  # fmt: skip
+        try:
+            eventually(lambda: (self.home / "server.json").exists(), self._server_log, 60)
+            yield process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            log.close()
+
+    def _server_log(self) -> str:
+        return (self.base / "server.log").read_text()
+
+    def request(self, sha: str, to: str = "", by: str = "ben") -> str:
+        """Ask for a delivery; gives its id."""
+        commit = self.world.source.commit(str(self.repo), sha)
+        with self.headway.tx() as tx:
+            return commands.request(tx, self.headway.outbox, Request("shop", commit, by, to))
+
+    def deliver(self, sha: str, to: str = "", within: float = 90.0) -> Delivery:
+        """Ask for it and wait for its end."""
+        return self.ended(self.request(sha, to), within)
+
+    def ended(self, id: str, within: float = 90.0) -> Delivery:
+        return self.until(id, lambda d: d.state == "done", within)
+
+    def until(self, id: str, test: Callable[[Delivery], bool], within: float = 90.0) -> Delivery:
+        """The delivery as it is once the test says yes, or has ended."""
+
+        def there() -> bool:
+            known = self.delivery(id)
+            return test(known) or known.state == "done"
+
+        eventually(there, lambda: self._story(id), within)
+        return self.delivery(id)
+
+    def happened(self, kind: str, within: float = 60.0, **where: str) -> Event:
+        """The last event of the kind, waited for."""
+        eventually(lambda: bool(self.events(kind=kind, **where)), lambda: f"no {kind} {where}: {self.kinds()[-12:]}", within)
+        return self.events(kind=kind, **where)[-1]
+
+    def _story(self, id: str) -> str:
+        told = [(e.kind, e.environment, e.data.get("because", "")) for e in self.events(delivery=id)]
+        return f"{self.delivery(id)}\n{told[-12:]}"
+
+    def say(self, delivery: str, verb: Any, reason: str = "test", environment: str = "production") -> None:
+        with self.headway.tx() as tx:
+            commands.say(tx, self.headway.outbox, delivery, Word(verb, "ben", reason, environment))
+
+    def delivery(self, id: str) -> Delivery:
+        with self.headway.reading() as connection:
+            return records.delivery(connection, id)
+
+    def release(self, name: str) -> Release:
+        with self.headway.reading() as connection:
+            return records.release(connection, name)
+
+    def events(self, **where: str) -> list[Event]:
+        with self.headway.reading() as connection:
+            return log.after(connection, 0, limit=1_000_000, **where)
+
+    def kinds(self, **where: str) -> list[str]:
+        return [e.kind for e in self.events(**where)]
+
+    def seq(self) -> int:
+        return max((e.seq for e in self.events()), default=0)
+
+    def place(self, environment: str = "production") -> Place:
+        with self.headway.reading() as connection:
+            return records.place(connection, "shop", environment)
+
+    def routed(self, environment: str = "production") -> Routed | None:
+        """Asked of Envoy."""
+        return self.world.router.observe("shop", environment)
+
+    def shares(self, environment: str = "production") -> dict[str, float]:
+        routed = self.routed(environment)
+        return {} if routed is None else {r: s for r, s in routed.shares.items() if s}
+
+    def address(self, environment: str = "production") -> str:
+        routed = self.routed(environment)
+        assert routed is not None
+        return routed.address
+
+    def instances(self, environment: str = "production") -> tuple[InstanceState, ...]:
+        """Asked of the shims."""
+        return self.world.targets["local"].observe("shop", environment)
+
+    def load(self, rate: float = 150.0, environment: str = "production") -> Load:
+        """Users of the environment, ten of them."""
+        return Load(self.address(environment), connections=10, rate=rate)
+
+    def picture(self) -> dict[str, object]:
+        """What users and operators could notice: who is in charge, what Envoy does, which processes
+        run. Generations are left out: they count attempts.
+        """
+        return {name: self._picture(name) for name in ENVIRONMENTS}
+
+    def _picture(self, environment: str) -> tuple[object, ...]:
+        place, routed = self.place(environment), self.routed(environment)
+        route = routed and (self.shares(environment), routed.address, routed.endpoints)
+        running = sorted((i.id, i.pid, i.port, i.phase) for i in self.instances(environment))
+        return (place.stable, place.candidate, place.rollout, place.holder, route, running)
+
+    def run(self, *arguments: str) -> Result:
+        """The command line in this process: exit code, stdout, stderr."""
+        return CliRunner().invoke(main, ["--home", str(self.home), *arguments])
+
+    def cli(self, *arguments: str, **more: Any) -> "subprocess.CompletedProcess[str]":
+        """The command line in a process of its own."""
+        command = [sys.executable, "-m", "headway", "--home", str(self.home), *arguments]
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=120, check=False,
+            env=os.environ | {"NO_COLOR": "1"}, **more,
+        )  # fmt: skip
+
+
+class _All:
+    """The stage's policies as one engine, so that a test can add and take away."""
+
+    def __init__(self, policies: list[PolicyEngine]) -> None:
+        self._policies = policies
+
+    def judge(self, promotion: Any) -> Any:
+        from headway.model.verdict import Outcome, Verdict, worst
+
+        silent = Verdict("test", Outcome.PASS, "no policy")
+        return worst([silent, *(p.judge(promotion) for p in list(self._policies))])
+
+
+def eventually(test: Callable[[], bool], tell: Callable[[], str], within: float = 60.0) -> None:
+    """Return when the test says yes."""
+    deadline = time.monotonic() + within
+    while not test():
+        assert time.monotonic() < deadline, f"not within {within:g} s: {tell()}"
+        time.sleep(0.05)
+
+
+def clear(home: Path) -> None:
+    """End every instance and proxy of a home."""
+    target = LocalTarget(home)
+    for folder in sorted((home / "instances").glob("*/*")):
+        service, environment = folder.name, folder.parent.name
+        for release in {i.release for i in target.observe(service, environment)}:
+            target.remove(service, environment, release, 10**9)
+    for folder in sorted((home / "envoy").glob("*")):
+        EnvoyProxy(home, folder.name).stop()
