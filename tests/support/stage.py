@@ -38,7 +38,7 @@ ENVIRONMENTS = ("staging", "production")
 # Nothing of what must be proven is in a pace, so a test may hurry where it waits for nobody.
 HURRY = Pace("quick", 1.0, 0.5, 0.5, 0.3, 0.5, 0.3, 30, (1.5, 1.5, 1.5), 20)
 
-APP = '''\
+APP = """\
 import itertools, os, socket, sys, threading, time
 
 VERSION, ERRORS, SLOW, READY, DIES_AFTER, CRASHES = {constants!r}
@@ -82,7 +82,7 @@ if CRASHES:
 door = socket.create_server(("127.0.0.1", int(os.environ["PORT"])), backlog=256)
 while True:
     threading.Thread(target=serve, args=(door.accept()[0],), daemon=True).start()
-'''
+"""
 
 WORKFLOW = """\
 on: push
@@ -108,20 +108,25 @@ rollout: {strategy: canary, steps: [30%, 100%], holdback: 10%, stability: 1s}
     traffic: {sticky: {header: x-user}}"""
 
 
-def config(production: str = AT_ONCE, instances: int = 1, more: str = "", service: str = "shop") -> str:
+STAGING = """
+  staging:
+    run: {instances: 1}
+    rollout: {strategy: rolling, stability: 0s}"""
+
+
+def config(
+    production: str = AT_ONCE, instances: int = 1, more: str = "", *, staging: bool = True
+) -> str:
     """A headway.yaml; `production` and `more` are blocks of that environment and of the top."""
     return f"""\
-service: {service}
+service: shop
 run:
   command: {sys.executable} -I -S app.py
   instances: {instances}
   stop: {{grace: 5s}}
 health: {{path: /health, interval: 200ms, timeout: 2s, ready_within: 20s}}
 {more}
-environments:
-  staging:
-    run: {{instances: 1}}
-    rollout: {{strategy: rolling, stability: 0s}}
+environments:{STAGING if staging else ""}
   production:
     {production}
 """
@@ -260,14 +265,22 @@ class Stage:
 
     def happened(self, kind: str, within: float = 60.0, **where: str) -> Event:
         """The last event of the kind, waited for."""
-        eventually(lambda: bool(self.events(kind=kind, **where)), lambda: f"no {kind} {where}: {self.kinds()[-12:]}", within)
+        eventually(
+            lambda: bool(self.events(kind=kind, **where)),
+            lambda: f"no {kind} {where}: {self.kinds()[-12:]}",
+            within,
+        )
         return self.events(kind=kind, **where)[-1]
 
     def _story(self, id: str) -> str:
-        told = [(e.kind, e.environment, e.data.get("because", "")) for e in self.events(delivery=id)]
+        told = [
+            (e.kind, e.environment, e.data.get("because", "")) for e in self.events(delivery=id)
+        ]
         return f"{self.delivery(id)}\n{told[-12:]}"
 
-    def say(self, delivery: str, verb: Any, reason: str = "test", environment: str = "production") -> None:
+    def say(
+        self, delivery: str, verb: Any, reason: str = "test", environment: str = "production"
+    ) -> None:
         with self.headway.tx() as tx:
             commands.say(tx, self.headway.outbox, delivery, Word(verb, "ben", reason, environment))
 
