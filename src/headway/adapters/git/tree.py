@@ -94,12 +94,19 @@ def _check_path(entry: _Entry) -> None:
 
 def _check_link(path: Path, target: bytes, into: Path) -> None:
     name = os.fsencode(path.relative_to(into))
-    try:
-        inside = path.resolve().is_relative_to(into.resolve())
-    except (OSError, RuntimeError):
-        inside = False
+    inside = _stays_inside(path, into.resolve())
     if target.startswith(b"/") or not inside:
         raise _hostile(name, "is a symbolic link that leaves the tree")
+
+
+def _stays_inside(link: Path, top: Path) -> bool:
+    """Whether the link leads to a place below `top`, there or not; a loop leads nowhere."""
+    try:
+        return link.resolve(strict=True).is_relative_to(top)
+    except FileNotFoundError:
+        return link.resolve().is_relative_to(top)
+    except (OSError, RuntimeError):
+        return False
 
 
 def _hostile(path: bytes, fault: str) -> Refused:

@@ -104,15 +104,21 @@ def _copy_file(source: Path, target: Path) -> None:
 
 
 def _check_link(link: Path, top: Path) -> None:
-    try:
-        inside = link.resolve().is_relative_to(top.resolve())
-    except (OSError, RuntimeError):
-        inside = False
-    if link.readlink().is_absolute() or not inside:
+    if link.readlink().is_absolute() or not _stays_inside(link, top.resolve()):
         raise Failed(
             f"{str(link.relative_to(top))!r} is a symbolic link that leaves the upload",
             code="hostile-upload",
         )
+
+
+def _stays_inside(link: Path, top: Path) -> bool:
+    """Whether the link leads to a place below `top`, there or not; a loop leads nowhere."""
+    try:
+        return link.resolve(strict=True).is_relative_to(top)
+    except FileNotFoundError:
+        return link.resolve().is_relative_to(top)
+    except (OSError, RuntimeError):
+        return False
 
 
 def _merge(source: Path, into: Path, top: Path) -> int:
