@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pickle
+import resource
 import shutil
 import signal
 import socket
@@ -26,12 +27,13 @@ from headway.model.routing import Backend, Endpoint, Routing
 ENV = "production"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def home():
     found = Path(tempfile.mkdtemp(prefix="hwr"))
     yield found
-    for folder in (found / "envoy").iterdir():
-        EnvoyRouter(found).proxy(folder.name).stop()
+    if (found / "envoy").exists():
+        for folder in (found / "envoy").iterdir():
+            EnvoyRouter(found).proxy(folder.name).stop()
     shutil.rmtree(found)
 
 
@@ -169,7 +171,7 @@ def test_a_release_comes_and_goes_under_load(router, pair):
     both = split("swap", 1, pair, 0.5)
     routed = router.set(both)
     with Load(routed.address, connections=6, path="/sleep/20") as load:
-        for turn in range(1, 9):
+        for turn in range(1, 6):
             load.wait_answered(60)
             one = Backend(*(("v1", (old.endpoint,)) if turn % 2 else ("v2", (new.endpoint,))))
             alone = replace(both, generation=2 * turn, backends=(one,), shares={one.release: 1.0})
@@ -435,12 +437,63 @@ def test_killed_at_every_moment_and_asked_again(router, home, pair):
     kill_sweep(router, home, pair, "killed-often", step=1)
 
 
+def inotify_instances(pid):
+    return sum("inotify" in str(fd.readlink()) for fd in Path(f"/proc/{pid}/fd").iterdir())
+
+
+@contextlib.contextmanager
+def descriptors_left(count):
+    """This process may open only so many more files; to others the machine stays as it is."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (512, hard))
+    taken = []
+    try:
+        with contextlib.suppress(OSError):
+            while True:
+                taken.append(os.dup(0))
+        for _ in range(count):
+            os.close(taken.pop())
+        yield
+    finally:
+        for fd in taken:
+            os.close(fd)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_envoy_is_never_made_to_abort_for_want_of_watches(router, pair):
+    """It opens an inotify instance for each file, and dies when the user has no more of them."""
+    former = router.set(split("watched", 1, pair, 0.5))
+    who = router.proxy(ENV).running()
+    with descriptors_left(5):
+        with pytest.raises(Refused) as refusal:
+            router.set(split("unwatched", 1, pair, 0.5))
+        assert refusal.value.code == "no-watches"
+        assert "max_user_instances" in refusal.value.next
+        assert router.observe("unwatched", ENV) is None
+        assert router.observe("watched", ENV) == former
+        assert router.set(split("watched", 2, pair, 0.25)).shares["v2"] == 0.25
+    assert router.set(split("unwatched", 1, pair, 0.5)).generation == 1
+    assert router.proxy(ENV).running() == who
+
+
+def test_what_left_the_routing_is_no_longer_watched(router, pair):
+    both = split("watches", 1, pair, 0.5)
+    router.set(both)
+    pid = router.proxy(ENV).running().pid
+    held = inotify_instances(pid)
+    router.set(replace(both, generation=2, backends=both.backends[:1], shares={"v1": 1.0}))
+    eventually(lambda: inotify_instances(pid) == held - 1)
+    router.set(split("watches-too", 1, pair, 0.5))
+    assert inotify_instances(pid) == held - 1 + 3
+
+
 @pytest.mark.soak
 def test_killed_at_every_moment_of_a_services_first_routing(router, home, pair):
     for point in range(40):
-        wanted = split(f"first-{point}", 1, pair, 0.5)
+        wanted = replace(split("first", 1, pair, 0.5), environment=f"first-{point}")
         words = set_elsewhere(home, wanted, point)
         assert fetch(router.set(wanted).address).status == 200
+        router.proxy(wanted.environment).stop()
         if words:
             break
     assert point >= 16

@@ -1,4 +1,4 @@
-"""Commands in README and docs exist, with the options that are shown; the tutorial runs as written."""
+"""Commands in README and docs exist with the options shown; the tutorial runs as written."""
 
 import os
 import re
@@ -32,9 +32,8 @@ def headway_calls() -> list[tuple[str, str]]:
     calls = []
     for page, line in console_lines():
         plain = line.split("#")[0].split("<<")[0]
-        for part in re.split(r"&&|\||&", plain):
-            if part.strip().startswith("headway "):
-                calls.append((page, part.strip()))
+        parts = (part.strip() for part in re.split(r"&&|\||&", plain))
+        calls.extend((page, part) for part in parts if part.startswith("headway "))
     return calls
 
 
@@ -61,9 +60,8 @@ def test_make_targets_in_the_docs_exist() -> None:
 def test_links_between_pages_lead_somewhere() -> None:
     broken = []
     for page in PAGES:
-        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
-            if not (page.parent / target).exists():
-                broken.append(f"{page.relative_to(ROOT)} -> {target}")
+        targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text())
+        broken += [f"{page.name} -> {t}" for t in targets if not (page.parent / t).exists()]
     assert broken == []
 
 

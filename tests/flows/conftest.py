@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from tests.fakes.memory_journal import MemoryJournal, Recorded
+from tests.fakes.world import FakeParts
 
 from headway.flows import commands
 from headway.flows.deliver import deliver
@@ -13,8 +15,6 @@ from headway.model.delivery import Delivery, Order
 from headway.model.event import Event
 from headway.store import database, log, records
 from headway.store.database import Tx
-from tests.fakes.memory_journal import MemoryJournal, Recorded
-from tests.fakes.world import FakeParts
 
 CONFIG = """\
 service: shop

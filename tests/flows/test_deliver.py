@@ -1,7 +1,6 @@
 """A delivery in memory, from commit to released or rolled back."""
 
 import pytest
-
 from tests.fakes.world import Behaviour
 from tests.flows.conftest import CONFIG, Stage
 

@@ -5,11 +5,11 @@ change takes hold twice. The same sweep with real processes and SIGKILL is test_
 from collections.abc import Callable
 
 import pytest
-
-from headway.flows.deliver import deliver
 from tests.fakes.memory_journal import Killed, Recorded
 from tests.fakes.world import Behaviour
 from tests.flows.conftest import Stage
+
+from headway.flows.deliver import deliver
 
 FAST = """\
 service: shop

@@ -56,30 +56,37 @@ def proxy_agrees(home: Path, environment: str, service: str) -> int:
 
 
 def alive(home: Path) -> dict[str, list[int]]:
-    """Living processes of applications, by instance, found by the mark in their environment."""
+    """Living processes of applications, by `ENVIRONMENT/INSTANCE`, found by the mark in their
+    environment.
+    """
     prefix = f"{MARK}={home.resolve()}/".encode()
     found: dict[str, list[int]] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and (mark := _mark(entry, prefix)):
-            found.setdefault(mark.rpartition("/")[2], []).append(int(entry.name))
+    for entry in _processes():
+        variables = _read(entry / "environ").split(b"\0")
+        for mark in (v.decode() for v in variables if v.startswith(prefix)):
+            found.setdefault(_where(mark), []).append(int(entry.name))
     return found
 
 
 def shims(home: Path) -> dict[str, int]:
-    """Living shims, by instance."""
+    """Living shims, by `ENVIRONMENT/INSTANCE`."""
     prefix = f"{home.resolve()}/instances/"
     found = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            words = _read(entry / "cmdline").decode(errors="replace").rstrip("\0").split("\0")
-            if words[-1].startswith(prefix) and any(w.endswith("/shim.py") for w in words):
-                found[words[-1].rpartition("/")[2]] = int(entry.name)
+    for entry in _processes():
+        words = _read(entry / "cmdline").decode(errors="replace").rstrip("\0").split("\0")
+        if words[-1].startswith(prefix) and any(w.endswith("/shim.py") for w in words):
+            found[_where(words[-1])] = int(entry.name)
     return found
 
 
-def _mark(entry: Path, prefix: bytes) -> str:
-    variables = _read(entry / "environ").split(b"\0")
-    return next((v.decode() for v in variables if v.startswith(prefix)), "")
+def _where(folder: str) -> str:
+    """Of home/instances/ENVIRONMENT/SERVICE/INSTANCE."""
+    environment, _service, instance = folder.split("/")[-3:]
+    return f"{environment}/{instance}"
+
+
+def _processes() -> list[Path]:
+    return [entry for entry in Path("/proc").iterdir() if entry.name.isdigit()]
 
 
 def _read(path: Path) -> bytes:

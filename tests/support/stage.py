@@ -1,6 +1,6 @@
-"""A whole Headway on real parts in a home of its own: Git, processes, OCI layout, keys, Envoy, SQLite.
+"""A whole Headway on real parts in a home of its own: Git, processes, OCI, keys, Envoy, SQLite.
 
-Used by the e2e tests. `with Stage() as stage: with stage.engine(): stage.deliver(stage.commit(...))`.
+Used by the e2e tests: `with Stage() as stage, stage.engine(): stage.deliver(stage.commit(…))`.
 Nothing outlives the block: instances, shims and proxies are ended through the parts themselves.
 """
 
@@ -29,7 +29,8 @@ from headway.model.deployment import InstanceState
 from headway.model.event import Event
 from headway.model.pace import PACES, Pace
 from headway.model.routing import Routed
-from headway.ports.policy_engine import PolicyEngine
+from headway.model.verdict import Outcome, Verdict, worst
+from headway.ports.policy_engine import PolicyEngine, Promotion
 from headway.store import log, records
 from headway.wiring import Headway, locate
 from tests.support.load import Load
@@ -65,8 +66,8 @@ def answer(link):
                 time.sleep(0.05)
             if number * ERRORS % 1 < ERRORS:
                 status = "500 Own Fault"
-        link.sendall((f"HTTP/1.1 {{status}}\\r\\ncontent-length: 2\\r\\nx-version: {{VERSION}}\\r\\n"
-                      "\\r\\nok").encode())
+        head = f"HTTP/1.1 {{status}}\\r\\ncontent-length: 2\\r\\nx-version: {{VERSION}}"
+        link.sendall(f"{{head}}\\r\\n\\r\\nok".encode())
 
 
 def serve(link):
@@ -140,9 +141,8 @@ class Stage:
         self.home, self.repo = self.base / "h", self.base / "shop"
         self.headway = Headway(locate(str(self.home), {}))
         self.policies = list(policies)
-        world = replace(self.headway.world, policies=(_All(self.policies),))
-        self.headway.__dict__["world"] = world
-        self.world = world
+        self.world = self.headway.world
+        self.swap(policies=(_All(self.policies),))
         self._commits = 0
         self.repo.mkdir()
         self.git("init", "--quiet", "--initial-branch=main")
@@ -152,6 +152,15 @@ class Stage:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def swap(self, **parts: Any) -> None:
+        """Before the engine runs: other parts of the world."""
+        self.world = replace(self.world, **parts)
+        self.headway.__dict__["world"] = self.world
+
+    def before(self, environment: str, once: Callable[[Promotion], object]) -> None:
+        """Do something once, between the build and the door of the environment."""
+        self.policies.append(_Once(environment, once, self.policies))
 
     def close(self) -> None:
         """End everything that this home started, and forget it."""
@@ -226,7 +235,7 @@ class Stage:
             stdin=subprocess.DEVNULL, stdout=log, stderr=log,
         )  # fmt: skip
         try:
-            eventually(lambda: (self.home / "server.json").exists(), self._server_log, 60)
+            eventually((self.home / "server.json").exists, self._server_log, 60)
             yield process
         finally:
             process.send_signal(signal.SIGTERM)
@@ -358,11 +367,24 @@ class _All:
     def __init__(self, policies: list[PolicyEngine]) -> None:
         self._policies = policies
 
-    def judge(self, promotion: Any) -> Any:
-        from headway.model.verdict import Outcome, Verdict, worst
-
+    def judge(self, promotion: Promotion) -> Verdict:
         silent = Verdict("test", Outcome.PASS, "no policy")
         return worst([silent, *(p.judge(promotion) for p in list(self._policies))])
+
+
+class _Once:
+    """No rule: a moment in a delivery at which a test does something to the world."""
+
+    def __init__(
+        self, environment: str, do: Callable[[Promotion], object], among: list[PolicyEngine]
+    ) -> None:
+        self._environment, self._do, self._among = environment, do, among
+
+    def judge(self, promotion: Promotion) -> Verdict:
+        if promotion.environment == self._environment:
+            self._among.remove(self)
+            self._do(promotion)
+        return Verdict("test", Outcome.PASS, "no rule")
 
 
 def eventually(test: Callable[[], bool], tell: Callable[[], str], within: float = 60.0) -> None:

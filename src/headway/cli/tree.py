@@ -49,17 +49,14 @@ def tree(seen: Seen, now: datetime) -> Tree:
 def _title(view: DeliveryView, now: datetime) -> Text:
     end = view.finished_at or now
     took = span((end - view.requested_at).total_seconds()) if view.requested_at else ""
-    title = Text(f"{plain(view.service)}  {view.sha[:7]}  ", style="bold")
-    title.append(plain(view.subject, 60), style="default")
-    return title.append(f"  {took}", style=DIM)
+    title = Text.assemble((f"{plain(view.service)}  {view.sha[:7]}  ", "bold"))
+    return title.append(plain(view.subject, 60)).append(f"  {took}", style=DIM)
 
 
 def _label(word: str, name: str, text: str) -> Text:
     """Sign, name, words: never colour alone."""
     sign, colour = symbol(word)
-    label = Text(f"{sign} ", style=colour)
-    label.append(f"{plain(name, 40):<11} ", style="bold")
-    return label.append(text)
+    return Text.assemble((f"{sign} ", colour), (f"{plain(name, 40):<11} ", "bold"), text)
 
 
 def _pipeline(root: Tree, view: DeliveryView) -> None:
@@ -131,8 +128,8 @@ def _traffic(branch: Tree, view: DeliveryView, visit: Visit, window: WindowView 
             branch.add(Text(f"{visit.stable}: {_side(window.stable)}"))
     if visit.verdict is not None:
         sign, colour = symbol(visit.verdict.outcome)
-        text = Text(f"{sign} {visit.verdict.outcome}  ", style=colour)
-        branch.add(text.append(plain(visit.verdict.because), style="default"))
+        text = Text.assemble((f"{sign} {visit.verdict.outcome}  ", colour))
+        branch.add(text.append(plain(visit.verdict.because)))
     if visit.state == "held":
         branch.add(Text(f"◷ held: {plain(visit.because)}", style="yellow"))
 

@@ -1,9 +1,10 @@
 """Move counts from a proxy's native log-linear buckets onto fixed bounds, exactly.
 
 Called by adapters that read histograms. The native buckets have two significant digits (format:
-openhistogram/libcircllhist): [1.0, 1.1), [1.1, 1.2) ... [9.9, 10), [10, 11) ... times powers of ten. Every bound here is such an edge, so no bucket is ever split and
-nothing is interpolated. Below 10 the bounds are whole, because whole milliseconds are recorded, cut
-off and not rounded: what took 1.9 ms is recorded as 1 and truly is below the bound 2.
+openhistogram/libcircllhist): [1.0, 1.1), [1.1, 1.2) ... [9.9, 10), [10, 11) ... times powers of
+ten. Every bound here is such an edge, so no bucket is ever split and nothing is interpolated. Below
+10 the bounds are whole, because whole milliseconds are recorded, cut off and not rounded: what took
+1.9 ms is recorded as 1 and truly is below the bound 2.
 """
 
 from bisect import bisect_right

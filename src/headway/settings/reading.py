@@ -13,6 +13,8 @@ from headway.model.service import Service
 from headway.settings import building, checks, grammar, sentences
 
 NAME = "headway.yaml"
+# a hundred times what a large service writes; looking into each is quadratic in them
+LIMITS = document.Limits(max_nodes=4000)
 
 
 def read(text: str, file: str) -> Service:
@@ -45,7 +47,7 @@ def find(path: Path | str) -> Path:
 
 def text_of(path: Path) -> str:
     """The text of a file. Raises Invalid (`encoding`, `too-large`, `unreadable`)."""
-    limit = document.STRICT.max_bytes
+    limit = LIMITS.max_bytes
     try:
         with path.open("rb") as stream:
             data = stream.read(limit + 1)
@@ -60,7 +62,7 @@ def text_of(path: Path) -> str:
 
 def parse(text: str, file: str) -> tuple[Mapping, Service]:
     """The tree with its places beside the service made of it. Raises Invalid as `read` does."""
-    root = _root(document.read(text, file), file)
+    root = _root(document.read(text, file, limits=LIMITS), file)
     if problems := _problems(root, file):
         raise document.invalid(problems)
     service = building.service(root)

@@ -148,6 +148,16 @@ def test_nonsense_is_refused_at_its_place(text: str, start: str, code: str) -> N
     assert any(line.startswith(start) and line.endswith(f"[{code}]") for line in found), found
 
 
+def test_more_than_anybody_writes_is_refused() -> None:
+    many = "".join(f"  e{n}:\n" for n in range(51))
+    assert lines(f"{HEAD}environments:\n{many}") == [
+        "4:3: `environments` holds more than 50  [range]"
+    ]
+    entries = "".join(f"  A{n}: 1\n" for n in range(2001))
+    found = lines(f"{HEAD}env:\n{entries}environments: {{production: }}\n")
+    assert [line.rsplit(" ", 1)[1] for line in found] == ["[too-large]"]
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -42,6 +42,12 @@ def read_json(path: Path) -> Json | None:
     return found
 
 
+def resources(path: Path) -> list[Json]:
+    """The resources of a discovery file; none if there is no such file."""
+    found = read_json(path)
+    return [] if found is None else list(found["resources"])
+
+
 def dump(document: object) -> str:
     """One canonical text for one content."""
     return json.dumps(document, sort_keys=True, separators=(",", ":"))

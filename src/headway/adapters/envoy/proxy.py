@@ -17,6 +17,7 @@ from headway.adapters.envoy import config, files
 from headway.adapters.envoy.admin import Admin
 from headway.adapters.envoy.pending import restore_pending
 from headway.adapters.envoy.sockets import admin_socket
+from headway.adapters.envoy.watches import check_watches
 from headway.model.errors import Failed, Unreachable
 
 _DRAIN_SECONDS = 5
@@ -49,7 +50,8 @@ class EnvoyProxy:
     def start(self, within_seconds: float = 30.0) -> Identity:
         """Make sure that it runs and answers; does nothing if it does. From any process, any time.
 
-        Raises Failed (`no-envoy`, `proxy-died`) or Unreachable (`proxy-silent`).
+        Raises Failed (`no-envoy`, `proxy-died`), Refused (`no-watches`), Unreachable
+        (`proxy-silent`).
         """
         if (running := self.running()) is not None:
             return running
@@ -127,6 +129,8 @@ class EnvoyProxy:
                 binary = _binary()
                 restore_pending(self.folder)
                 self._write_bootstrap()
+                watched = [files.resources(self.folder / f) for f in ("cds.yaml", "lds.yaml")]
+                check_watches(2 + sum(map(len, watched)))
                 self._spawn(binary, fd)
         finally:
             os.close(fd)

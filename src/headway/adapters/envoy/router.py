@@ -13,6 +13,7 @@ from headway.adapters.envoy import applied, config, files, observed, ports, rout
 from headway.adapters.envoy.admin import Admin, Json
 from headway.adapters.envoy.pending import Pending, clear_pending, read_pending, restore_pending
 from headway.adapters.envoy.proxy import EnvoyProxy, Identity
+from headway.adapters.envoy.watches import check_watches
 from headway.model.errors import Drifted, Refused
 from headway.model.routing import Endpoint, Routed, Routing
 from headway.ports.traffic_router import TrafficRouter
@@ -29,7 +30,7 @@ class EnvoyRouter(TrafficRouter):
 
     def set(self, routing: Routing) -> Routed:
         """See TrafficRouter. Also raises Invalid (`bad-routing`), Refused (`port-in-use`,
-        `port-forbidden`), Failed (`no-envoy`, `proxy-died`).
+        `port-forbidden`, `no-watches`), Failed (`no-envoy`, `proxy-died`).
         """
         routes.check(routing)
         proxy = self.proxy(routing.environment)
@@ -75,6 +76,7 @@ class EnvoyRouter(TrafficRouter):
         state.fence(routing.service, former, wanted)
         pending = _settle(proxy, routing.service, version)
         port = self._port(proxy.admin, routing, former)
+        check_watches(_new_watches(proxy.folder, routing))
         state.write_asked(proxy.folder, routing.service, replace(wanted, port=port))
         change = applied.Change(proxy.folder, proxy.admin, pending)
         try:
@@ -135,6 +137,14 @@ def _digest(routing: Routing) -> str:
     return files.short_digest(files.dump(asdict(replace(routing, generation=0, backends=backends))))
 
 
+def _new_watches(folder: Path, routing: Routing) -> int:
+    """Files that Envoy does not watch yet: endpoints of new releases, routes of a new service."""
+    clusters = {r["name"] for r in files.resources(folder / "cds.yaml")}
+    named = {config.cluster_name(routing.service, b.release) for b in routing.backends}
+    doors = {r["name"] for r in files.resources(folder / "lds.yaml")}
+    return len(named - clusters) + (routing.service not in doors)
+
+
 def _settle(proxy: EnvoyProxy, service: str, version: str) -> Pending:
     """A note left by a change that was cut off: carry on with it if it is this change; else keep
     what it did if the proxy has it in force, and undo it if not.
@@ -189,7 +199,7 @@ def _forget_clusters(change: applied.Change, proxy: EnvoyProxy, routing: Routing
 
 
 def _drop_clusters(change: applied.Change, proxy: EnvoyProxy, service: str, kept: set[str]) -> None:
-    found = _resources(proxy.folder / "cds.yaml")
+    found = files.resources(proxy.folder / "cds.yaml")
     gone = [r for r in found if _owner(r["name"]) == service and r["name"] not in kept]
     if not gone:
         return
@@ -202,16 +212,11 @@ def _owner(cluster: str) -> str:
     return cluster.partition("__")[0]
 
 
-def _resources(path: Path) -> list[Json]:
-    found = files.read_json(path)
-    return [] if found is None else list(found["resources"])
-
-
 def _merged(path: Path, prefix: str, wanted: list[Json], *, exact: bool = False) -> list[Json]:
     """The file's resources and the wanted ones. A cluster that is there already is kept as it is;
     a listener (`exact`) is replaced.
     """
-    found = {r["name"]: r for r in _resources(path)}
+    found = {r["name"]: r for r in files.resources(path)}
     for resource in wanted:
         if exact or resource["name"] not in found:
             found[resource["name"]] = resource
@@ -237,7 +242,7 @@ def _remove(proxy: EnvoyProxy, service: str, generation: int) -> None:
     version = f"g{generation}-{_GONE}"
     change = applied.Change(proxy.folder, proxy.admin, _settle(proxy, service, version))
     state.write_asked(proxy.folder, service, wanted)
-    doors = [r for r in _resources(proxy.folder / "lds.yaml") if r["name"] != service]
+    doors = [r for r in files.resources(proxy.folder / "lds.yaml") if r["name"] != service]
     change.apply(applied.LISTENERS, applied.discovery(doors))
     _wait_drained(change, proxy.admin)
     _drop_clusters(change, proxy, service, set())

@@ -17,6 +17,7 @@ from headway.settings.merging import effective
 def written(root: Mapping, file: str) -> Iterator[Problem]:
     """Faults of the text itself, before the schema is asked."""
     yield from text.check(root, file)
+    yield from path.many(root, file)
 
 
 def resolved(service: Service, root: Mapping, file: str) -> Iterator[Problem]:

@@ -3,14 +3,24 @@
 from collections.abc import Iterator
 from itertools import combinations
 
-from headway.document import quoted
+from headway.document import Mapping, quoted
 from headway.model.errors import Problem
 from headway.model.service import Environment, Service
 from headway.settings.checks.places import Places
 from headway.settings.sentences import near
 
+MOST_ENVIRONMENTS = 50
 _PRODUCTION = frozenset({"production", "prod"})
 _BRANCH = frozenset(" ~^:?*[\\\t\n")
+
+
+def many(root: Mapping, file: str) -> Iterator[Problem]:
+    """More environments than anybody has: refused before each is compared with each."""
+    environments = root.get("environments")
+    if isinstance(environments, Mapping) and len(environments.entries) > MOST_ENVIRONMENTS:
+        sentence = f"`environments` holds more than {MOST_ENVIRONMENTS}"
+        at = environments.at
+        yield Problem(file, at.line, at.column, sentence, "range")
 
 
 def check(service: Service, at: Places) -> Iterator[Problem]:
