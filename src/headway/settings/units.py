@@ -19,12 +19,17 @@ _BYTES = {"KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 def seconds(text: str) -> float:
     """`500ms` is 0.5, `2h` is 7200."""
     number = text.rstrip("mshd")
-    return float(Decimal(number) * _SECONDS[text[len(number) :]])
+    return float(_whole(number) * _SECONDS[text[len(number) :]])
 
 
 def size(text: str) -> int:
     """`512MiB` in bytes."""
-    return int(text[:-3]) * _BYTES[text[-3:]]
+    return _whole(text[:-3]) * _BYTES[text[-3:]]
+
+
+def _whole(digits: str) -> int:
+    """The number; beyond 18 digits just a number that every check finds too large."""
+    return int(digits) if len(digits) <= 18 else 10**18
 
 
 def fraction(text: str) -> float:
