@@ -98,7 +98,6 @@ def cancel(context: Context, id: str, reason: str) -> None:
     """
     with context.reading() as connection:
         known = ids.delivery_id(connection, id)
-    context.confirm(f"End delivery {known}?")
     with context.headway.tx() as tx:
         # abort, because a rollout hears that word and a door takes it as cancel
         word = Word("abort", context.person, reason)

@@ -26,7 +26,8 @@ def summary(view: DeliveryView) -> list[str]:
     told = [f"{marked(view.outcome or view.state)}: {plain(name)}{took}"]
     because = view.because or _waits(view)
     if because:
-        told.append(f"  why     {plain(because)}")
+        code = f"  [{view.code}]" if view.code else ""
+        told.append(f"  why     {plain(because)}{code}")
     if view.digest:
         told.append(f"  digest  {view.digest}")
     told += [f"  {_place(v)}" for v in view.visits]

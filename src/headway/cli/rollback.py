@@ -28,7 +28,6 @@ def rollback(  # noqa: PLR0913
 
     In a running rollout this aborts it. What is left behind is quarantined in the environment.
     """
-    context.confirm(f"Go back in {service}/{environment}{f' to {to}' if to else ''}?")
     word = Word("abort", context.person, reason, environment)
 
     def ask() -> str:

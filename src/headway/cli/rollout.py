@@ -150,7 +150,6 @@ def promote(context: Context, id: str, reason: str) -> None:
 @pass_context
 def abort(context: Context, id: str, reason: str) -> None:
     """Go back to the last known good release, now."""
-    context.confirm("Go back to the last known good release?")
     _say(context, id, "abort", reason)
 
 

@@ -28,7 +28,7 @@ def deliver(journal: Journal, world: World, order: Order) -> None:
                 break
         journal.commit("delivered", finish, order, "delivered", "", "")
     except Stopped as stop:
-        journal.commit("stopped", finish, order, stop.outcome, stop.because, "")
+        journal.commit("stopped", finish, order, stop.outcome, stop.because, stop.code)
     except HeadwayError as error:
         journal.commit("failed", finish, order, outcome_of(error), str(error), error.code)
 

@@ -50,7 +50,7 @@ def revert(journal: Journal, world: World, order: RevertOrder) -> None:
         journal.commit("left", quarantine_left, trip, order, left)
         journal.commit("delivered", finish, plain, "delivered", "", "")
     except Stopped as stop:
-        journal.commit("stopped", finish, plain, stop.outcome, stop.because, "")
+        journal.commit("stopped", finish, plain, stop.outcome, stop.because, stop.code)
     except HeadwayError as error:
         journal.commit("failed", finish, plain, outcome_of(error), str(error), error.code)
 

@@ -5,13 +5,15 @@ The body interprets moves and does nothing else; what to do is decided in `decid
 (flows/decide.py), where the pure judge and the pure state machine are called inside a commit.
 """
 
+from typing import NoReturn
+
 from headway.flows import decide as turn
 from headway.flows.change import Change, apply, next_generation, order_for, remove
 from headway.flows.enter import release_place
 from headway.flows.journal import Journal
 from headway.flows.roll_back import roll_back
 from headway.flows.smoke import smoke
-from headway.flows.trip import Begun, Trip
+from headway.flows.trip import Begun, Stopped, Trip
 from headway.flows.world import World
 from headway.model.errors import HeadwayError
 from headway.model.event import Fact
@@ -38,7 +40,17 @@ def roll_out(journal: Journal, world: World, trip: Trip) -> None:
         _preview(journal, world, trip, begun)
         _follow(journal, world, trip, begun)
     except HeadwayError as error:
+        _broke(journal, world, trip, begun, error)
+
+
+def _broke(
+    journal: Journal, world: World, trip: Trip, begun: Begun, error: HeadwayError
+) -> NoReturn:
+    """Back after an error, whose code is the delivery's last word."""
+    try:
         roll_back(journal, world, trip, begun, str(error))
+    except Stopped as stop:
+        raise Stopped(stop.outcome, stop.because, error.code) from error
 
 
 def _preview(journal: Journal, world: World, trip: Trip, begun: Begun) -> None:

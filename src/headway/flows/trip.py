@@ -27,10 +27,11 @@ class Trip:
 class Stopped(Exception):
     """The delivery ends here, and not because something broke."""
 
-    def __init__(self, outcome: DeliveryOutcome, because: str) -> None:
+    def __init__(self, outcome: DeliveryOutcome, because: str, code: str = "") -> None:
         super().__init__(because)
         self.outcome: DeliveryOutcome = outcome
         self.because = because
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True)

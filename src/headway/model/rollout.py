@@ -49,7 +49,7 @@ class Rollout:
 
     `at`: index of the step in force, -1 before the first; `since`: when it took effect.
     `paused` and `held` say why it does not go on by itself; both empty: it does.
-    `granted`: approvals given at this step; `pushed`: a person said promote at this step.
+    `granted`: who approved this step; `pushed`: a person said promote at this step.
     `served`: candidate requests seen since `since`; `exposed`: when users first reached it.
     """
 
@@ -60,7 +60,7 @@ class Rollout:
     phase: RolloutPhase = "preparing"
     paused: str = ""
     held: str = ""
-    granted: int = 0
+    granted: tuple[str, ...] = ()
     pushed: str = ""
     aborted: str = ""
     served: int = 0

@@ -49,8 +49,9 @@ def _bake(rollout: Rollout, verdict: Verdict, now: float, *, suspicion: bool) ->
         return Hold(rollout.paused)
     if rollout.pushed:
         return _onward(rollout, rollout.pushed, proven=False)
-    if rollout.granted < step.approvals:
-        return Hold(f"waits for {step.approvals - rollout.granted} more approval(s) of this step")
+    missing = step.approvals - len(rollout.granted)
+    if missing > 0:
+        return Hold(f"waits for {missing} more approval(s) of this step")
     age = now - rollout.since
     if not step.proof:
         if age >= (step.floor_seconds or 0.0):
@@ -122,7 +123,7 @@ def shifted(rollout: Rollout, to: int, now: float) -> Rollout:
     stays = waits or rollout.plan.steps[to].approvals
     phase: RolloutPhase = "baking" if stays or not last else "stability"
     exposed = rollout.exposed if rollout.at >= 0 else now
-    forgotten = replace(rollout, held="", pushed="", granted=0, served=0)
+    forgotten = replace(rollout, held="", pushed="", granted=(), served=0)
     return replace(forgotten, at=to, since=now, phase=phase, exposed=exposed)
 
 
@@ -153,8 +154,8 @@ def told(rollout: Rollout, verb: str, by: str, reason: str) -> Rollout:
             return replace(rollout, pushed=said, paused="", held="")
         case "approve":
             step = rollout.plan.steps[rollout.at] if rollout.at >= 0 else None
-            if step is not None and rollout.granted < step.approvals:
-                return replace(rollout, granted=rollout.granted + 1)
+            if step is not None and len(rollout.granted) < step.approvals:
+                return replace(rollout, granted=tuple(sorted({*rollout.granted, by})))
             return replace(rollout, pushed=said, held="") if rollout.held else rollout
         case _:
             return rollout

@@ -81,7 +81,9 @@ def test_a_step_with_approvals_waits_for_them() -> None:
     plan = replace(PLAN, steps=(replace(STEPS[0], approvals=2), *STEPS[1:]))
     state = baking(plan=plan)
     assert isinstance(machine.next_move(state, verdict(Outcome.PASS), 100.0), Hold)
+    state = machine.told(state, "approve", "ana", "")
     for person in ("ana", "ben"):
+        assert isinstance(machine.next_move(state, verdict(Outcome.PASS), 100.0), Hold)
         state = machine.told(state, "approve", person, "")
     assert isinstance(machine.next_move(state, verdict(Outcome.PASS), 100.0), Shift)
 

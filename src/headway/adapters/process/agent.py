@@ -223,8 +223,9 @@ def kill_all() -> None:
 def main() -> None:
     """Serve until stdin ends, then leave nothing behind."""
     os.umask(0o022)
-    for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
-        signal.signal(ignored, signal.SIG_DFL if ignored is signal.SIGPIPE else signal.SIG_IGN)
+    for heard in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # Not SIG_IGN: steps would inherit that, and a shell cannot trap what it starts ignoring.
+        signal.signal(heard, lambda *_: None)
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
         sys.exit("no child subreaper here")
     try:

@@ -120,7 +120,8 @@ def _check(order: JobOrder) -> None:
                 raise Refused(f"there is no {step.shell} on this machine", code="no-shell")
         else:
             action, _, version = (step.uses or "").partition("@")
-            if version not in VERSIONS.get(action, ()) or set(step.inputs) - set(ACTIONS[action]):
+            done = {n for n, key in ACTIONS.get(action, {}).items() if key.state == "here"}
+            if version not in VERSIONS.get(action, ()) or set(step.inputs) - done:
                 raise Refused(f"the action {step.uses!r} is planned", code="planned")
 
 

@@ -97,7 +97,9 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryView:
-    """One commit's journey. `planned`: the jobs of its pipeline; `path`: its environments."""
+    """One commit's journey. `planned`: the jobs of its pipeline; `path`: its environments.
+    `code`: of the error it ended by, or empty.
+    """
 
     id: str
     service: str
@@ -110,6 +112,7 @@ class DeliveryView:
     state: str
     outcome: str
     because: str
+    code: str
     release: str
     digest: str
     size_bytes: int | None
@@ -133,6 +136,7 @@ class _Told:
     jobs: list[JobSeen] = field(default_factory=list)
     size_bytes: int | None = None
     statement: str = ""
+    code: str = ""
     visits: dict[str, Visit] = field(default_factory=dict)
     last_seq: int = 0
 
@@ -156,6 +160,7 @@ def read(connection: sa.Connection, id: str) -> DeliveryView:
         state=known.state,
         outcome=known.outcome,
         because=known.because,
+        code=told.code,
         release=known.release,
         digest=known.digest,
         size_bytes=told.size_bytes,
@@ -188,6 +193,8 @@ def _hear(told: _Told, event: Event) -> None:
             told.jobs.append(_job(event))
         case "artifact.packed":
             told.size_bytes, told.statement = data["size_bytes"], data["statement"]
+        case "delivery.finished":
+            told.code = data["code"]
     if event.environment:
         here = told.visits.get(event.environment) or Visit(event.environment)
         change = CHANGES.get(event.kind)
