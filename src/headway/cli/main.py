@@ -20,7 +20,7 @@ from headway.model.errors import HeadwayError
 
 # name -> (module:command, its one line of help: what the command itself says first)
 DAILY = {
-    "init": ("headway.cli.init:init", "Write a first headway.yaml and a build workflow."),
+    "init": ("headway.cli.init:init", "Write a first headway.yaml and workflow."),
     "plan": ("headway.cli.plan:plan", "Show what would happen to a commit, and why."),
     "deliver": ("headway.cli.deliver:deliver", "Deliver a commit and follow it."),
     "status": ("headway.cli.status:status", "Show what runs where, since when, and what waits."),
@@ -97,7 +97,7 @@ class Root(click.Group):
         context = Context()
         given = sys.argv[1:] if args is None else list(args)
         context.json = "--json" in given
-        code = self._run(context, given, prog_name or "headway", extra)
+        code = self._run(context, given, "headway", extra)
         if standalone_mode:
             _leave(code, hard=context.hard_exit and args is None)
         return code
