@@ -34,21 +34,21 @@ def read(text: str, file: str) -> Workflow:
     """
     root = read_document(text, file, limits=WITH_ANCHORS)
     page = Page(text, file)
-    workflow = _workflow(page, root)
-    if page.problems:
+    keys = page.known(root, SUPPORTED["workflow"], "a workflow")
+    workflow = _workflow(page, keys) if keys else None
+    if workflow is None or page.problems:
         raise invalid(page.problems)
     return workflow
 
 
-def _workflow(page: Page, root: Node) -> Workflow:
-    keys = page.known(root, SUPPORTED["workflow"], "a workflow") or Mapping((), root.at)
-    triggers = read_triggers(page, keys.get("on"), root.at)
+def _workflow(page: Page, keys: Mapping) -> Workflow:
+    triggers = read_triggers(page, keys.get("on"), keys.at)
     inputs = tuple(i.name for i in triggers.inputs())
     check_permissions(page, keys.get("permissions"))
     return Workflow(
         page.file,
         page.plain(keys.get("name"), "`name`") or page.file,
-        root.at,
+        keys.at,
         triggers,
         _jobs(page, keys, inputs),
         read_env(page, keys.get("env"), Scope(inputs)),

@@ -136,9 +136,9 @@ def input_fault(declared: Input, value: str) -> str:
 
 def _same_inputs(page: Page, triggers: Triggers) -> None:
     """One name means one thing, however the workflow was started."""
-    merged = {i.name: i for i in triggers.inputs()}
+    called = {i.name: i for i in triggers.call.inputs} if triggers.call else {}
     for other in triggers.dispatch.inputs if triggers.dispatch else ():
-        if _meaning(other) != _meaning(merged[other.name]):
+        if _meaning(other) != _meaning(called.get(other.name, other)):
             sentence = f"the input {quoted(other.name)} is declared twice and differs. Make it one"
             page.fault(other.at, sentence, "conflict")
 
