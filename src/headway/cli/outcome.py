@@ -26,8 +26,8 @@ def summary(view: DeliveryView) -> list[str]:
     told = [f"{marked(view.outcome or view.state)}: {plain(name)}{took}"]
     because = view.because or _waits(view)
     if because:
-        code = f"  [{view.code}]" if view.code else ""
-        told.append(f"  why     {plain(because)}{code}")
+        code = f"[{view.code}]" if view.code else ""
+        told.append(f"  why     {plain(because)}{'' if code in because else f'  {code}'}")
     if view.digest:
         told.append(f"  digest  {view.digest}")
     told += [f"  {_place(v)}" for v in view.visits]

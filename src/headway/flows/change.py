@@ -15,7 +15,7 @@ from headway.model.delivery import Release
 from headway.model.deployment import DeployOrder, InstanceState
 from headway.model.errors import Failed
 from headway.model.routing import Backend, Endpoint, Routed, Routing
-from headway.model.service import Environment
+from headway.model.service import Environment, Traffic
 from headway.store import records
 from headway.store.database import Tx
 
@@ -27,7 +27,8 @@ POLL_SECONDS = 0.1
 @dataclass(frozen=True, slots=True)
 class Change:
     """What shall be. `shares` of 0 keep a side reachable for testers only; an order of None means
-    that there is no such side. `restore`: the stable side must come back up first.
+    that there is no such side. `restore`: the stable side must come back up first. `traffic`: the
+    way in, where it is not the candidate's.
     """
 
     generation: int
@@ -37,6 +38,7 @@ class Change:
     candidate: DeployOrder | None
     stable: DeployOrder | None
     restore: bool = False
+    traffic: Traffic | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,7 @@ def endpoints(world: World, trip: Trip, change: Change) -> Routing:
 
 
 def _routing(trip: Trip, change: Change, backends: tuple[Backend, ...]) -> Routing:
-    traffic = trip.environment.traffic
+    traffic = change.traffic or trip.environment.traffic
     return Routing(
         service=trip.release.service,
         environment=trip.environment.name,

@@ -53,7 +53,7 @@ def back_change(tx: Tx, world: World, trip: Trip, begun: Begun, because: str) ->
     data: dict[str, object] = {"because": because, "to": begun.stable}
     append(tx, trip.about, Fact("rollout.failed", begun.rollout, 0, data))
     rollouts.update(tx, begun.rollout, finished_at=tx.now)
-    shares, old, restore = {}, None, False
+    shares, old, restore, traffic = {}, None, False, None
     if begun.stable:
         state = rollouts.load(tx.connection, begun.rollout)
         up = begun.plan.steps[state.at].stable if state.at >= 0 else begun.stable_instances
@@ -61,7 +61,9 @@ def back_change(tx: Tx, world: World, trip: Trip, begun: Begun, because: str) ->
         shares = {begun.stable: 1.0}
         before = records.release(tx.connection, begun.stable)
         old = order_for(world, before, trip.environment, generation, begun.stable_instances)
-    return Change(generation, begun.rollout, trip.environment.target, shares, None, old, restore)
+        traffic = before.config.environment(trip.environment.name).traffic
+    target = trip.environment.target
+    return Change(generation, begun.rollout, target, shares, None, old, restore, traffic)
 
 
 def close(world: World, trip: Trip, change: Change) -> None:
