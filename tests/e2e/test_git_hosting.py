@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,8 +53,9 @@ def wait_for(condition: Callable[[], object], seconds: float = 20) -> None:
         time.sleep(0.02)
 
 
-@pytest.fixture(scope="module")
-def door() -> Iterator[Door]:
+@contextmanager
+def opened() -> Iterator[Door]:
+    """A server on a free port with a home of its own."""
     home = Path(tempfile.mkdtemp(prefix="hw"))
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
@@ -61,13 +63,21 @@ def door() -> Iterator[Door]:
     server = uvicorn.Server(config)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])))
     thread.start()
-    wait_for(lambda: server.started)
-    yield Door(home, listener.getsockname()[1])
-    server.should_exit = True
-    thread.join(30)
+    try:
+        wait_for(lambda: server.started)
+        yield Door(home, listener.getsockname()[1])
+    finally:
+        server.should_exit = True
+        thread.join(30)
+        listener.close()
+        shutil.rmtree(home)
     assert not thread.is_alive()
-    listener.close()
-    shutil.rmtree(home)
+
+
+@pytest.fixture(scope="module")
+def door() -> Iterator[Door]:
+    with opened() as found:
+        yield found
 
 
 def git(*arguments: str, cwd: Path | None = None, ok: bool = True) -> str:
@@ -105,13 +115,14 @@ def work(tmp_path: Path) -> Path:
     return folder
 
 
-def ask(door: Door, text: bytes, until_closed: bool = True) -> bytes:
-    """One raw request; the answer up to the close of the connection."""
+def ask(door: Door, text: bytes, parts: int = 1_000_000) -> bytes:
+    """One raw request; the answer up to the close of the connection, or its first parts."""
     with socket.create_connection(("127.0.0.1", door.port), timeout=30) as connection:
         connection.sendall(text)
         answer = b""
-        while until_closed and (chunk := connection.recv(65536)):
+        while parts and (chunk := connection.recv(65536)):
             answer += chunk
+            parts -= 1
         return answer
 
 
@@ -288,6 +299,53 @@ def test_a_killed_push_leaves_nothing(door: Door, work: Path) -> None:
     assert GitHosting(door.home).heads("killed") == {}
     assert len(door.notes()) == before
     assert not [p for p in (repo / "objects").rglob("*") if p.is_file()]
+
+
+def half_a_push(name: str) -> bytes:
+    return (
+        f"POST /{name}.git/git-receive-pack HTTP/1.1\r\nHost: x\r\nAuthorization: {BASIC}\r\n"
+        "Content-Type: application/x-git-receive-pack-request\r\nContent-Length: 1000\r\n\r\n0"
+    ).encode()
+
+
+def test_who_falls_silent_is_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headway.api.git.IDLE_SECONDS", 0.3)
+    with opened() as door:
+        GitHosting(door.home).create("silent")
+        answer = ask(door, half_a_push("silent"))
+        assert not answer.endswith(b"0\r\n\r\n")
+        wait_for(lambda: not receiving("silent"))
+
+
+def test_too_much_is_refused_at_once_or_while_it_comes(
+    monkeypatch: pytest.MonkeyPatch, work: Path
+) -> None:
+    monkeypatch.setattr("headway.api.git.MAX_PUSH_BYTES", 500_000)
+    (work / "big.bin").write_bytes(os.urandom(600_000))
+    git("add", ".", cwd=work)
+    git("commit", "-q", "-m", "big", cwd=work)
+    with opened() as door:
+        GitHosting(door.home).create("much")
+        said = git("push", "-q", door.url("much"), "main", cwd=work, ok=False)
+        assert "HTTP 413" in said
+        chunked = ("-c", "http.postBuffer=1000")
+        git(*chunked, "push", "-q", door.url("much"), "main", cwd=work, ok=False)
+        assert GitHosting(door.home).heads("much") == {}
+        wait_for(lambda: not receiving("much"))
+        assert not list((door.home / "git" / "much.git" / "objects").rglob("tmp_*"))
+
+
+def test_no_more_than_some_run_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headway.api.git.AT_ONCE", 1)
+    monkeypatch.setattr("headway.api.git.BUSY_SECONDS", 0.3)
+    with opened() as door:
+        GitHosting(door.home).create("busy")
+        address = "/busy.git/info/refs?service=git-upload-pack"
+        with socket.create_connection(("127.0.0.1", door.port)) as first:
+            first.sendall(half_a_push("busy"))
+            wait_for(lambda: receiving("busy"))
+            assert get(door, address, f"Authorization: {BASIC}")[0] == 503
+        wait_for(lambda: get(door, address, f"Authorization: {BASIC}")[0] == 200)
 
 
 def test_a_git_killed_in_mid_push_leaves_no_note(door: Door, work: Path) -> None:

@@ -84,6 +84,9 @@ def _call(hosting: GitHosting, request: Request) -> Call | Response:
         return _plain(405, "method not allowed", {"allow": "GET" if reads else "POST"})
     if (query not in _SERVICES) if reads else query:
         return _plain(403, "only smart HTTP is spoken here; use git 1.6.6 or later")
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length) > MAX_PUSH_BYTES:
+        return _plain(413, f"at most {MAX_PUSH_BYTES >> 20} MiB at once")
     headers = {name: value for name, value in request.headers.items() if "\0" not in value}
     client = request.client.host if request.client else ""
     return Call(hosting.path(found["name"]), action, request.method, query, headers, client)
@@ -104,7 +107,11 @@ def _plain(status: int, text: str, headers: dict[str, str] | None = None) -> Res
 
 
 async def _serve(call: Call, request: Request, receive: Receive, send: Send) -> None:
-    """Both ways at once, until the answer is whole or the client is gone."""
+    """Both ways at once, until the answer is whole or the client is gone.
+
+    Git begins its answer before it has the body, so a body that ends badly mostly shows as an
+    answer that is cut off, which git takes for what it is.
+    """
     async with backend(call) as process:
         answer = _Answer(send)
         feeding = asyncio.create_task(_feed(call, process, receive))

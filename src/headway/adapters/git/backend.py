@@ -94,7 +94,7 @@ class Backend:
 async def backend(call: Call) -> AsyncIterator[Backend]:
     """A backend for this request; it and its children are gone when the block is left.
 
-    Left early it gets TERM first, on which receive-pack removes what it has taken in so far.
+    Left early, receive-pack removes what it has taken in so far.
     """
     process = await asyncio.create_subprocess_exec(
         *("git", "http-backend"),
@@ -109,7 +109,7 @@ async def backend(call: Call) -> AsyncIterator[Backend]:
     try:
         yield Backend(process)
     finally:
-        await asyncio.shield(_stop(process))
+        await asyncio.shield(_stop(process, pushed=call.action == "git-receive-pack"))
 
 
 async def _end_of(stream: asyncio.StreamReader | None) -> str:
@@ -120,20 +120,38 @@ async def _end_of(stream: asyncio.StreamReader | None) -> str:
     return kept.decode("utf-8", "replace").strip()
 
 
-async def _stop(process: asyncio.subprocess.Process) -> None:
+async def _stop(process: asyncio.subprocess.Process, *, pushed: bool) -> None:
+    """End it if it has not ended.
+
+    A push is first told that no more comes: then index-pack ends, and receive-pack removes what it
+    took in. A signal to all of them at once could leave files behind.
+    """
+    assert process.stdin is not None
+    process.stdin.close()
+    if pushed and await _ended(process):
+        return
     for how in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, how)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), _GRACE_SECONDS)
+        if await _ended(process):
             return
 
 
+async def _ended(process: asyncio.subprocess.Process) -> bool:
+    try:
+        await asyncio.wait_for(process.wait(), _GRACE_SECONDS)
+    except TimeoutError:
+        return False
+    return True
+
+
 def _environment(call: Call) -> dict[str, str]:
+    """CGI's variables. Without CONTENT_LENGTH, on purpose: git then reads to the end of its input;
+    told a length, http-backend spins for ever on a body that is shorter.
+    """
     headers = call.headers
     protocol = headers.get("git-protocol", "")
     given = {
-        "CONTENT_LENGTH": headers.get("content-length", ""),
         "HTTP_CONTENT_ENCODING": headers.get("content-encoding", ""),
         "GIT_PROTOCOL": protocol if _PROTOCOL.fullmatch(protocol) else "",
     }
