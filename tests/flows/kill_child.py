@@ -1,28 +1,29 @@
 """A whole engine process of a home, which may be told at which point of the journal to die.
 
-    python -m tests.flows.kill_child HOME DATABASE POINTS [DELIVERY [POINT]]
+It runs the flows as the server does, until the delivery is done, or for ever without one. Every
+point of the delivery's journal is appended to a file; at the chosen one the process sends itself
+SIGKILL. Started by kill_stage.py, through multiprocessing's fork server: it is a process of its
+own that shares nothing with the test but the imports that need not be made again.
 
-It runs the flows as the server does, until DELIVERY is done, or for ever without one. Every point
-of the delivery's journal is appended to the file POINTS; at POINT the process sends itself SIGKILL.
 A point is `<step>#<occurrence>:<phase>`, with the numbers of releases taken out, and means the same
 in every run. The steps of the rollout's loop are counted from the last other step, since how often
 it turns is a matter of time: `decide after step 0 in force#2#1:commit`.
 
 Phases: `before` the effect (or before the transaction); `amid` an effect, AMID_SECONDS after it
-began (only where it takes longer); `after` the effect and before its record; `commit`: inside the transaction, with the
-rows written and nothing committed.
+began (only where it takes longer); `after` the effect and before its record; `commit`: inside the
+transaction, with the rows written and nothing committed.
 """
 
 import functools
 import os
 import re
 import signal
-import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +44,10 @@ TINY = Pace("quick", 0.3, 0.2, 0.2, 1, FAR, FAR, 20, (0.3, 0.3, 0.3), 1.0)
 
 
 class Deadly:
-    """Counts the points of one delivery in this process' life, and kills at the chosen one."""
+    """Counts the points of one flow in this process' life, and kills at the chosen one."""
 
-    def __init__(self, delivery: str, file: Path, kill_at: str) -> None:
-        self._delivery = delivery
+    def __init__(self, flow: str, file: Path, kill_at: str) -> None:
+        self._flow = flow
         self._kill_at = kill_at
         self._counts: Counter[str] = Counter()
         self._milestone = "start"
@@ -54,7 +55,7 @@ class Deadly:
 
     def step(self, name: str) -> str:
         """The name of this occurrence of the step; empty for another flow's."""
-        if not self._delivery or DBOS.workflow_id != self._delivery:
+        if not self._flow or DBOS.workflow_id != self._flow:
             return ""
         plain = re.sub(r"(shop)-\d+", r"\1", name)
         if name in LOOP:
@@ -129,13 +130,30 @@ class KillingJournal(DurableJournal):
         self._deadly.point(step, "after")
 
 
-def main(home: str, database: str, points: str, delivery: str = "", kill_at: str = "") -> None:
+@dataclass(frozen=True)
+class Life:
+    """What one process is to do. `flow`: the id of whose points count. `ends`: once that delivery
+    is done, else never. `kill_at` empty: live.
+    """
+
+    home: str
+    database: str
+    points: str
+    flow: str = ""
+    kill_at: str = ""
+    ends: bool = True
+
+
+def main(life: Life) -> None:
+    log = os.open(Path(life.home) / "child.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    for fd in (1, 2):
+        os.dup2(log, fd)
     pace.PACES["quick"] = TINY
-    headway = Headway(Place(Path(home), database))
-    deadly = Deadly(delivery, Path(points), kill_at)
+    headway = Headway(Place(Path(life.home), life.database))
+    deadly = Deadly(life.flow, Path(life.points), life.kill_at)
     with headway.engine(journal=lambda source: KillingJournal(source, deadly)):
         (headway.home / "ready").write_text(str(os.getpid()))
-        while not (delivery and done(headway, delivery)):
+        while not (life.ends and done(headway, life.flow)):
             time.sleep(0.02)
     os._exit(0)  # at once: nothing waits for the threads of the engine
 
@@ -143,7 +161,3 @@ def main(home: str, database: str, points: str, delivery: str = "", kill_at: str
 def done(headway: Headway, delivery: str) -> bool:
     with headway.reading() as connection:
         return records.delivery(connection, delivery).state == "done"
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

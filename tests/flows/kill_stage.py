@@ -4,6 +4,7 @@ One stage lives long: v1 goes live once, and every further delivery is one more 
 home, under the same load. Used by test_kill_sweep.py and test_readopt.py.
 """
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -13,9 +14,12 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from tests.flows import kill_child
+from tests.flows.kill_child import Life
 from tests.support import ledger
 from tests.support.load import Tally
 
@@ -27,7 +31,8 @@ from headway.store import log, records
 from headway.wiring import Headway
 from headway.wiring import Place as Where
 
-ROOT = Path(__file__).parents[2]
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["tests.flows.kill_child"])
 SHOP = "shop"
 ENVIRONMENTS = ("staging", "production")
 LIFE_SECONDS = 120.0
@@ -130,7 +135,7 @@ class Stage:
         self.database = database or f"sqlite:///{self.home / 'headway.db'}"
         self.headway = Headway(Where(self.home, self.database))
         self.version = 0
-        self._lives: list[subprocess.Popen[bytes]] = []
+        self._lives: list[BaseProcess] = []
         self._git("init", "--quiet", "--initial-branch=main", str(self.repo))
         with self.serving():
             pass  # the engine makes its own tables
@@ -162,14 +167,12 @@ class Stage:
 
     # --- processes ---
 
-    def start(self, delivery: str = "", kill_at: str = "") -> "subprocess.Popen[bytes]":
-        """One life of the engine's process."""
-        command = [sys.executable, "-m", "tests.flows.kill_child"]
-        command += [str(self.home), self.database, str(self.points_file), delivery, kill_at]
-        with (self.home / "child.log").open("ab") as out:
-            life = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out)
-        self._lives.append(life)
-        return life
+    def start(self, flow: str = "", kill_at: str = "", *, ends: bool = False) -> BaseProcess:
+        """One life of the engine's process; see Life."""
+        what = Life(str(self.home), self.database, str(self.points_file), flow, kill_at, ends)
+        self._lives.append(PROCESSES.Process(target=kill_child.main, args=(what,)))
+        self._lives[-1].start()
+        return self._lives[-1]
 
     @property
     def points_file(self) -> Path:
@@ -178,7 +181,9 @@ class Stage:
     def run(self, delivery: str, kill_at: str = "") -> bool:
         """One life, to its end; gives whether it was killed at the point."""
         self.points_file.write_text("")
-        code = self.start(delivery, kill_at).wait(LIFE_SECONDS)
+        life = self.start(delivery, kill_at, ends=True)
+        life.join(LIFE_SECONDS)
+        code = life.exitcode
         assert code in ((0, -signal.SIGKILL) if kill_at else (0,)), self.told()
         return code == -signal.SIGKILL
 
@@ -191,7 +196,7 @@ class Stage:
         return delivery, killed
 
     @contextmanager
-    def serving(self) -> Iterator["subprocess.Popen[bytes]"]:
+    def serving(self) -> Iterator[BaseProcess]:
         """The engine's process without a delivery; ended with SIGKILL, as always here."""
         life = self.start()
         try:
@@ -199,10 +204,10 @@ class Stage:
             yield life
         finally:
             life.kill()
-            life.wait(30)
+            life.join(30)
 
-    def _ready(self, life: "subprocess.Popen[bytes]") -> bool:
-        assert life.poll() is None, self.told()
+    def _ready(self, life: BaseProcess) -> bool:
+        assert life.is_alive(), self.told()
         file = self.home / "ready"
         return file.exists() and file.read_text() == str(life.pid)
 
@@ -221,14 +226,10 @@ class Stage:
     def close(self) -> None:
         """Nothing of the home may outlive the test."""
         for life in self._lives:
-            if life.poll() is None:
-                life.kill()
-                life.wait(30)
+            life.kill()
+            life.join(30)
         deadline = time.monotonic() + 30
-        while left := [
-            *ledger.shims(self.home).values(),
-            *sum(ledger.alive(self.home).values(), []),
-        ]:
+        while left := [*ledger.shims(self.home).values(), *ledger.pids(self.home)]:
             for pid in left:
                 kill(pid)
             assert time.monotonic() < deadline, f"{left} do not die"

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import psycopg
 import pytest
-
 from tests.flows.kill_child import LOOP
 from tests.flows.kill_stage import (
     BLUE_GREEN,
@@ -150,11 +149,18 @@ def new_sweep(tmp_path: Path) -> Iterator[Callable[..., Sweep]]:
 
 
 def go_through(sweep: Sweep, points: list[tuple[str, str]], say: Callable[[str], None]) -> None:
+    """All the points, also after one at which something was wrong; a few wrong ones are enough."""
+    wrong: list[str] = []
     for journey, point in points:
-        sweep.kill(journey, point)
+        try:
+            sweep.kill(journey, point)
+        except AssertionError as error:
+            wrong.append(f"{journey}: {point}: {error}")
+            assert len(wrong) < 5, "\n\n".join(wrong)
     sweep.load.stop()
-    sweep.sound()
     say(sweep.told())
+    assert not wrong, "\n\n".join(wrong)
+    sweep.sound()
 
 
 @pytest.fixture
@@ -168,7 +174,7 @@ def say(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
     return aloud
 
 
-@pytest.mark.seed("S-106")
+@pytest.mark.seed("S-053")
 def test_killed_at_six_points_the_delivery_ends_the_same(
     new_sweep: Callable[..., Sweep], say: Callable[[str], None]
 ) -> None:
