@@ -46,7 +46,10 @@ def program() -> str:
     if found is not None and Path(found).parent == Path(sys.executable).parent:
         return "headway"
     beside = Path(sys.executable).with_name("headway")
-    return str(beside) if beside.exists() else f"{sys.executable} -m headway"
+    if not beside.exists():
+        return f"{sys.executable} -m headway"
+    inside = beside.is_relative_to(Path.cwd())
+    return str(beside.relative_to(Path.cwd()) if inside else beside)
 
 
 def _evidence(show: Show, courses: Mapping[str, Course]) -> dict[str, object]:

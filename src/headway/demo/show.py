@@ -31,7 +31,7 @@ from headway.wiring import Place
 ASKED_SECONDS = 60.0
 LIMIT_SECONDS = 420.0
 CALM_SECONDS = 2.0
-STRIKE_SECONDS = {"v2": (4.0, 16.0), "v3": (3.0, 8.0)}
+STRIKE_SECONDS = {"v2": (5.0, 45.0), "v3": (3.0, 8.0)}
 """When the server is killed, in seconds after the version met its first users."""
 
 
@@ -52,7 +52,7 @@ class Show:
     def play(self) -> None:
         """Until the last delivery has ended, or one ended otherwise than it should."""
         self.server.start()
-        self._context.note(f"server at {self.server.address}, home {self.stage.home}")
+        self._say(f"server at {self.server.address}, home {self.stage.home}")
         self._team.write("v1")
         self._team.connect()
         self._push("v1")
@@ -83,7 +83,11 @@ class Show:
 
     def _push(self, version: str) -> None:
         self._team.push(version)
-        self._context.note(f"{version}: git push headway main")
+        self._say(f"{version}: git push headway main")
+
+    def _say(self, text: str) -> None:
+        """A line of progress, in step with those of the deliveries."""
+        self._context.note(f"{time.strftime('%H:%M:%S')}  {'demo':<10}  {text}")
 
     def _follow(self, version: str) -> None:
         deadline = time.monotonic() + ASKED_SECONDS
@@ -119,7 +123,7 @@ class Show:
         """Production answers: users may come, while the first release is still being watched."""
         address = self.course("v1").address
         self.crowd.start(address)
-        self._context.note(f"users come to {address}, {self.asked.rate:g} requests/s")
+        self._say(f"users come to {address}, {self.asked.rate:g} requests/s")
 
     def _strike(self, version: str) -> Iterator[Cue]:
         if not self.asked.chaos:
@@ -141,9 +145,9 @@ class Show:
             return
         after = time.time() - seen.exposed_at
         where = f"{after:.1f} s into the canary of {version}"
-        self._context.note(f"SIGKILL to the server (pid {self.server.pid}), {where}")
+        self._say(f"SIGKILL to the server (pid {self.server.pid}), {where}")
         down = self.server.kill_and_restart()
-        self._context.note(f"the server is back (pid {self.server.pid}) after {down:.1f} s")
+        self._say(f"the server is back (pid {self.server.pid}) after {down:.1f} s")
         self.strikes.append(Strike(version, seen.step, seen.share, round(after, 1), round(down, 2)))
 
     def leave(self, *, running: bool) -> None:

@@ -108,7 +108,9 @@ def closing(page: Page, document: dict[str, Any], reports: Sequence[DeliveryRepo
     for kill in summary["server_kills"]:
         told += page.sentence("killed", _killed(kill))
     evidence = document["evidence"]
-    told += page.sentence("evidence", f"{evidence['database']}: every fact, in order")
+    told += page.sentence(
+        "evidence", f"{evidence['database']}, every fact in order; the folder is yours to delete"
+    )
     for number, command in enumerate(evidence["commands"]):
         told.append(f"{'next' if number == 0 else '':<{LABEL}}{command}")
     return told
