@@ -43,8 +43,7 @@ def lines(error: HeadwayError) -> list[str]:
     problems = _problems(error)
     if problems:
         shown = [plain(p) for p in problems[:MOST_PROBLEMS]]
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        told = [*shown, f"{count}. Nothing was changed."]
+        told = [*shown, plain(error.what)]
     else:
         told = [f"error: {plain(error.what)}  [{plain(error.code)}]"]
         told += [f"  {line}" for line in block(error.why)]

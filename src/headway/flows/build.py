@@ -92,7 +92,7 @@ def _text(world: World, order: Order, path: str) -> str:
 
 def run_job(world: World, order: Order, job: PlannedJob) -> JobResult:
     """One job, from a clean checkout, to its end."""
-    return world.runner.run(JobOrder(order.delivery, 1, job, order.repo, order.sha))
+    return world.runner.run(JobOrder(order.delivery, 1, job, order.repo, order.sha, ref=order.ref))
 
 
 def planned(

@@ -4,8 +4,8 @@ HeadwayError                 70  base; `what`, `why`, `next` are the three parts
 ├── Failed                    1  what was asked for failed: build, tests, deploy
 ├── Invalid                   2  the user's input is wrong; carries `problems` with file:line:column
 ├── Refused                   3  a gate, policy, signature or permission says no
-├── Unreachable               6  something did not answer; a retry may help
-└── Drifted                   7  the world is not as we believed (a newer generation, a changed file)
+├── Unreachable               6  something did not answer; try again
+└── Drifted                   7  the world is not as we believed: a newer generation came first
 
 Adapters translate their vendor's errors into these at the edge.
 """
