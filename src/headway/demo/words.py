@@ -102,7 +102,8 @@ def table(reports: Sequence[DeliveryReport]) -> list[str]:
 def closing(page: Page, document: dict[str, Any], reports: Sequence[DeliveryReport]) -> list[str]:
     """What users saw, why it went back or was held, how it did, and where the evidence lies."""
     summary = document["summary"]
-    told = [line for d in reports for line in _why(page, d)]
+    told = page.sentence("result", _result(document, reports))
+    told += [line for d in reports for line in _why(page, d)]
     told += page.sentence("users", _users(summary, reports))
     told += page.sentence("pace", _pace(summary))
     for kill in summary["server_kills"]:
@@ -123,11 +124,19 @@ def kept(page: Page, evidence: dict[str, Any]) -> list[str]:
     return [*told, f"{'stop':<{LABEL}}{evidence['stop']}"]
 
 
+def _result(document: dict[str, Any], reports: Sequence[DeliveryReport]) -> str:
+    if not document["ok"]:
+        return "✗ not as it should be; the reasons are below"
+    ends = ", ".join(f"{d.version} {d.outcome.replace('_', ' ')}" for d in reports)
+    return f"✓ as it should be: {ends}; no request lost by delivering"
+
+
 def _why(page: Page, report: DeliveryReport) -> list[str]:
     if report.outcome in {"delivered", "promoted"} or not report.why:
         return []
     word = {"rolled_back": "back", "held": "held"}.get(report.outcome, report.outcome)
-    return page.sentence(f"{report.version} {word}", report.why)
+    decides = "; nothing goes on until a person decides" if word == "held" else ""
+    return page.sentence(f"{report.version} {word}", report.why + decides)
 
 
 def _users(summary: dict[str, Any], reports: Sequence[DeliveryReport]) -> str:

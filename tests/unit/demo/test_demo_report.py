@@ -207,6 +207,7 @@ def page_of(width: int | None) -> list[str]:
     summary = summed(Asked(), strikes)
     summary["detect_to_done"] = report.done_after_verdict(courses())
     whole = {
+        "ok": True,
         "summary": summary,
         "evidence": {"database": "/tmp/d/headway.db", "commands": ["headway trace 6d836aa"]},
     }
@@ -235,10 +236,11 @@ def test_in_a_pipe_no_sentence_is_wrapped_and_the_numbers_are_there() -> None:
 def test_a_hostile_reason_cannot_paint_the_terminal() -> None:
     bad = replace(built()[2], why="\x1b[2Jall is well\x07")
     summary = summed(Asked()) | {"detect_to_done": report.done_after_verdict(courses())}
-    whole = {"summary": summary, "evidence": {"database": "d", "commands": []}}
+    whole = {"ok": False, "summary": summary, "evidence": {"database": "d", "commands": []}}
     text = "\n".join(words.closing(words.Page(80), whole, [bad]))
     assert "\x1b" not in text
     assert "all is well" in text
+    assert "not as it should be" in text
 
 
 moments = st.lists(st.tuples(st.floats(0.01, 5), st.integers(0, 900)), min_size=1, max_size=30)
