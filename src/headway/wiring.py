@@ -8,9 +8,8 @@ import fcntl
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import entry_points
 from logging.handlers import RotatingFileHandler
@@ -32,25 +31,12 @@ from headway.model.delivery import Order
 from headway.model.errors import Drifted, Invalid
 from headway.store import database, records
 from headway.store.database import Tx, lock
+from headway.store.place import Place, locate
+
+__all__ = ["Headway", "Place", "locate"]
 
 TEND_SECONDS = 5.0
 INTAKE_SECONDS = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where one Headway lives: its home folder and its database."""
-
-    home: Path
-    database: str
-
-
-def locate(home: str | None, environ: Mapping[str, str]) -> Place:
-    """From `--home`, else HEADWAY_HOME, else ~/.headway; the database from HEADWAY_DATABASE, else a
-    file in the home.
-    """
-    folder = Path(home or environ.get("HEADWAY_HOME") or Path.home() / ".headway").absolute()
-    return Place(folder, environ.get("HEADWAY_DATABASE") or f"sqlite:///{folder / 'headway.db'}")
 
 
 class Headway:

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
     from rich.console import Console
 
-    from headway.wiring import Headway, Place
+    from headway.store.place import Place
+    from headway.wiring import Headway
 
 
 class Context:
@@ -47,7 +48,7 @@ class Context:
     @cached_property
     def place(self) -> "Place":
         """Where Headway lives. Raises Invalid (`planned`) if HEADWAY_SERVER is set."""
-        from headway.wiring import locate  # noqa: PLC0415
+        from headway.store.place import locate  # noqa: PLC0415
 
         if os.environ.get("HEADWAY_SERVER") and self.home is None:
             raise server_is_planned("HEADWAY_SERVER")
@@ -72,13 +73,23 @@ class Context:
         """A connection that only reads. Where there is no home yet, everything is empty and none
         is made.
         """
-        file = self.place.database.removeprefix("sqlite:///")
-        if file != self.place.database and not Path(file).exists():
+        from headway.store import database  # noqa: PLC0415
+
+        file = self.place.file
+        if file is not None and not file.exists():
             with _nothing() as connection:
                 yield connection
             return
-        with self.headway.reading() as connection:
+        with database.reading(self._records) as connection:
             yield connection
+
+    @cached_property
+    def _records(self) -> "sa.Engine":
+        """The database's connections, without the rest of Headway."""
+        from headway.store import database  # noqa: PLC0415
+
+        database.prepare(self.place.database)
+        return database.connect(self.place.database)
 
     @property
     def person(self) -> str:
