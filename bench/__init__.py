@@ -1,0 +1,1 @@
+"""Benchmarks: figures on real parts, each in a process of its own. Run by `scripts/bench`."""
