@@ -51,8 +51,9 @@ class Show:
 
     def play(self) -> None:
         """Until the last delivery has ended, or one ended otherwise than it should."""
+        self._say(f"home {self.stage.home}")
         self.server.start()
-        self._say(f"server at {self.server.address}, home {self.stage.home}")
+        self._say(f"server at {self.server.address}")
         self._team.write("v1")
         self._team.connect()
         self._push("v1")
@@ -86,8 +87,12 @@ class Show:
         self._say(f"{version}: git push headway main")
 
     def _say(self, text: str) -> None:
-        """A line of progress, in step with those of the deliveries."""
-        self._context.note(f"{time.strftime('%H:%M:%S')}  {'demo':<10}  {text}")
+        """A line of progress, in step with those of the deliveries; above a live tree."""
+        line = f"{time.strftime('%H:%M:%S')}  {'demo':<10}  {text}"
+        if self._context.err.is_terminal and not self._context.quiet:
+            self._context.err.print(line, soft_wrap=True)
+        else:
+            self._context.note(line)
 
     def _follow(self, version: str) -> None:
         deadline = time.monotonic() + ASKED_SECONDS
