@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -228,8 +227,7 @@ def test_two_at_once_one_runs_and_the_other_follows(user: User) -> None:
     assert codes in ([0, 0], [0, 7]), ends
 
 
-def test_a_first_delivery_starts_without_much_ado(user: User) -> None:
-    began = time.monotonic()
-    assert user.run("--help").returncode == 0
-    assert time.monotonic() - began < 30
+def test_looking_makes_no_home(user: User) -> None:
+    for args in (["--help"], ["status"], ["delivery", "list"], ["events"], ["doctor", "--json"]):
+        assert user.run(*args).returncode in {0, 1}, args
     assert not (user.home / "headway.db").exists()
