@@ -138,7 +138,7 @@ def _database(context: Context) -> Check:
 
 
 def _engine(context: Context) -> Check:
-    if context.home_folder.exists() and context.headway.engine_runs():
+    if (context.home_folder / "engine.lock").exists() and context.headway.engine_runs():
         return Check("server", "ok", "deliveries are being run for this home", "")
     found = "none for this home; `headway deliver` runs its own delivery"
     return Check("server", "ok", found, "headway server")
