@@ -8,6 +8,7 @@ TERM it answers what it was asked, says `connection: close`, and ends within its
 import asyncio
 import os
 import signal
+from typing import ClassVar
 
 VERSION = os.environ.get("VERSION", "none")
 HEAD = f"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nx-version: {VERSION}\r\n"
@@ -18,7 +19,7 @@ IDLE_SECONDS = 0.2
 class Connection(asyncio.Protocol):
     """One keep-alive connection; requests have no body."""
 
-    every: set["Connection"] = set()
+    every: ClassVar[set["Connection"]] = set()
     ending = False
 
     def connection_made(self, transport):
@@ -60,7 +61,7 @@ async def main():
     server.close()
     Connection.ending = True
     await asyncio.sleep(IDLE_SECONDS)
-    while any(c.waiting for c in Connection.every):
+    while any(c.waiting for c in Connection.every):  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     for connection in list(Connection.every):
         connection.transport.close()

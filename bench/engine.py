@@ -18,9 +18,10 @@ from typing import Any
 import psycopg
 import pytest
 import sqlalchemy as sa
-from bench.figures import Result, Row, p50_p99, quantile, ratio, spread
 from tests.support.postgres import postgres
 
+from bench.figures import Result, Row, p50_p99, quantile, ratio, spread
+from bench.rig import settled
 from headway.flows.journal import Engine, Journal, Outbox
 from headway.store import database
 from headway.store.database import Tx, lock
@@ -85,20 +86,14 @@ def nothing() -> None:
 
 def run(base: Path, count: int) -> Result:
     wakes = max(5, int(count * WAKES_SHARE))
-    with sqlite_url(base) as url:
-        found = {"sqlite": _measure(url, Order(count, wakes), raw_sqlite(base, count))}
+    order, url = Order(count, wakes), f"sqlite:///{base / 'engine.db'}"
+    found = {"sqlite": _measure(url, order, raw_sqlite(base, count))}
     try:
         with postgres() as server:
-            raw = raw_postgres(server, count)
-            found["postgres"] = _measure(server, Order(count, wakes), raw)
+            found["postgres"] = _measure(server, order, raw_postgres(server, count))
     except pytest.skip.Exception as absent:
         return _result(found, (f"not measured on Postgres: {absent}",))
     return _result(found, ())
-
-
-@contextmanager
-def sqlite_url(base: Path) -> Iterator[str]:
-    yield f"sqlite:///{base / 'engine.db'}"
 
 
 def raw_sqlite(base: Path, count: int) -> list[float]:
@@ -139,6 +134,7 @@ def _measure(url: str, order: Order, raw: list[float]) -> dict[str, list[float]]
         sent = _wake(bench, lambda: _send(db, outbox), order.wakes)
         if not bench.ended.wait(STEPS_SECONDS) or bench.failure:
             raise RuntimeError(bench.failure or f"not done in {STEPS_SECONDS:g} s")
+        settled("steps")
     finally:
         engine.close()
         outbox.close()

@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 
 from bench.figures import Result, Row, quantile, ratio, spread
 from bench.rig import ENVIRONMENT, SERVICE, Rig, wait_200
-
 from headway.adapters.envoy import config, files, routes
 from headway.model.routing import Backend, Routing
 
@@ -49,7 +48,8 @@ class User:
 def run(base: Path, count: int) -> Result:
     with Rig(base) as rig:
         backends = tuple(
-            Backend(r.name, rig.serve(r, n, 1)) for n, r in enumerate((rig.release(), rig.release()))
+            Backend(r.name, rig.serve(r, n, 1))
+            for n, r in enumerate((rig.release(), rig.release()))
         )
         address = rig.world.router.set(_routing(backends, 1)).address
         wait_200(address)

@@ -13,7 +13,6 @@ from pathlib import Path
 from bench.figures import Result, Row, p50_p99, spread
 from bench.rig import ENVIRONMENT, SERVICE, Flows, Rig, wait_200
 from bench.wrk import Counted, load
-
 from headway.flows.change import DRAIN_LEAST_SECONDS
 from headway.flows.journal import Journal
 from headway.flows.roll_out import roll_out

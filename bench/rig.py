@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from dbos import DBOS
 
 from headway.adapters.envoy.proxy import EnvoyProxy
 from headway.adapters.local.target import LocalTarget
@@ -111,11 +112,15 @@ class Rig:
         engine = Engine(self.headway.url, "bench")
         running = Flows(self)
         engine.launch(
-            {name: (running.watched(flow), self.world, kind) for name, (flow, kind) in flows.items()}
+            {
+                name: (running.watched(flow), self.world, kind)
+                for name, (flow, kind) in flows.items()
+            }
         )
         try:
             yield running
         finally:
+            running.settle()
             engine.close()
 
 
@@ -126,6 +131,7 @@ class Flows:
         self._rig = rig
         self._ended = threading.Event()
         self._error: BaseException | None = None
+        self._last = ""
 
     def watched(self, flow: Callable[..., None]) -> Callable[..., None]:
         """The flow, and its end told to who waits."""
@@ -145,12 +151,29 @@ class Flows:
     def run(self, name: str, id: str, order: Any, within: float = 60.0) -> None:
         """One flow from its start to its end. Raises what the flow raised."""
         self._ended.clear()
+        self._last = id
         with self._rig.headway.tx() as tx:
             self._rig.headway.outbox.start(tx, name, id, order)
         if not self._ended.wait(within):
             raise TimeoutError(f"{name} did not end in {within:g} s")
         if self._error is not None:
             raise self._error
+
+    def settle(self) -> None:
+        """Return when the engine has recorded the end of the last flow."""
+        if self._last:
+            settled(self._last)
+
+
+def settled(id: str, within: float = 20.0) -> None:
+    """Return when the engine has recorded that the flow ended. A flow's body ends a moment earlier,
+    and an engine closed in that moment waits for itself for ever.
+    """
+    deadline = time.monotonic() + within
+    while (status := DBOS.retrieve_workflow(id).get_status().status) in {"ENQUEUED", "PENDING"}:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"flow {id} is {status} after {within:g} s")
+        time.sleep(0.02)
 
 
 def _config(name: str, rollout: RolloutPolicy) -> Service:

