@@ -7,11 +7,14 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from headway.demo import stage
 
 DEMO = [sys.executable, "-m", "headway", "demo"]
 
@@ -100,6 +103,38 @@ def test_a_home_in_use_is_left_alone(folder: Path) -> None:
     assert [f.name for f in folder.iterdir()] == ["headway.db"]
 
 
+def test_another_headway_of_the_caller_is_never_touched(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in stage.OWN:
+        monkeypatch.setenv(name, "mine")
+    monkeypatch.setenv("NO_PROXY", "example.com")
+    made = stage.prepare(folder / "home")
+    given = stage.environment(made)
+    assert not set(stage.OWN) & set(given)
+    assert given["NO_PROXY"] == "example.com,127.0.0.1,localhost"
+    code = "import sys; print(sys.executable)"
+    found = subprocess.run(
+        ["python3", "-c", code], env=given, capture_output=True, text=True, check=True
+    )
+    assert found.stdout.strip() == sys.executable
+
+
+def test_stop_ends_only_the_server_of_that_home(folder: Path) -> None:
+    """The number in server.json may belong to somebody else by now."""
+    stage.prepare(folder / "home")
+    other = subprocess.Popen(["sleep", "600"])
+    try:
+        state = {"pid": other.pid, "address": "http://127.0.0.1:1", "started_at": 0.0}
+        (folder / "home" / "server.json").write_text(json.dumps(state))
+        done = run("--stop", "--home", str(folder / "home"))
+        assert done.returncode == 0, done.stderr
+        assert other.poll() is None
+    finally:
+        other.kill()
+        other.wait()
+
+
 def reported(folder: Path, *arguments: str) -> dict[str, Any]:
     file = folder / "report.json"
     done = run("--home", str(folder / "home"), "--report", str(file), *arguments, seconds=900)
@@ -141,6 +176,19 @@ def test_killed_in_both_canaries_it_ends_the_same(folder: Path) -> None:
     found = reported(folder, "--chaos")
     assert outcomes(found) == ["delivered", "promoted", "rolled_back"]
     assert [kill["version"] for kill in found["summary"]["server_kills"]] == ["v2", "v3"]
+
+
+@pytest.mark.soak
+def test_what_is_kept_runs_on_until_it_is_stopped(folder: Path) -> None:
+    home, file = folder / "home", folder / "report.json"
+    done = run("--home", str(home), "--report", str(file), "--keep", seconds=900)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "demo --stop --home" in done.stdout
+    found = json.loads(file.read_text())
+    with urllib.request.urlopen(f"{found['evidence']['production']}/version", timeout=10) as answer:
+        assert json.load(answer)["version"] == 2
+    assert run("--stop", "--home", str(home)).returncode == 0
+    assert processes_of(home) == []
 
 
 @pytest.mark.soak

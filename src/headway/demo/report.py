@@ -214,11 +214,16 @@ def summary(
         "lost_by_reason": users.get("lost_by_reason", {}),
         "shop_faults": total.get("shop_fault", 0),
         "users_seconds": round(seconds, 1),
+        "client_latency_ms": {d.version: _latency(d) for d in reports},
         "client_cpu_share": users.get("cpu", {}).get("share"),
         "client_latest_ms": users.get("latest_ms"),
         "chaos": asked.chaos,
         "server_kills": [_fields(strike) for strike in told.strikes],
     }
+
+
+def _latency(report: DeliveryReport) -> dict[str, float | None]:
+    return {"p50": report.p50_ms, "p95": report.p95_ms, "p99": report.p99_ms}
 
 
 def _fields(strike: Strike) -> dict[str, object]:
