@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from headway.model.deployment import InstanceState
 from headway.model.event import Event
 from headway.model.pace import PACES, Pace
 from headway.model.routing import Routed
-from headway.model.verdict import Outcome, Verdict, worst
+from headway.model.verdict import Outcome, Verdict
 from headway.ports.policy_engine import PolicyEngine, Promotion
 from headway.store import log, records
 from headway.wiring import Headway, locate
@@ -142,7 +142,7 @@ class Stage:
         self.headway = Headway(locate(str(self.home), {}))
         self.policies = list(policies)
         self.world = self.headway.world
-        self.swap(policies=(_All(self.policies),))
+        self.swap(policies=_Live(self.policies))
         self._commits = 0
         self.repo.mkdir()
         self.git("init", "--quiet", "--initial-branch=main")
@@ -361,15 +361,20 @@ class Stage:
         )  # fmt: skip
 
 
-class _All:
-    """The stage's policies as one engine, so that a test can add and take away."""
+class _Live(Sequence[PolicyEngine]):
+    """The stage's policies as the world has them, so that a test can add and take away."""
 
     def __init__(self, policies: list[PolicyEngine]) -> None:
         self._policies = policies
 
-    def judge(self, promotion: Promotion) -> Verdict:
-        silent = Verdict("test", Outcome.PASS, "no policy")
-        return worst([silent, *(p.judge(promotion) for p in list(self._policies))])
+    def __getitem__(self, index: Any) -> Any:
+        return list(self._policies)[index]
+
+    def __iter__(self) -> Iterator[PolicyEngine]:
+        return iter(list(self._policies))
+
+    def __len__(self) -> int:
+        return len(self._policies)
 
 
 class _Once:

@@ -18,7 +18,7 @@ from headway.model.delivery import Delivery
 from headway.model.errors import Refused
 from headway.model.event import Fact
 from headway.model.verdict import Outcome, Verdict, worst
-from headway.ports.policy_engine import Promotion
+from headway.ports.policy_engine import PolicyEngine, Promotion
 from headway.store import decisions, records
 from headway.store.database import Tx
 from headway.store.log import append
@@ -85,7 +85,15 @@ def ask_policies(world: World, trip: Trip) -> tuple[Verdict, ...]:
         environment.name,
         environment.tier,
     )
-    return tuple(p.judge(asked) for p in world.policies)
+    return tuple(_answer(policy, asked) for policy in world.policies)
+
+
+def _answer(policy: PolicyEngine, asked: Promotion) -> Verdict:
+    try:
+        return policy.judge(asked)
+    except Exception as broken:  # noqa: BLE001 somebody else's code: whatever it raises is a no
+        because = f"the policy broke: {type(broken).__name__}: {broken}"
+        return Verdict("policy", Outcome.FAIL, because)
 
 
 def ask_gates(tx: Tx, world: World, trip: Trip, rules: tuple[Verdict, ...]) -> Asked:
@@ -109,7 +117,8 @@ def ask_gates(tx: Tx, world: World, trip: Trip, rules: tuple[Verdict, ...]) -> A
     verdict = worst(verdicts)
     if verdict.outcome is Outcome.PASS and not overtaken:
         verdict = worst([verdict, _turn(tx, world, trip)])
-    _tell(tx, trip, verdict, verdicts)
+    if _tell(tx, trip, verdict, verdicts):
+        _wake_older(tx, world, trip)
     return Asked(verdict, overtaken)
 
 
@@ -143,12 +152,19 @@ def _overtaken(tx: Tx, trip: Trip) -> str:
             return name
     if trip.environment.queue == "every":
         return ""
-    newer = _waiting(tx, trip)
+    newer = [d for number, d in _waiting(tx, trip) if number > trip.release.number]
     return max(newer, key=lambda d: d.requested_at).release if newer else ""
 
 
-def _waiting(tx: Tx, trip: Trip) -> list[Delivery]:
-    """Newer deliveries of the service that have come as far as this door."""
+def _wake_older(tx: Tx, world: World, trip: Trip) -> None:
+    """Those that wait here with an older release see that they are superseded."""
+    for number, delivery in _waiting(tx, trip):
+        if number < trip.release.number:
+            world.outbox.wake(tx, delivery.id)
+
+
+def _waiting(tx: Tx, trip: Trip) -> list[tuple[int, Delivery]]:
+    """Other deliveries of the service that wait at this door, with their releases' numbers."""
     rows = tx.connection.execute(
         sa.select(deliveries).where(
             deliveries.c.service == trip.release.service,
@@ -158,10 +174,7 @@ def _waiting(tx: Tx, trip: Trip) -> list[Delivery]:
         )
     )
     found = [Delivery(**r._mapping) for r in rows]
-    number = trip.release.number
-    return [
-        d for d in found if d.release and records.release(tx.connection, d.release).number > number
-    ]
+    return [(records.release(tx.connection, d.release).number, d) for d in found if d.release]
 
 
 def _turn(tx: Tx, world: World, trip: Trip) -> Verdict:
@@ -175,7 +188,8 @@ def _turn(tx: Tx, world: World, trip: Trip) -> Verdict:
     return Verdict("turn", Outcome.WAIT, because)
 
 
-def _tell(tx: Tx, trip: Trip, verdict: Verdict, verdicts: list[Verdict]) -> None:
+def _tell(tx: Tx, trip: Trip, verdict: Verdict, verdicts: list[Verdict]) -> bool:
+    """Write what the gates said; gives whether that is news."""
     waits = verdict.outcome is Outcome.WAIT
     before = records.delivery(tx.connection, trip.delivery)
     records.update_delivery(
@@ -187,7 +201,7 @@ def _tell(tx: Tx, trip: Trip, verdict: Verdict, verdicts: list[Verdict]) -> None
     )
     told = (before.state, before.environment, before.because)
     if waits and told == ("waiting", trip.environment.name, verdict.because):
-        return
+        return False
     data: dict[str, object] = {
         "outcome": str(verdict.outcome),
         "judge": verdict.judge,
@@ -198,6 +212,7 @@ def _tell(tx: Tx, trip: Trip, verdict: Verdict, verdicts: list[Verdict]) -> None
     }
     number = decisions.count(tx.connection, trip.delivery, "gates.judged")
     append(tx, trip.about, Fact("gates.judged", trip.delivery, number, data))
+    return True
 
 
 def verify(world: World, trip: Trip) -> Verdict:

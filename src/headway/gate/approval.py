@@ -42,10 +42,19 @@ def may(policy: ApprovalPolicy, person: str, author: str) -> str:
     """Why this person may not decide; empty if they may."""
     if policy.by and person not in policy.by:
         return f"{person} is not one of {', '.join(policy.by)}"
-    if policy.not_author and person == author:
+    if policy.not_author and person.casefold() in _names(author):
         return f"{person} is the author; somebody else must approve"
     return ""
 
 
 def _may(policy: ApprovalPolicy, person: str, author: str) -> bool:
     return not may(policy, person, author)
+
+
+def _names(author: str) -> set[str]:
+    """What the author of a commit, `Ana Bell <ana@example.org>`, may be called where they log in:
+    the whole, the name, the address, and the address before the @.
+    """
+    name, _, address = author.rpartition("<")
+    address = address.rstrip("> ")
+    return {n.casefold() for n in (author, name.strip(), address, address.partition("@")[0]) if n}

@@ -1,5 +1,6 @@
 """The gates: approval and quarantine."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,6 +32,23 @@ def test_enough_people_pass_and_too_few_wait() -> None:
 
 def test_one_person_counts_once() -> None:
     assert outcome(yes("ben"), yes("ben")) is Outcome.WAIT
+
+
+@pytest.mark.parametrize(
+    "author",
+    [
+        "ana",
+        "Ana <a@example.org>",
+        "A. Bell <ana@example.org>",
+        "Bell <ANA@b.org>",
+        "Eve <x> <ana>",
+    ],
+)
+def test_the_author_is_known_by_name_and_by_address(author: str) -> None:
+    one = ApprovalPolicy(count=1)
+    assert approval.judge(one, (yes("ana"),), author, 1).outcome is Outcome.WAIT
+    assert approval.judge(one, (yes("ben"),), author, 1).outcome is Outcome.PASS
+    assert "ana is the author" in approval.may(one, "ana", author)
 
 
 def test_strangers_and_the_author_do_not_count() -> None:
