@@ -165,12 +165,11 @@ def test_an_error_says_what_why_and_the_next_command() -> None:
 
 def test_problems_of_a_file_one_per_line_at_most_twenty() -> None:
     problems = tuple(Problem("headway.yaml", n, 1, "wrong", "bad") for n in range(1, 31))
-    shown = errors.lines(
-        Invalid("30 problems, the first 20 shown. Nothing was changed.", problems=problems)
-    )
+    what = "30 problems, the first 20 shown. Nothing was changed."
+    shown = errors.lines(Invalid(what, problems=problems))
     assert shown[0] == "headway.yaml:1:1: wrong  [bad]"
     assert len(shown) == 21
-    assert shown[-1] == "30 problems. Nothing was changed."
+    assert shown[-1] == what
 
 
 def test_a_bug_names_its_log_and_shows_no_traceback(tmp_path: Path) -> None:
