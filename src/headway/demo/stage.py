@@ -55,7 +55,7 @@ class Stage:
 def prepare(home: Path | None) -> Stage:
     """A stage in `home`, or in a fresh folder with a short path. Raises Invalid (`home-in-use`)."""
     if home is None:
-        stage = Stage(Path(tempfile.mkdtemp(prefix="headway-demo-")).resolve())
+        stage = Stage(Path(tempfile.mkdtemp(prefix="headway-demo-", dir=_room())).resolve())
     else:
         stage = Stage(home.resolve())
         if stage.home.exists() and any(stage.home.iterdir()):
@@ -69,6 +69,16 @@ def prepare(home: Path | None) -> Stage:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _put_python(stage.own / "bin")
     return stage
+
+
+def _room() -> Path:
+    """The folder for temporary files, unless programs may not be started from there."""
+    given = Path(tempfile.gettempdir())
+    if not os.statvfs(given).f_flag & os.ST_NOEXEC:
+        return given
+    cache = Path.home() / ".cache"
+    cache.mkdir(parents=True, exist_ok=True)
+    return cache
 
 
 def known(home: Path | None) -> Stage:
