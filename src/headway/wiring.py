@@ -14,7 +14,7 @@ from functools import cached_property
 from importlib.metadata import entry_points
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import sqlalchemy as sa
 
@@ -37,6 +37,7 @@ __all__ = ["Headway", "Place", "locate"]
 
 TEND_SECONDS = 5.0
 INTAKE_SECONDS = 0.2
+PATIENCE_SECONDS = 2.0
 
 
 class Headway:
@@ -104,7 +105,7 @@ class Headway:
         """Run flows in this process until the block ends. Raises Drifted (`engine-runs`) if
         another process already runs them for this home.
         """
-        with _only_one(self.home / "engine.lock"), self._logging():
+        with _only_one(self.home / "engine.lock", PATIENCE_SECONDS), self._logging():
             executor = f"{executor_id()}-{self._name}"
             options = {"journal": journal} if journal else {}
             engine = Engine(self.url, executor, **options)
@@ -221,15 +222,25 @@ def _write_once(file: Path, text: str) -> None:
 
 
 @contextmanager
-def _only_one(file: Path) -> Iterator[None]:
+def _only_one(file: Path, patience_seconds: float = 0.0) -> Iterator[None]:
+    """Held by one process at a time. Patience, because others look in for a moment."""
+    deadline = time.monotonic() + patience_seconds
     with file.open("a") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Drifted(
-                "another process already runs the deliveries of this home",
-                why=f"{file} is locked",
-                next="headway server status",
-                code="engine-runs",
-            ) from None
+        while not _taken(handle):
+            if time.monotonic() >= deadline:
+                raise Drifted(
+                    "another process already runs the deliveries of this home",
+                    why=f"{file} is locked",
+                    next="headway server status",
+                    code="engine-runs",
+                )
+            time.sleep(0.05)
         yield
+
+
+def _taken(handle: IO[str]) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -60,7 +60,9 @@ def apply(journal: Journal, world: World, trip: Trip, change: Change, label: str
     routing = journal.act(f"{label}: endpoints", endpoints, world, trip, change)
     applied = journal.act(f"{label}: route", route, world, routing)
     if change.stable is not None:
-        journal.act(f"{label}: drain", drain, world, change)
+        left = journal.act(f"{label}: left over", left_over, world, change)
+        if left:
+            journal.act(f"{label}: drain", drain, world, change, left)
     return applied
 
 
@@ -150,21 +152,30 @@ def route(world: World, routing: Routing) -> Applied:
     return Applied(routed, world.clock.now())
 
 
-def drain(world: World, change: Change) -> tuple[InstanceState, ...]:
-    """Stop what is no longer routed to, once it has answered what it was asked."""
+def left_over(world: World, change: Change) -> tuple[InstanceState, ...]:
+    """The stable instances to stop now. A result of its own: half of them may be gone when the
+    stopping is done again, and a generation has one content.
+    """
     order = change.stable
     assert order is not None
     mine = sorted(_of(world, change.target, order), key=lambda i: i.id)
     alive = [i for i in mine if i.phase == "ready"]
-    victims = (alive + [i for i in mine if i not in alive])[order.instances :]
-    if victims:
-        let_finish(world, order.service, order.environment, victims)
-        ids = tuple(v.id for v in victims)
-        return world.targets[change.target].deploy(replace(order, stop=ids))
-    return tuple(mine)
+    return tuple((alive + [i for i in mine if i not in alive])[order.instances :])
 
 
-def let_finish(world: World, service: str, environment: str, victims: list[InstanceState]) -> None:
+def drain(
+    world: World, change: Change, left: tuple[InstanceState, ...]
+) -> tuple[InstanceState, ...]:
+    """Stop what is no longer routed to, once it has answered what it was asked."""
+    order = change.stable
+    assert order is not None
+    let_finish(world, order.service, order.environment, left)
+    return world.targets[change.target].deploy(replace(order, stop=tuple(i.id for i in left)))
+
+
+def let_finish(
+    world: World, service: str, environment: str, victims: tuple[InstanceState, ...]
+) -> None:
     """Wait for the requests in flight: at least 0.7 s for the proxy's own hand-over, at most 10."""
     world.clock.sleep(DRAIN_LEAST_SECONDS)
     deadline = world.clock.now() + DRAIN_MOST_SECONDS
@@ -178,7 +189,7 @@ def let_finish(world: World, service: str, environment: str, victims: list[Insta
 def remove(world: World, change: Change, release: str, trip: Trip) -> None:
     """Drain and stop every instance of a release, and forget it."""
     seen = world.targets[change.target].observe(trip.release.service, trip.environment.name)
-    victims = [i for i in seen if i.release == release]
+    victims = tuple(i for i in seen if i.release == release)
     if victims:
         let_finish(world, trip.release.service, trip.environment.name, victims)
     world.targets[change.target].remove(

@@ -24,6 +24,7 @@ from headway.store import decisions, records, rollouts
 from headway.store.database import Tx
 from headway.store.log import append
 
+NONE = -1e8  # below this there was nothing to weigh
 JUDGED = frozenset({"baking", "stability"})
 
 
@@ -147,7 +148,7 @@ def _record(tx: Tx, trip: Trip, begun: Begun, window: Window, finding: Finding) 
         "stable_requests": window.stable.total.requests if window.stable else None,
         "outcome": str(finding.verdict.outcome),
         "because": finding.verdict.because,
-        "log_evidence": round(finding.log_evidence, 4),
+        "log_evidence": round(finding.log_evidence, 4) if finding.log_evidence > NONE else None,
         "boundary": round(finding.boundary, 4),
         "baseline": finding.baseline,
     }
