@@ -26,7 +26,7 @@ from headway.flows.journal import Engine, Journal, Outbox
 from headway.store import database
 from headway.store.database import Tx, lock
 
-WAKES_SHARE = 0.2  # a wake-up waits for the engine's next look, so fewer of them
+WAKES_SHARE = 0.1  # a wake-up waits for the engine's next look, so fewer of them
 STEPS_SECONDS = 100.0
 TABLE = "CREATE TABLE bench_row (number INTEGER PRIMARY KEY, text TEXT NOT NULL)"
 TEXT = "x" * 200

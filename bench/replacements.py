@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench.figures import Result, Row, p50_p99, spread
 from bench.rig import ENVIRONMENT, SERVICE, Flows, Rig, wait_200
-from bench.wrk import Counted, load
+from bench.wrk import Counted, load, told
 from headway.flows.change import DRAIN_LEAST_SECONDS
 from headway.flows.journal import Journal
 from headway.flows.roll_out import roll_out
@@ -93,7 +93,7 @@ def _result(
 ) -> Result:
     least = DRAINS * DRAIN_LEAST_SECONDS
     rows = (
-        Row("requests failed at the client", str(counted.failed), f"of {counted.requests}"),
+        told([counted]),
         Row("a replacement p50 / p99", p50_p99(seconds, "s"),
             f"{len(seconds)}; {least:g} s of each are the least drain"),
         Row("client requests/s, p99", f"{counted.rps:.0f}, {counted.p99_ms} ms",

@@ -13,7 +13,7 @@ from pathlib import Path
 from bench.figures import Result, Row, p50_p99, quantile, ratio, spread
 from bench.replacements import find
 from bench.rig import ENVIRONMENT, SERVICE, Flows, Rig, wait_200
-from bench.wrk import Counted, load
+from bench.wrk import Counted, load, told
 from headway.flows import decide
 from headway.flows.change import apply, order_for, ready, route, start
 from headway.flows.commands import Word, say
@@ -114,16 +114,16 @@ def _back(rig: Rig, flows: Flows, candidate: Release, count: int) -> Times:
     with rig.headway.reading() as connection:
         events = log.after(connection, since, limit=1_000_000)
     at = {(e.kind, e.delivery): e for e in events}
-    whole, told = [], []
+    whole, said = [], []
     for (kind, delivery), event in at.items():
         if kind == "rollout.rolled_back":
             milliseconds = float(str(event.data["milliseconds"]))
             decided, failed = at["rollout.moved", delivery], at["rollout.failed", delivery]
-            told.append(milliseconds)
+            said.append(milliseconds)
             whole.append(1000 * (failed.at - decided.at) + milliseconds)
     if len(whole) != count:
         raise RuntimeError(f"{len(whole)} rollbacks in the log, not {count}")
-    return Times(whole, told)
+    return Times(whole, said)
 
 
 def _result(idle: Times, loaded: Times, counted: Counted, proxy: dict[str, int]) -> Result:
@@ -134,7 +134,7 @@ def _result(idle: Times, loaded: Times, counted: Counted, proxy: dict[str, int])
         ),
         Row("the same under load", p50_p99(loaded.whole), f"{slower} of idle at p50"),
         Row("as the event says, under load", p50_p99(loaded.told), "from the way back's commit"),
-        Row("requests failed at the client", str(counted.failed), f"of {counted.requests}"),
+        told([counted]),
     )
     figures = {
         "rollbacks": len(idle.whole) + len(loaded.whole),

@@ -11,7 +11,7 @@ from statistics import mean
 
 from bench.figures import Result, Row, p50_p99, ratio, spread
 from bench.rig import ENVIRONMENT, SERVICE, Rig, wait_200
-from bench.wrk import Counted, load
+from bench.wrk import Counted, load, told
 from headway.model.routing import Backend, Routing
 
 CONNECTIONS = 8
@@ -69,7 +69,7 @@ def _result(
     still_rps = mean((before.rps, after.rps))
     failed = sum(c.failed for c in loads)
     rows = [
-        Row("requests failed at the client", str(failed), f"of {sum(c.requests for c in loads)}"),
+        told([*loads]),
         Row("set() p50 / p99", p50_p99(taken), f"{len(taken)} switches, each read back"),
         Row("client requests/s while switching", f"{during.rps:.0f}",
             f"{ratio(during.rps, still_rps)} of {still_rps:.0f} without"),

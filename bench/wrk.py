@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.figures import Row
+
 REPORT = Path(__file__).with_name("report.lua")
 LONGEST_SECONDS = 900
 
@@ -63,6 +65,13 @@ class Load:
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()
+
+
+def told(counted: list[Counted]) -> Row:
+    """The line that matters most."""
+    requests = sum(c.requests for c in counted)
+    beside = f"of {requests}, counted by {counted[0].generator}"
+    return Row("requests failed at the client", str(sum(c.failed for c in counted)), beside)
 
 
 @contextmanager
