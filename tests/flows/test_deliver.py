@@ -28,7 +28,7 @@ def test_a_good_release_is_promoted_step_by_step_by_proof(stage: Stage) -> None:
     assert {i.release for i in stage.parts.target.observe("shop", "production")} == {"shop-2"}
 
 
-@pytest.mark.seed("S-105", "S-112")
+@pytest.mark.seed("S-105", "S-108", "S-112")
 def test_a_bad_release_is_rolled_back_to_the_last_known_good(stage: Stage) -> None:
     stage.deliver("a1")
     stage.deliver("a2")
