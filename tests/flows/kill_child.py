@@ -10,8 +10,8 @@ in every run. The steps of the rollout's loop are counted from the last other st
 it turns is a matter of time: `decide after step 0 in force#2#1:commit`.
 
 Phases: `before` the effect (or before the transaction); `amid` an effect, AMID_SECONDS after it
-began (only where it takes longer); `after` the effect and before its record; `commit`: inside the
-transaction, with the rows written and nothing committed.
+began (only where it takes longer; `amid@2` is two seconds after); `after` the effect and before its
+record; `commit`: inside the transaction, with the rows written and nothing committed.
 """
 
 import functools
@@ -75,8 +75,9 @@ class Deadly:
     @contextmanager
     def amid(self, step: str) -> Any:
         """Everything inside is one effect."""
-        fatal = step and self._kill_at == f"{step}:amid"
-        bomb = threading.Timer(AMID_SECONDS, die)
+        where, _, seconds = self._kill_at.partition("@")
+        fatal = step and where == f"{step}:amid"
+        bomb = threading.Timer(float(seconds or AMID_SECONDS), die)
         began = time.monotonic()
         if fatal:
             bomb.start()

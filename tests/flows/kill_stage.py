@@ -59,10 +59,11 @@ environments:
 """
 CANARY = "{strategy: canary, steps: [50%, 100%], stability: 500ms}"
 BLUE_GREEN = "{strategy: blue-green, bake: 500ms, stability: 500ms, keep_old: 1s}"
+AT_ONCE = "{strategy: blue-green, bake: 0s, stability: 0s, keep_old: 0s}"
 SERVER = """\
-import os, random, socket, threading
+import os, random, signal, socket, threading, time
 
-VERSION, FAULTS = "@VERSION", @FAULTS
+VERSION, FAULTS, STOPS_IN = "@VERSION", @FAULTS, @STOPS_IN
 
 
 def serve(link):
@@ -88,6 +89,13 @@ def guarded(link):
             pass
 
 
+def stop(*_):
+    if os.environ["HEADWAY_INSTANCE"].endswith("-2"):
+        time.sleep(STOPS_IN)
+    os._exit(0)
+
+
+signal.signal(signal.SIGTERM, stop)
 door = socket.create_server(("127.0.0.1", int(os.environ["PORT"])), backlog=128)
 while True:
     threading.Thread(target=guarded, args=(door.accept()[0],), daemon=True).start()
@@ -96,11 +104,14 @@ while True:
 
 @dataclass(frozen=True)
 class Version:
-    """What to deliver. `faults`: the part of the users' requests that it answers 500."""
+    """What to deliver. `faults`: the part of the users' requests that it answers 500. `stops_in`:
+    seconds that the second instance takes to stop.
+    """
 
     rollout: str = CANARY
     faults: float = 0.0
     policy: str = "promote_unproven"
+    stops_in: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -114,7 +125,7 @@ class End:
     instances: dict[str, dict[str, int]]
     places: dict[str, tuple[object, ...]]
     kinds: list[str]
-    starts: dict[str, int]
+    starts: dict[str, dict[str, int]]
     reloads: dict[str, int]
 
 
@@ -146,7 +157,9 @@ class Stage:
         """Commit the next version and ask for its delivery; gives the delivery's id."""
         self.version += 1
         config = CONFIG.replace("PYTHON", sys.executable).replace("ROLLOUT", version.rollout)
-        code = SERVER.replace("@VERSION", str(self.version)).replace("@FAULTS", str(version.faults))
+        code = SERVER.replace("@VERSION", str(self.version))
+        code = code.replace("@FAULTS", str(version.faults))
+        code = code.replace("@STOPS_IN", str(version.stops_in))
         (self.repo / ".github" / "workflows").mkdir(parents=True, exist_ok=True)
         (self.repo / ".github" / "workflows" / "deliver.yml").write_text(WORKFLOW)
         (self.repo / "headway.yaml").write_text(config.replace("POLICY", version.policy))
@@ -268,7 +281,11 @@ class Stage:
         """The end state of a delivery, as the world and the records tell it now."""
         done, world = self.delivery(id), self.headway.world
         assert done.state == "done", done
-        shares, instances, places, starts, reloads = {}, {}, {}, {}, {}
+        shares: dict[str, dict[str, float]] = {}
+        instances: dict[str, dict[str, int]] = {}
+        places: dict[str, tuple[object, ...]] = {}
+        starts: dict[str, dict[str, int]] = {}
+        reloads: dict[str, int] = {}
         for name, former in before.places.items():
             said = {done.release: "new", former.stable: "old"}
             routed = world.router.observe(SHOP, name)
@@ -277,13 +294,13 @@ class Stage:
             seen = world.targets["local"].observe(SHOP, name)
             instances[name] = Counter(f"{said[i.release]} {i.phase}" for i in seen)
             now = self.place(name)
-            places[name] = (said[now.stable], now.candidate, now.rollout, now.holder, now.address)
-            places[name] += (now.generation - former.generation,)
+            told = (said[now.stable], now.candidate, now.rollout, now.holder, now.address)
+            places[name] = (*told, now.generation - former.generation)
             new = ledger.starts(self.home, name)[before.starts[name] :]
             starts[name] = Counter(f"{said[line['release']]} {line['why']}" for line in new)
             reloads[name] = len(ledger.reloads(self.home, name)) - before.reloads[name]
         kinds = [e.kind for e in self.events(delivery=id) if e.kind not in TIMED]
-        return End(done.outcome, shares, dict(instances), places, kinds, dict(starts), reloads)
+        return End(done.outcome, shares, instances, places, kinds, starts, reloads)
 
     def address(self) -> str:
         return self.place("production").address

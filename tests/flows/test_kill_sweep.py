@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from tests.flows.kill_child import LOOP
 from tests.flows.kill_stage import (
+    AT_ONCE,
     BLUE_GREEN,
     ENVIRONMENTS,
     SHOP,
@@ -183,6 +184,28 @@ def test_killed_at_six_points_the_delivery_ends_the_same(
     assert len(sweep.kills) == len(SIX)
 
 
+def test_killed_while_one_of_two_is_stopped_the_drain_goes_on(tmp_path: Path) -> None:
+    """One old instance is gone and the other takes its time when the engine dies; the drain that
+    is done again must not take what is left for another order of the same generation.
+    """
+    stage = Stage(tmp_path)
+    try:
+        stage.deliver(Version(stops_in=5.0))
+        delivery, killed = stage.deliver(Version(rollout=AT_ONCE), "release: drain#2:amid@2")
+        assert killed
+        assert (stage.delivery(delivery).outcome, stage.delivery(delivery).because) == (
+            "delivered",
+            "",
+        )
+        assert set(ledger.alive(stage.home)) == {
+            "staging/shop-2-1",
+            "production/shop-2-1",
+            "production/shop-2-2",
+        }
+    finally:
+        stage.close()
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("journey", JOURNEYS)
 def test_killed_at_every_point_the_delivery_ends_the_same(
@@ -200,7 +223,7 @@ def test_killed_on_postgres_the_delivery_ends_the_same(
 ) -> None:
     name = f"k{uuid.uuid4().hex}"
     with psycopg.connect(postgres_url.replace("+psycopg", ""), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")  # type: ignore[call-overload]
+        connection.execute(f"CREATE DATABASE {name}")
     sweep = new_sweep(f"{postgres_url.rsplit('/', 1)[0]}/{name}")
     go_through(sweep, FEW_ON_POSTGRES, say)
     assert len(sweep.kills) == len(FEW_ON_POSTGRES)

@@ -162,7 +162,8 @@ def _by_cookie(routing: Routing, name: str) -> list[Json]:
         {"name": "cookie", "string_match": {"safe_regex": {"regex": pattern}}}
     ]
     new = _weighted(routing, [{"header": {"header_name": "x-request-id"}}])
-    value = f"{cookie}=%REQ(x-request-id)%; Path=/; Max-Age=86400; HttpOnly; SameSite=Lax"
+    literal = cookie.replace("%", "%%")
+    value = f"{literal}=%REQ(x-request-id)%; Path=/; Max-Age=86400; HttpOnly; SameSite=Lax"
     new["response_headers_to_add"] = [
         {
             "header": {"key": "set-cookie", "value": value},
