@@ -1,7 +1,7 @@
 """What the journal costs per step: commit, act and wake-up, on SQLite and on Postgres.
 
-One flow takes 1,000 steps of a kind in a row. The peer, in the same run: the driver itself
-(sqlite3, psycopg) inserts one row and commits, as often, with the database's own default safety.
+One flow takes 1,000 steps of a kind in a row. The peer: between two commits the driver itself
+(sqlite3, psycopg) inserts one row and commits, with the database's own default safety.
 A wake-up is timed from the commit that sends the message to the end of the flow's wait.
 """
 
@@ -28,7 +28,7 @@ from headway.store.database import Tx, lock
 
 WAKES_SHARE = 0.1  # a wake-up waits for the engine's next look, so fewer of them
 STEPS_SECONDS = 100.0
-TABLE = "CREATE TABLE bench_row (number INTEGER PRIMARY KEY, text TEXT NOT NULL)"
+TABLE = "CREATE TABLE {} (number INTEGER PRIMARY KEY, text TEXT NOT NULL)"
 TEXT = "x" * 200
 
 
@@ -43,7 +43,8 @@ class Order:
 class Bench:
     """The flow and what it measured, in milliseconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, bare: "Bare") -> None:
+        self._bare = bare
         self.commits: list[float] = []
         self.acts: list[float] = []
         self.woken: list[float] = []
@@ -65,6 +66,7 @@ class Bench:
             began = time.monotonic()
             journal.commit("commit", insert, number)
             self.commits.append(1000 * (time.monotonic() - began))
+            self._bare.insert(number)
         for _ in range(order.steps):
             began = time.monotonic()
             journal.act("act", nothing)
@@ -87,46 +89,61 @@ def nothing() -> None:
 def run(base: Path, count: int) -> Result:
     wakes = max(5, int(count * WAKES_SHARE))
     order, url = Order(count, wakes), f"sqlite:///{base / 'engine.db'}"
-    found = {"sqlite": _measure(url, order, raw_sqlite(base, count))}
+    found = {"sqlite": _measure(url, order, bare_sqlite(base / "bare.db"))}
     try:
         with postgres() as server:
-            found["postgres"] = _measure(server, order, raw_postgres(server, count))
+            found["postgres"] = _measure(server, order, bare_postgres(server))
     except pytest.skip.Exception as absent:
         return _result(found, (f"not measured on Postgres: {absent}",))
     return _result(found, ())
 
 
-def raw_sqlite(base: Path, count: int) -> list[float]:
-    connection = sqlite3.connect(base / "raw.db")
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute(TABLE)
-    taken = _raw(connection, "INSERT INTO bench_row VALUES (?, ?)", count)
-    connection.close()
-    return taken
+class Bare:
+    """The driver itself: one row, one commit. Opened by the thread that uses it."""
 
+    def __init__(self, connect: Callable[[], Any], place: str) -> None:
+        self._connect, self._statement = connect, f"INSERT INTO bare_row VALUES ({place}, {place})"
+        self._connection: Any = None
+        self.taken: list[float] = []
 
-def raw_postgres(url: str, count: int) -> list[float]:
-    with psycopg.connect(url.replace("+psycopg", "")) as connection:
-        connection.execute(TABLE.replace("bench_row", "raw_row"))
-        connection.commit()
-        return _raw(connection, "INSERT INTO raw_row VALUES (%s, %s)", count)
-
-
-def _raw(connection: Any, statement: str, count: int) -> list[float]:
-    taken = []
-    for number in range(count):
+    def insert(self, number: int) -> None:
+        if self._connection is None:
+            self._connection = self._connect()
+            self._connection.execute(TABLE.format("bare_row"))
+            self._connection.commit()
         began = time.monotonic()
-        connection.execute(statement, (number, TEXT))
-        connection.commit()
-        taken.append(1000 * (time.monotonic() - began))
-    return taken
+        self._connection.execute(self._statement, (number, TEXT))
+        self._connection.commit()
+        self.taken.append(1000 * (time.monotonic() - began))
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
 
 
-def _measure(url: str, order: Order, raw: list[float]) -> dict[str, list[float]]:
+def bare_sqlite(file: Path) -> Bare:
+    def connect() -> sqlite3.Connection:
+        connection = sqlite3.connect(file, check_same_thread=False)
+        connection.execute("PRAGMA journal_mode=WAL")
+        return connection
+
+    return Bare(connect, "?")
+
+
+def bare_postgres(url: str) -> Bare:
+    return Bare(lambda: psycopg.connect(url.replace("+psycopg", "")), "%s")
+
+
+def _measure(url: str, order: Order, bare: Bare) -> dict[str, list[float]]:
     database.prepare(url)
-    db, outbox, engine, bench = database.connect(url), Outbox(url), Engine(url, "bench"), Bench()
+    db, outbox, engine, bench = (
+        database.connect(url),
+        Outbox(url),
+        Engine(url, "bench"),
+        Bench(bare),
+    )
     with db.begin() as connection:
-        connection.execute(sa.text(TABLE))
+        connection.execute(sa.text(TABLE.format("bench_row")))
     engine.launch({"steps": (bench.flow, None, Order)})
     try:
         with _tx(db) as tx:
@@ -136,11 +153,12 @@ def _measure(url: str, order: Order, raw: list[float]) -> dict[str, list[float]]
             raise RuntimeError(bench.failure or f"not done in {STEPS_SECONDS:g} s")
         settled("steps")
     finally:
+        bare.close()
         engine.close()
         outbox.close()
         db.dispose()
     wakes = [1000 * (woke - at) for woke, at in zip(bench.woken, sent, strict=True)]
-    return {"raw": raw, "commit": bench.commits, "act": bench.acts, "wake": wakes}
+    return {"bare": bare.taken, "commit": bench.commits, "act": bench.acts, "wake": wakes}
 
 
 def _wake(bench: Bench, send: Callable[[], None], count: int) -> list[float]:
@@ -172,11 +190,11 @@ def _result(found: dict[str, dict[str, list[float]]], problems: tuple[str, ...])
     rows, figures = [], {}
     for name, taken in found.items():
         rows += _rows(name, taken)
-        raw = quantile(taken["raw"], 0.5)
+        bare = quantile(taken["bare"], 0.5)
         figures[name] = {
             **{f"{kind}_ms": spread(values) for kind, values in taken.items()},
-            "commit_ratio": ratio(quantile(taken["commit"], 0.5), raw),
-            "act_ratio": ratio(quantile(taken["act"], 0.5), raw),
+            "commit_ratio": ratio(quantile(taken["commit"], 0.5), bare),
+            "act_ratio": ratio(quantile(taken["act"], 0.5), bare),
             "first_100_commits_p50_ms": round(quantile(taken["commit"][:100], 0.5), 3),
             "last_100_commits_p50_ms": round(quantile(taken["commit"][-100:], 0.5), 3),
         }
@@ -184,10 +202,10 @@ def _result(found: dict[str, dict[str, list[float]]], problems: tuple[str, ...])
 
 
 def _rows(name: str, taken: dict[str, list[float]]) -> list[Row]:
-    raw = quantile(taken["raw"], 0.5)
+    bare = quantile(taken["bare"], 0.5)
     rows = []
     for kind in ("commit", "act"):
-        beside = f"{ratio(quantile(taken[kind], 0.5), raw)} of a bare insert, {raw:.3g} ms"
+        beside = f"{ratio(quantile(taken[kind], 0.5), bare)} of a bare insert, {bare:.3g} ms"
         rows.append(Row(f"{name}: {kind} p50 / p99", p50_p99(taken[kind]), beside))
     beside = f"{len(taken['wake'])} messages to a waiting flow"
     return [*rows, Row(f"{name}: wake-up p50 / p99", p50_p99(taken["wake"]), beside)]
