@@ -180,7 +180,7 @@ MENDING = [
     "tend: endpoints#1:after",
     "tend: route#1:before",
     "tend: route#1:after",
-    "tend: drain#1:before",
+    "tend: left over#1:after",
     "mended#1:commit",
 ]
 

@@ -57,7 +57,8 @@ def back_change(tx: Tx, world: World, trip: Trip, begun: Begun, because: str) ->
     if begun.stable:
         state = rollouts.load(tx.connection, begun.rollout)
         up = begun.plan.steps[state.at].stable if state.at >= 0 else begun.stable_instances
-        restore = up < begun.stable_instances
+        leaving = state.phase == "keeping" and not begun.plan.keep_old_seconds
+        restore = leaving or up < begun.stable_instances
         shares = {begun.stable: 1.0}
         before = records.release(tx.connection, begun.stable)
         old = order_for(world, before, trip.environment, generation, begun.stable_instances)

@@ -5,6 +5,7 @@ The body interprets moves and does nothing else; what to do is decided in `decid
 (flows/decide.py), where the pure judge and the pure state machine are called inside a commit.
 """
 
+from dataclasses import replace
 from typing import NoReturn
 
 from headway.flows import decide as turn
@@ -154,8 +155,13 @@ def step_change(tx: Tx, world: World, trip: Trip, begun: Begun, to: int) -> Chan
 
 
 def release_change(tx: Tx, world: World, trip: Trip, begun: Begun) -> Change:
-    """All traffic to the release; the old one stays up only if it is kept."""
+    """All traffic to the release; the old one stays up only if it is kept. If it is not, a way back
+    has to bring it up again.
+    """
     keep = begun.stable_instances if begun.plan.keep_old_seconds else 0
+    if not keep:
+        state = rollouts.load(tx.connection, begun.rollout)
+        rollouts.save(tx, begun.rollout, replace(state, phase="keeping"))
     return _change(tx, world, trip, begun, (trip.environment.run.instances, keep, 1.0))
 
 
