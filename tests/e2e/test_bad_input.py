@@ -178,8 +178,8 @@ def test_unknown_revision_and_unknown_environment(stage: Stage) -> None:
 
 def test_as_json_an_error_has_code_place_and_next_command(stage: Stage) -> None:
     stage.commit(ONE.replace("health:", "helth:"))
-    told = stage.cli("deliver", str(stage.repo), "--json")
-    assert told.returncode == 2
+    told = stage.run("deliver", str(stage.repo), "--json")
+    assert told.exit_code == 2
     assert told.stderr == ""
     error = json.loads(told.stdout)["error"]
     assert error["problems"][0]["code"] == "unknown-key"
@@ -389,6 +389,24 @@ def test_a_routing_that_envoy_refuses_leaves_the_former_one_in_force(stage: Stag
 
 def _next_number(stage: Stage) -> int:
     return 1 + max(int(e.release.rpartition("-")[2]) for e in stage.events(kind="release.created"))
+
+
+@pytest.mark.seed("S-029", "S-105")
+def test_a_red_smoke_test_ends_it_before_any_user_comes(stage: Stage) -> None:
+    yaml = config(f"{AT_ONCE}\n    tests: [{{http: {{path: /, contains: pie}}}}]", staging=False)
+    with stage.load() as load:
+        load.wait_answered(20)
+        words = ("1 test(s) failed", "in production", "pie")
+        done = refused(stage, stage.commit(yaml), 1, "tests-failed", *words)
+        tally = load.stop()
+    assert tally.failed == 0, tally
+    assert set(tally.versions) == {"v1"}
+    assert stage.kinds(delivery=done.id, kind="rollout.shifted") == []
+    told = stage.events(delivery=done.id, kind="rollout.rolled_back")[0]
+    assert told.data["seconds_since_start"] < 60
+    assert [e.data["outcome"] for e in stage.events(delivery=done.id, kind="tests.finished")] == [
+        "FAIL"
+    ]
 
 
 @pytest.mark.seed("S-105")

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 
 import pytest
 from tests.support.load import fetch_all
-from tests.support.stage import Stage, config, eventually
+from tests.support.stage import AT_ONCE, Stage, config, eventually
 
 FOUR = config(instances=4, staging=False)
 ONE = config(staging=False)
+RED = config(f"{AT_ONCE}\n    tests: [{{http: {{path: /, contains: pie}}}}]", staging=False)
 
 
 @pytest.fixture(scope="module")
@@ -174,6 +175,7 @@ def test_a_user_stays_on_a_version_through_a_canary(stage: Stage) -> None:
     assert set(met(stage, headers)) == {"sticky"}
 
 
+@pytest.mark.soak
 @pytest.mark.seed("S-092")
 def test_a_cookie_keeps_a_user_whatever_sign_is_in_its_name(stage: Stage) -> None:
     yaml = production(
@@ -220,7 +222,7 @@ def test_a_person_goes_back_to_the_last_good_one_and_what_is_left_is_quarantined
     stage: Stage,
 ) -> None:
     good = stage.deliver(stage.commit(ONE, version="good"))
-    broken = stage.deliver(stage.commit(ONE, crashes=True))
+    broken = stage.deliver(stage.commit(RED))
     assert broken.outcome == "failed"
     slow_sha = stage.commit(ONE, version="slow")
     slow = stage.deliver(slow_sha)
@@ -246,7 +248,7 @@ def test_a_person_goes_back_to_the_last_good_one_and_what_is_left_is_quarantined
     assert "checkout is slow" in view["because"]
     assert stage.picture() == before
 
-    clear = ("artifact", "clear", slow.digest, "--env", "production")
+    clear = ("-y", "artifact", "clear", slow.digest, "--env", "production")
     assert stage.run(*clear, "--reason", "the database was slow").exit_code == 0
     twice = stage.run(*clear, "--reason", "again")
     assert (twice.exit_code, "[not-quarantined]" in twice.output) == (2, True), twice.output

@@ -22,7 +22,7 @@ from click.testing import CliRunner, Result
 from headway.adapters.envoy.proxy import EnvoyProxy
 from headway.adapters.local.target import LocalTarget
 from headway.cli.main import main
-from headway.flows import commands
+from headway.flows import commands, roll_back
 from headway.flows.commands import Request, Word
 from headway.model.delivery import Delivery, Place, Release
 from headway.model.deployment import InstanceState
@@ -213,13 +213,16 @@ class Stage:
 
     @contextlib.contextmanager
     def engine(self, pace: Pace = HURRY) -> Iterator[None]:
-        """Deliveries run in this process, at this pace, until the block ends."""
-        former, PACES["quick"] = PACES["quick"], pace
+        """Deliveries run in this process, at this pace and without long looks back, until the
+        block ends.
+        """
+        former = PACES["quick"], roll_back.RECOVERY_SECONDS
+        PACES["quick"], roll_back.RECOVERY_SECONDS = pace, 0.3
         try:
             with self.headway.engine():
                 yield
         finally:
-            PACES["quick"] = former
+            PACES["quick"], roll_back.RECOVERY_SECONDS = former
 
     @contextlib.contextmanager
     def server(self, pace: Pace = HURRY) -> Iterator[subprocess.Popen[bytes]]:

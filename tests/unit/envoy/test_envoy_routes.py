@@ -48,6 +48,13 @@ def test_nobody_sticks_when_there_is_nothing_to_choose():
     assert "set-cookie" in str(both)
 
 
+def test_a_percent_sign_in_a_cookie_is_no_command_to_the_proxy():
+    both = routing({"v1": 0.5, "v2": 0.5}, sticky_cookie="50%off")
+    text = str(routes.route_configuration(both, "g1-x"))
+    assert "'50%%off-" in text
+    assert "=%REQ(x-request-id)%; Path" in text
+
+
 def test_a_cluster_is_a_function_of_service_and_release(tmp_path):
     assert config.cluster(tmp_path, "shop", "v1") == config.cluster(tmp_path, "shop", "v1")
     assert config.release_of(config.cluster_name("shop", "2026.11__x")) == "2026.11__x"
