@@ -2,8 +2,8 @@
 
     scripts/bench [--only NAME]… [--quick] [--out FOLDER]
 
-Writes FOLDER/NAME.json and FOLDER/all.json (bench/out), prints a table. Exit 1: a benchmark broke,
-ran out of its time, or what it requires was not so (a request was lost).
+Writes FOLDER/NAME.json (bench/out), after a whole run also FOLDER/all.json, and prints a table.
+Exit 1: a benchmark broke, ran out of its time, or what it requires was not so (a request was lost).
 """
 
 import argparse
@@ -68,7 +68,8 @@ def main() -> int:
         show(told[-1])
         _write(asked.out / f"{benchmark.name}.json", {"machine": facts, **told[-1]})
     facts |= {"load_after": load_average()}
-    _write(asked.out / "all.json", {"machine": facts, "benchmarks": told})
+    if len(told) == len(BENCHMARKS):
+        _write(asked.out / "all.json", {"machine": facts, "benchmarks": told})
     print(f"\n{facts['cores']} cores, load average {facts['load_before'][0]} before and "
           f"{facts['load_after'][0]} after; the figures are in {asked.out}")  # fmt: skip
     return int(any(t["problems"] for t in told))
