@@ -52,12 +52,13 @@ class PlantedStore(OciLayout):
 
 
 class DamagedRouter(EnvoyRouter):
-    """The real router, given a host that no proxy accepts for releases named in `damaged`."""
+    """The real router, given a host that no proxy accepts while the release `damaged` is to serve."""
 
     damaged: str = ""
 
     def set(self, routing: Routing) -> Routed:
-        if self.damaged and self.damaged in {b.release for b in routing.backends}:
+        live = {b.release for b in routing.backends if not all(e.draining for e in b.endpoints)}
+        if self.damaged in live:
             routing = replace(routing, host="two\nlines")
         return super().set(routing)
 

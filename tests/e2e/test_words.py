@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from tests.support.stage import CANARY, Stage, config, eventually
+from tests.support.stage import AT_ONCE, CANARY, Stage, config, eventually
 
 from headway.model.event import Event
 from headway.store.cdevents import restore
@@ -18,6 +18,7 @@ from headway.store.cdevents import restore
 ONE = config(staging=False)
 ASKING = config(CANARY.replace("steps: [30%", "steps: [{share: 30%, approval: 1}"), staging=False)
 SLOW = config(CANARY.replace("stability: 1s", "stability: 10m"), staging=False)
+RED = config(f"{AT_ONCE}\n    tests: [{{http: {{path: /, contains: pie}}}}]", staging=False)
 ME = getpass.getuser()
 
 
@@ -242,3 +243,22 @@ def test_each_stage_emits_one_event_and_none_is_lost(served: Served) -> None:
     mine = [e for e in shown if e["data"]["context"].get("chainId") == id]
     types = {e["type"].rsplit(".", 3)[0] for e in mine}
     assert types >= {f"dev.cdevents.{stage}" for stage in STANDARD}, types
+
+
+def test_without_a_server_the_command_itself_delivers_and_says_how_it_went(served: Served) -> None:
+    stage = served.stage
+    served.down()
+    good = stage.cli("deliver", str(stage.repo), "--rev", stage.commit(ONE, version="alone"))
+    assert good.returncode == 0, good.stderr
+    assert "no server runs for this home: delivering in this process" in good.stderr
+    release = stage.place().stable
+    assert good.stdout.startswith(f"✓ delivered: {release}")
+    assert stage.shares() == {release: 1.0}
+
+    before = stage.picture()
+    bad = stage.cli("deliver", str(stage.repo), "--rev", stage.commit(RED), "--json")
+    assert bad.returncode == 1, bad.stderr
+    view = json.loads(bad.stdout)
+    assert (view["outcome"], view["code"]) == ("failed", "tests-failed")
+    assert stage.picture() == before
+    assert not stage.headway.engine_runs()

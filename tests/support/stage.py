@@ -347,7 +347,13 @@ class Stage:
 
     def _picture(self, environment: str) -> tuple[object, ...]:
         place, routed = self.place(environment), self.routed(environment)
-        route = routed and (self.shares(environment), routed.address, routed.endpoints)
+        points = sorted(
+            (release, e.host, e.port)
+            for release, found in (routed.endpoints.items() if routed else ())
+            for e in found
+            if not e.draining
+        )
+        route = routed and (self.shares(environment), routed.address, points)
         running = sorted((i.id, i.pid, i.port, i.phase) for i in self.instances(environment))
         return (place.stable, place.candidate, place.rollout, place.holder, route, running)
 
