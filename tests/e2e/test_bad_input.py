@@ -52,7 +52,7 @@ class PlantedStore(OciLayout):
 
 
 class DamagedRouter(EnvoyRouter):
-    """The real router, given a host that no proxy accepts while the release `damaged` is to serve."""
+    """The real router, given a host no proxy accepts while the release `damaged` is to serve."""
 
     damaged: str = ""
 
