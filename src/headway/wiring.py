@@ -25,7 +25,15 @@ from headway.flows.journal import LOG, Engine, Outbox, executor_id
 from headway.flows.liveness import Liveness
 from headway.flows.revert import RevertOrder, revert
 from headway.flows.rounds import Rounds
-from headway.flows.tend import TendOrder, astray, order_tending, settled_places, tend
+from headway.flows.tend import (
+    TendOrder,
+    astray,
+    held_places,
+    look,
+    order_tending,
+    settled_places,
+    tend,
+)
 from headway.flows.world import World
 from headway.model.delivery import Order
 from headway.model.errors import Drifted, Invalid
@@ -128,9 +136,9 @@ class Headway:
                 engine.close()
 
     def _tend(self) -> None:
-        """One look at every place in which nothing is rolling out."""
+        """One look at every place."""
         with self.reading() as connection:
-            settled = settled_places(connection)
+            held, settled = held_places(connection), settled_places(connection)
             found = [(p, records.release(connection, p.stable)) for p in settled]
         for place, release in found:
             known = release.config.environment(place.environment)
@@ -138,6 +146,8 @@ class Headway:
             if because:
                 with self.tx() as tx:
                     order_tending(tx, self.world, place, because)
+        for place in held:
+            look(self.world, place)
 
     @contextmanager
     def pushes(self) -> Iterator[None]:

@@ -19,6 +19,7 @@ from tests.support.load import Load, fetch
 from headway.adapters.envoy import observed
 from headway.adapters.envoy.proxy import EnvoyProxy
 from headway.adapters.local.shim import http_status
+from headway.flows.commands import Word, say
 from headway.model.errors import Unreachable
 
 RELEASED = {"staging": {"shop-1-1"}, "production": {"shop-1-1", "shop-1-2"}}
@@ -210,3 +211,37 @@ def killed_while_mending(stage: Stage, point: str) -> None:
     for environment in ENVIRONMENTS:
         ledger.nothing_twice(stage.home, environment)
         ledger.proxy_agrees(stage.home, environment, SHOP)
+
+
+def test_a_rollout_that_waits_loses_neither_proxy_nor_instances(stage: Stage) -> None:
+    """In the middle of a canary without users: the proxy dies, an instance comes back elsewhere."""
+    home, proxy = stage.home, EnvoyProxy(stage.home, "production")
+    delivery = stage.request(Version(policy="hold"))
+    with stage.serving():
+        stage.until(lambda: stage.delivery(delivery).state == "held", "the canary holds")
+        former = proxy.running()
+        assert former is not None
+        kill(former.pid)
+        stage.until(lambda: proxy.running() not in (None, former), "the proxy lives")
+        for _ in range(2):
+            _kill_instance(stage, "shop-1-1")
+        stage.until(lambda: _routed_to(stage, "shop-1-1"), "it is routed to")
+        routed = observed.routed(proxy.admin, SHOP)
+        assert routed is not None
+        assert routed.shares == {"shop-1": 0.5, "shop-2": 0.5}
+        with stage.headway.tx() as tx:
+            said = Word("abort", "ben", "enough", "production")
+            say(tx, stage.headway.outbox, delivery, said)
+        stage.until(lambda: stage.delivery(delivery).state == "done", "it is over")
+    assert stage.delivery(delivery).because == "aborted by ben: enough"
+    assert "rollout.mended" in [e.kind for e in stage.events(delivery=delivery)]
+    assert {k for k in ledger.alive(home) if k.startswith("production/")} == {
+        "production/shop-1-1",
+        "production/shop-1-2",
+    }
+
+
+def _routed_to(stage: Stage, instance: str) -> bool:
+    routed = observed.routed(EnvoyProxy(stage.home, "production").admin, SHOP)
+    at = port(stage, "production", instance)
+    return routed is not None and at in {e.port for e in routed.endpoints["shop-1"]}

@@ -15,8 +15,10 @@ from headway.analysis.judge import Finding, Setup
 from headway.flows.trip import Begun, Trip
 from headway.flows.world import World
 from headway.model.deployment import InstanceState
+from headway.model.errors import Failed, Unreachable
 from headway.model.event import Fact
 from headway.model.rollout import Hold, Move, RollBack, Rollout
+from headway.model.routing import Routed
 from headway.model.verdict import Outcome, Verdict, worst
 from headway.model.window import Snapshot, Window
 from headway.rollout import machine
@@ -30,25 +32,37 @@ JUDGED = frozenset({"baking", "stability"})
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The world at one moment. `snapshot` None: the proxy did not answer."""
+    """The world at one moment. `snapshot`, `routed` None: the proxy did not answer."""
 
     snapshot: Snapshot | None
     instances: tuple[InstanceState, ...]
+    routed: Routed | None
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """The move, and how long to wait if it is Hold."""
+    """The move; if it is Hold, how long to wait, and whether an instance must be routed to first
+    because it came back at another address.
+    """
 
     move: Move
     wait_seconds: float
+    astray: bool = False
 
 
 def observe(world: World, trip: Trip) -> Seen:
-    """Counters and instances, now."""
+    """Counters, instances and routing, now."""
     service, environment = trip.release.service, trip.environment.name
-    target = world.targets[trip.environment.target]
-    return Seen(world.metrics.read(service, environment), target.observe(service, environment))
+    seen = world.targets[trip.environment.target].observe(service, environment)
+    return Seen(world.metrics.read(service, environment), seen, _routed(world, trip))
+
+
+def _routed(world: World, trip: Trip) -> Routed | None:
+    """A proxy that is dead and does not start is no answer, and no reason to blame the release."""
+    try:
+        return world.router.observe(trip.release.service, trip.environment.name)
+    except (Failed, Unreachable):
+        return None
 
 
 def decide(tx: Tx, trip: Trip, begun: Begun, seen: Seen) -> Turn:
@@ -64,7 +78,29 @@ def decide(tx: Tx, trip: Trip, begun: Begun, seen: Seen) -> Turn:
     rollouts.save(tx, begun.rollout, state)
     if isinstance(move, RollBack):
         rollouts.update(tx, begun.rollout, because=move.because)
-    return Turn(move, _wait(state))
+    return Turn(move, _wait(state), isinstance(move, Hold) and _astray(trip, begun, state, seen))
+
+
+def _astray(trip: Trip, begun: Begun, state: Rollout, seen: Seen) -> bool:
+    """Whether a ready instance is at an address that gets no requests. Not if a side that has users
+    has no ready instance at all: then a new routing could only be worse.
+    """
+    if seen.routed is None or state.at < 0:
+        return False
+    share = state.plan.steps[state.at].share
+    shares = {trip.release.name: share, begun.stable: 1.0 - share}
+    ready: dict[str, set[tuple[str, int]]] = {release: set() for release in shares if release}
+    for i in seen.instances:
+        if i.phase == "ready" and i.release in ready:
+            ready[i.release].add((i.host, i.port))
+    served = all(found for release, found in ready.items() if shares[release] > 0)
+    return served and any(
+        ready[r] - _known(seen.routed, r) for r in seen.routed.endpoints if r in ready
+    )
+
+
+def _known(routed: Routed, release: str) -> set[tuple[str, int]]:
+    return {(e.host, e.port) for e in routed.endpoints[release] if not e.draining}
 
 
 def _wait(state: Rollout) -> float:

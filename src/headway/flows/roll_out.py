@@ -9,7 +9,15 @@ from dataclasses import replace
 from typing import NoReturn
 
 from headway.flows import decide as turn
-from headway.flows.change import Change, apply, next_generation, order_for, remove
+from headway.flows.change import (
+    Change,
+    apply,
+    endpoints,
+    next_generation,
+    order_for,
+    remove,
+    route,
+)
 from headway.flows.enter import release_place
 from headway.flows.journal import Journal
 from headway.flows.roll_back import roll_back
@@ -69,6 +77,8 @@ def _follow(journal: Journal, world: World, trip: Trip, begun: Begun) -> None:
         what = journal.commit("decide", turn.decide, trip, begun, seen)
         match what.move:
             case Hold():
+                if what.astray:
+                    _mend(journal, world, trip, begun)
                 journal.wait(what.wait_seconds)
             case Shift(to=to):
                 _shift(journal, world, trip, begun, to)
@@ -92,6 +102,14 @@ def _shift(journal: Journal, world: World, trip: Trip, begun: Begun, to: int) ->
     untested = not begun.stable or begun.plan.steps[0].candidate == 0
     if untested and to == len(begun.plan.steps) - 1:
         smoke(journal, world, trip, applied.routed.address)
+
+
+def _mend(journal: Journal, world: World, trip: Trip, begun: Begun) -> None:
+    """The same shares, and the instances where they are now."""
+    change = journal.commit("mend", mend_change, world, trip, begun)
+    routing = journal.act("mend: endpoints", endpoints, world, trip, change)
+    journal.act("mend: route", route, world, routing)
+    journal.commit("mended", mended, trip, begun, change.generation)
 
 
 def _release(journal: Journal, world: World, trip: Trip, begun: Begun, because: str) -> None:
@@ -163,6 +181,19 @@ def release_change(tx: Tx, world: World, trip: Trip, begun: Begun) -> Change:
         state = rollouts.load(tx.connection, begun.rollout)
         rollouts.save(tx, begun.rollout, replace(state, phase="keeping"))
     return _change(tx, world, trip, begun, (trip.environment.run.instances, keep, 1.0))
+
+
+def mend_change(tx: Tx, world: World, trip: Trip, begun: Begun) -> Change:
+    """What is in force now, once more."""
+    state = rollouts.load(tx.connection, begun.rollout)
+    if state.phase == "keeping":
+        return release_change(tx, world, trip, begun)
+    return step_change(tx, world, trip, begun, state.at)
+
+
+def mended(tx: Tx, trip: Trip, begun: Begun, generation: int) -> None:
+    """The proxy knows where the instances are."""
+    append(tx, trip.about, Fact("rollout.mended", begun.rollout, generation))
 
 
 def retire_change(tx: Tx, world: World, trip: Trip, begun: Begun) -> Change:

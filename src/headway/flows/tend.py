@@ -1,7 +1,8 @@
 """Keeps what was promised: a place whose instances or routing are not as released is made so again.
 
 `astray` looks, from a thread of the server; `tend` is the durable flow that mends. It touches only
-places in which nothing is rolling out.
+places in which nothing is rolling out; in the others the rollout itself mends the routing
+(flows/roll_out.py), and `look` sees to it that proxy and shims live.
 """
 
 from dataclasses import dataclass
@@ -83,6 +84,21 @@ def settled_places(connection: sa.Connection) -> list[Place]:
     """Places with a release in charge and nothing rolling out."""
     query = sa.select(places).where(places.c.stable != "", places.c.holder == "")
     return [Place(**r._mapping) for r in connection.execute(query)]
+
+
+def held_places(connection: sa.Connection) -> list[Place]:
+    """Places in which something is rolling out or being mended."""
+    query = sa.select(places).where(places.c.holder != "")
+    return [Place(**r._mapping) for r in connection.execute(query)]
+
+
+def look(world: World, place: Place) -> None:
+    """Target and router start what died of what they were last told, by being asked: a rollout
+    that waits for hours must not wait for a dead proxy.
+    """
+    for target in world.targets.values():
+        target.observe(place.service, place.environment)
+    world.router.observe(place.service, place.environment)
 
 
 def astray(world: World, place: Place, target: str, instances: int) -> str:
