@@ -156,7 +156,9 @@ def _bet(setup: Setup, state: State, bets: list[Bet], window: Window) -> State:
     every = setup.analysis.pace.restart
     capital = purse.staked(state.capital, bets, against, window.end, every)
     requests = int(bets[0].counts[1])
-    state = replace(state, capital=capital, proof=extended(state.proof, bets, harmless, requests))
+    proof = extended(state.proof, bets, harmless, requests)
+    proof = replace(proof, caution=_moment(state, window).caution())
+    state = replace(state, capital=capital, proof=proof)
     if state.failed or purse.log_evidence(capital) < _boundary(setup):
         return state
     return replace(state, failed=_sentence(setup, state))

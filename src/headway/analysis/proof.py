@@ -17,6 +17,7 @@ class Proof:
     """`harmless`: role -> log evidence against "harmful". `tallies`: role, or role@instance ->
     (bad, all) of the candidate and of the stable version. `watched`: the roles in play at the last
     bet; `bounds_ms`: the bound each latency role watched then. `requests`: candidate's, all.
+    `caution`: how many times wider than declared the margins of promotion are at this share.
     """
 
     requests: int = 0
@@ -24,6 +25,7 @@ class Proof:
     tallies: dict[str, Tally] = field(default_factory=dict)
     watched: tuple[str, ...] = ()
     bounds_ms: dict[str, float] = field(default_factory=dict)
+    caution: float = 1.0
 
     def lacking(self, need: float, *, latency: bool) -> list[str]:
         """The roles in play whose harm is not excluded yet. `latency`: some latency must be too."""

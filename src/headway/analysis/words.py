@@ -32,8 +32,9 @@ def failed(signal: str, tally: Tally, evidence: float, boundary: float) -> str:
 
 
 def passed(proof: Proof) -> str:
-    """Why the step may end."""
-    return f"harm excluded at this step: {_errors(proof)}, {_latency(proof)}"
+    """Why the step may end, and how coarse the proof is while few users are exposed."""
+    wide = f" beyond {proof.caution:g} times the margins" if proof.caution > 1 else ""
+    return f"harm{wide} excluded at this step: {_errors(proof)}, {_latency(proof)}"
 
 
 def _errors(proof: Proof) -> str:

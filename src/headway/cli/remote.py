@@ -61,6 +61,7 @@ def configure(top: Path, address: str, url: str, home: Path) -> None:
     known = _git(top, "remote").splitlines()
     _git(top, "remote", "set-url" if "headway" in known else "add", "headway", url)
     _git(top, "config", "--replace-all", f"credential.{address}.helper", helper)
+    _git(top, "config", "--replace-all", f"http.{address}.proxy", "")
 
 
 def _quoted(text: str) -> str:

@@ -109,7 +109,9 @@ def _unready(
 
 
 def endpoints(world: World, trip: Trip, change: Change) -> Routing:
-    """The routing for this change, from the instances that are ready now."""
+    """The routing for this change, from the instances that are ready now. A side that is leaving
+    stays in it, draining: only so can the proxy tell when its last request is answered.
+    """
     seen = world.targets[change.target].observe(trip.release.service, trip.environment.name)
     backends = []
     for order in (change.stable, change.candidate):
@@ -124,7 +126,7 @@ def endpoints(world: World, trip: Trip, change: Change) -> Routing:
                 code="not-ready",
             )
         points = [Endpoint(i.host, i.port, draining=i not in serving) for i in mine if i.port]
-        if serving:
+        if points:
             backends.append(Backend(order.release, tuple(points)))
     return _routing(trip, change, tuple(backends))
 

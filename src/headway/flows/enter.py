@@ -169,7 +169,7 @@ def _waiting(tx: Tx, trip: Trip) -> list[tuple[int, Delivery]]:
         sa.select(deliveries).where(
             deliveries.c.service == trip.release.service,
             deliveries.c.environment == trip.environment.name,
-            deliveries.c.state == "waiting",
+            deliveries.c.state.in_(["waiting", "queued"]),
             deliveries.c.id != trip.delivery,
         )
     )
@@ -191,16 +191,17 @@ def _turn(tx: Tx, world: World, trip: Trip) -> Verdict:
 def _tell(tx: Tx, trip: Trip, verdict: Verdict, verdicts: list[Verdict]) -> bool:
     """Write what the gates said; gives whether that is news."""
     waits = verdict.outcome is Outcome.WAIT
+    state = ("queued" if verdict.judge == "turn" else "waiting") if waits else "delivering"
     before = records.delivery(tx.connection, trip.delivery)
     records.update_delivery(
         tx,
         trip.delivery,
-        state="waiting" if waits else "delivering",
+        state=state,
         environment=trip.environment.name,
         because=verdict.because if waits else "",
     )
     told = (before.state, before.environment, before.because)
-    if waits and told == ("waiting", trip.environment.name, verdict.because):
+    if waits and told == (state, trip.environment.name, verdict.because):
         return False
     data: dict[str, object] = {
         "outcome": str(verdict.outcome),

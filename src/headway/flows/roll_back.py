@@ -53,7 +53,8 @@ def back_change(tx: Tx, world: World, trip: Trip, begun: Begun, because: str) ->
     data: dict[str, object] = {"because": because, "to": begun.stable}
     append(tx, trip.about, Fact("rollout.failed", begun.rollout, 0, data))
     rollouts.update(tx, begun.rollout, finished_at=tx.now)
-    shares, old, restore, traffic = {}, None, False, None
+    _quarantine(tx, trip, begun, because)
+    shares, old, new, restore, traffic = {}, None, None, False, None
     if begun.stable:
         state = rollouts.load(tx.connection, begun.rollout)
         up = begun.plan.steps[state.at].stable if state.at >= 0 else begun.stable_instances
@@ -62,9 +63,10 @@ def back_change(tx: Tx, world: World, trip: Trip, begun: Begun, because: str) ->
         shares = {begun.stable: 1.0}
         before = records.release(tx.connection, begun.stable)
         old = order_for(world, before, trip.environment, generation, begun.stable_instances)
+        new = order_for(world, trip.release, trip.environment, generation, 0)
         traffic = before.config.environment(trip.environment.name).traffic
     target = trip.environment.target
-    return Change(generation, begun.rollout, target, shares, None, old, restore, traffic)
+    return Change(generation, begun.rollout, target, shares, new, old, restore, traffic)
 
 
 def close(world: World, trip: Trip, change: Change) -> None:
@@ -87,7 +89,7 @@ def rolled_back(tx: Tx, trip: Trip, begun: Begun, applied: Applied, because: str
         "seconds_since_start": round(decided - begun.started, 3),
     }
     append(tx, trip.about, Fact("rollout.rolled_back", begun.rollout, 0, data))
-    _fail(tx, trip, begun, because)
+    _fail(tx, begun, because)
     return exposed
 
 
@@ -95,16 +97,22 @@ def closed(tx: Tx, trip: Trip, begun: Begun, because: str) -> bool:
     """No last known good: the service is not reachable here, and says so."""
     data: dict[str, object] = {"because": because, "digest": trip.release.digest, "to": ""}
     append(tx, trip.about, Fact("rollout.closed", begun.rollout, 0, data))
-    _fail(tx, trip, begun, because)
+    _fail(tx, begun, because)
     return False
 
 
-def _fail(tx: Tx, trip: Trip, begun: Begun, because: str) -> None:
-    """The digest is refused here from now on."""
-    release, name = trip.release, trip.environment.name
+def _fail(tx: Tx, begun: Begun, because: str) -> None:
+    """The rollout's last word."""
     state = rollouts.load(tx.connection, begun.rollout)
     rollouts.save(tx, begun.rollout, machine.done(state))
     rollouts.finish(tx, begun.rollout, "rolled_back" if begun.stable else "failed", because)
+
+
+def _quarantine(tx: Tx, trip: Trip, begun: Begun, because: str) -> None:
+    """Decided with the way back, not after it: also if that is cut off, the digest is refused here
+    from now on and the last known good is what `tend` will restore.
+    """
+    release, name = trip.release, trip.environment.name
     decisions.quarantine(tx, release.digest, release.service, name, because)
     data: dict[str, object] = {"digest": release.digest, "because": because}
     append(tx, trip.about, Fact("artifact.quarantined", begun.rollout, 0, data))

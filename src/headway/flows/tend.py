@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from headway.flows.change import Change, apply, next_generation, order_for
+from headway.flows.change import Change, apply, next_generation, order_for, remove
 from headway.flows.enter import release_place
 from headway.flows.journal import Journal
 from headway.flows.trip import Trip
@@ -49,6 +49,8 @@ def tend(journal: Journal, world: World, order: TendOrder) -> None:
         return
     try:
         apply(journal, world, mending.trip, mending.change, "tend")
+        for release in journal.act("strays", strays, world, mending):
+            journal.act(f"remove {release}", remove, world, mending.change, release, mending.trip)
     except HeadwayError as error:
         journal.commit("not mended", told, mending, order, "place.astray", str(error))
     else:
@@ -71,6 +73,14 @@ def take(tx: Tx, world: World, order: TendOrder) -> Mending | None:
         generation, "", environment.target, {release.name: 1.0}, None, wanted, restore=True
     )
     return Mending(trip, change)
+
+
+def strays(world: World, mending: Mending) -> tuple[str, ...]:
+    """Releases whose instances a cut-off journey left behind."""
+    trip = mending.trip
+    target = world.targets[mending.change.target]
+    seen = target.observe(trip.release.service, trip.environment.name)
+    return tuple(sorted({i.release for i in seen} - {trip.release.name}))
 
 
 def told(tx: Tx, mending: Mending, order: TendOrder, kind: str, because: str) -> None:
@@ -107,6 +117,8 @@ def astray(world: World, place: Place, target: str, instances: int) -> str:
     mine = [i for i in seen if i.release == place.stable]
     if len(mine) < instances:
         return f"{len(mine)} of {instances} instances of {place.stable} are there"
+    if len(mine) < len(seen):
+        return f"instances of {sorted({i.release for i in seen} - {place.stable})} were left behind"
     routed = world.router.observe(place.service, place.environment)
     if routed is None:
         return "the proxy does not know the service"

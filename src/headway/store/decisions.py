@@ -98,7 +98,7 @@ def waiting_for(connection: sa.Connection, service: str, environment: str) -> bo
     """Whether another delivery waits for its turn in the place."""
     t = deliveries
     query = sa.select(t.c.id).where(
-        t.c.service == service, t.c.environment == environment, t.c.state == "waiting"
+        t.c.service == service, t.c.environment == environment, t.c.state == "queued"
     )
     return connection.execute(query).first() is not None
 

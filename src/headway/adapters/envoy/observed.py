@@ -28,7 +28,8 @@ def routed(admin: Admin, service: str) -> Routed | None:
                 cluster.partition("__")[2]: tuple(endpoint(h) for h in found)
                 for cluster, found in hosts(admin, service).items()
             }
-            return Routed(generation_of(version), version, shares_of(document), where, known)
+            shares = {release: s for release, s in shares_of(document).items() if s > 0}
+            return Routed(generation_of(version), version, shares, where, known)
     return None
 
 

@@ -22,6 +22,7 @@ from headway.adapters.process.sandbox import Command, Ended, Sandbox, sandbox
 from headway.adapters.process.uploads import Say, download, forget, upload
 from headway.adapters.process.workspace import (
     Workspace,
+    clear_away,
     locked,
     make_anew,
     open_regular,
@@ -90,7 +91,9 @@ class ProcessRunner(Runner):
             with sandbox(lock) as processes:
                 job = _Job(order, place, base, until)
                 steps = _run_steps(job, processes)
-        green = all(step.outcome == "success" for step in steps)
+            green = all(step.outcome == "success" for step in steps)
+            if green:
+                clear_away(place)
         outcome: JobOutcome = "success" if green else "failure"
         uploads = tuple(job.uploads)
         return JobResult(order.job.id, outcome, steps, uploads, started_at, time.time())

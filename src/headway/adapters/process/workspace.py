@@ -73,6 +73,12 @@ def make_anew(place: Workspace) -> None:
         folder.chmod(0o755)
 
 
+def clear_away(place: Workspace) -> None:
+    """A green job's files are not needed any longer: what counts was uploaded; its logs stay."""
+    for folder in (place.checkout, place.home, place.temp, place.files):
+        remove(folder)
+
+
 def remove(folder: Path) -> None:
     """Remove a tree, also one that holds folders nobody may write to. Links are not followed."""
 
