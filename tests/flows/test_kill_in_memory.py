@@ -60,9 +60,10 @@ def took_hold_once(stage: Stage) -> None:
     assert seqs == list(range(1, len(seqs) + 1))
 
 
+@pytest.mark.parametrize("stride", [11, pytest.param(1, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("bad", [False, True])
 def test_killed_anywhere_the_delivery_ends_the_same(
-    new_stage: Callable[[], Stage], *, bad: bool
+    new_stage: Callable[[], Stage], *, bad: bool, stride: int
 ) -> None:
     def broken(stage: Stage) -> Stage:
         if bad:
@@ -74,7 +75,7 @@ def test_killed_anywhere_the_delivery_ends_the_same(
     names, _ = deliver_with_kill(whole, -1)
     wanted = end_state(whole)
     assert len(names) >= 25
-    for point in range(0, len(names), 3):
+    for point in range(0, len(names), stride):
         stage = broken(prepared(new_stage, bad=bad))
         _, killed = deliver_with_kill(stage, point)
         assert killed or bad

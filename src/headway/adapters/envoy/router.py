@@ -15,7 +15,7 @@ from headway.adapters.envoy.pending import Pending, clear_pending, read_pending,
 from headway.adapters.envoy.proxy import EnvoyProxy, Identity
 from headway.adapters.envoy.watches import check_watches
 from headway.model.errors import Drifted, Refused
-from headway.model.routing import Endpoint, Routed, Routing
+from headway.model.routing import Backend, Endpoint, Routed, Routing
 from headway.ports.traffic_router import TrafficRouter
 
 _GONE = "removed"
@@ -93,7 +93,9 @@ class EnvoyRouter(TrafficRouter):
         self, change: applied.Change, proxy: EnvoyProxy, routing: Routing, names: tuple[str, int]
     ) -> None:
         version, port = names
-        _apply_clusters(change, proxy, routing)
+        leaving = _leaving(proxy, routing)
+        staying = tuple(b for b in routing.backends if b not in leaving)
+        _apply_clusters(change, proxy, routing.service, staying)
         route = routes.route_configuration(routing, version)
         confirm = change.replace(
             applied.routes_of(routing.service), config.discovery(version, [route])
@@ -102,6 +104,8 @@ class EnvoyRouter(TrafficRouter):
         doors = _merged(proxy.folder / "lds.yaml", routing.service, [door], exact=True)
         change.apply(applied.LISTENERS, applied.discovery(doors))
         confirm()
+        if leaving:
+            _apply_clusters(change, proxy, routing.service, leaving)
         _forget_clusters(change, proxy, routing)
 
     def _port(self, admin: Admin, routing: Routing, former: state.Asked | None) -> int:
@@ -166,23 +170,36 @@ def _version_in_force(admin: Admin, service: str, within_seconds: float = 0.3) -
     return found
 
 
-def _apply_clusters(change: applied.Change, proxy: EnvoyProxy, routing: Routing) -> None:
+def _leaving(proxy: EnvoyProxy, routing: Routing) -> tuple[Backend, ...]:
+    """Backends of which every instance drains. As long as the routes in force send anybody there,
+    their endpoints must stay: a cluster without a healthy instance answers 503.
+    """
+    known = {r["name"] for r in files.resources(proxy.folder / "cds.yaml")}
+    return tuple(
+        b
+        for b in routing.backends
+        if all(e.draining for e in b.endpoints)
+        and config.cluster_name(routing.service, b.release) in known
+    )
+
+
+def _apply_clusters(
+    change: applied.Change, proxy: EnvoyProxy, service: str, backends: tuple[Backend, ...]
+) -> None:
     """Endpoints, then clusters; returns when the proxy shows exactly the wanted instances."""
     confirms = []
-    for backend in routing.backends:
-        name = config.cluster_name(routing.service, backend.release)
+    for backend in backends:
+        name = config.cluster_name(service, backend.release)
         assignment = config.endpoints(name, backend.endpoints)
         confirms.append(change.replace(applied.endpoints_of(name), applied.discovery([assignment])))
-    wanted = [config.cluster(proxy.folder, routing.service, b.release) for b in routing.backends]
-    known = _merged(proxy.folder / "cds.yaml", f"{routing.service}__", wanted)
+    wanted = [config.cluster(proxy.folder, service, b.release) for b in backends]
+    known = _merged(proxy.folder / "cds.yaml", f"{service}__", wanted)
     change.apply(applied.CLUSTERS, applied.discovery(known))
     for confirm in confirms:
         confirm()
-    expected = {
-        config.cluster_name(routing.service, b.release): set(b.endpoints) for b in routing.backends
-    }
-    while not _shows(observed.hosts(proxy.admin, routing.service), expected):
-        change.pause(f"the list of instances of {routing.service}")
+    expected = {config.cluster_name(service, b.release): set(b.endpoints) for b in backends}
+    while not _shows(observed.hosts(proxy.admin, service), expected):
+        change.pause(f"the list of instances of {service}")
 
 
 def _shows(seen: observed.Hosts, expected: dict[str, set[Endpoint]]) -> bool:
