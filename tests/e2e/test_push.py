@@ -4,11 +4,11 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
+from tests.support.stage import Stage, config, eventually
 
 from headway.store import records
 from headway.store.views import lists
 from headway.store.views.lists import Filter
-from tests.support.stage import Stage, config, eventually
 
 
 @pytest.fixture
