@@ -4,6 +4,11 @@ import pytest
 from tests.fakes.world import Behaviour
 from tests.flows.conftest import CONFIG, Stage
 
+from headway.analysis import judge
+from headway.analysis.judge import Setup
+from headway.model.window import Window
+from headway.store import records, rollouts
+
 
 def test_first_release_goes_live_and_is_released(stage: Stage) -> None:
     done = stage.deliver("a1")
@@ -138,3 +143,21 @@ def test_released_only_after_the_stability_window(stage: Stage) -> None:
     last = max(e.at for e in mine if e.kind == "rollout.shifted")
     released = next(e.at for e in mine if e.kind == "release.released")
     assert released - last >= 60
+
+
+def test_recorded_windows_replayed_give_the_same_verdicts(stage: Stage) -> None:
+    stage.deliver("a1")
+    stage.parts.metrics.behaviour["shop-2"] = Behaviour(errors=0.05)
+    done = stage.deliver("a2")
+    started = next(e for e in stage.events(kind="rollout.started", release="shop-2")
+                   if e.environment == "production")  # fmt: skip
+    with stage.db.connect() as connection:
+        recorded = rollouts.all_windows(connection, started.subject)
+        release = records.release(connection, done.release)
+    setup = Setup(release.config.environment("production").analysis, 0.05)
+    state = judge.begin(setup)
+    assert recorded
+    for window, finding in recorded:
+        state, again = judge.judge(setup, state, records.loads(window, Window))
+        assert records.dumps(again) == finding
+    assert again.verdict.because == done.because
