@@ -100,7 +100,9 @@ def _stability(rollout: Rollout, now: float) -> Move:
         return Hold(f"stability window, {_left(plan.stability_seconds, age)}")
     if plan.needs_traffic and rollout.served == 0 and not rollout.pushed:
         return Hold("insufficient data: no request was served in the stability window", held=True)
-    if rollout.served == 0 and plan.stability_seconds > 0:
+    if plan.stability_seconds == 0:
+        return Release(rollout.pushed or "all of it is here; no stability window is asked for")
+    if rollout.served == 0:
         return Release(rollout.pushed or "the stability window passed; nobody asked it anything")
     return Release(rollout.pushed or "the stability window passed without a failure")
 
