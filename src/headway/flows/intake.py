@@ -6,11 +6,12 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from headway import settings
+from headway import pipeline, settings
 from headway.flows import commands
 from headway.flows.commands import Request
 from headway.flows.world import World
 from headway.model.errors import HeadwayError
+from headway.model.service import Service
 from headway.store.database import Tx
 
 NO_COMMIT = "0" * 40
@@ -42,21 +43,41 @@ def read_notes(folder: Path) -> list[tuple[Path, Push]]:
 
 
 def wanted(world: World, push: Push) -> bool:
-    """Whether this push starts a delivery: the service's branch moved, and was not deleted."""
-    if push.new == NO_COMMIT or not push.ref.startswith("refs/heads/"):
+    """Whether this push starts a delivery: the service's branch moved, was not deleted, and the
+    workflow's own `on.push` does not leave it out.
+    """
+    branch = push.ref.removeprefix("refs/heads/")
+    if push.new == NO_COMMIT or branch == push.ref:
         return False
-    return push.ref == f"refs/heads/{_branch(world, push)}"
+    service = _service(world, push)
+    return branch == (service.branch if service else "main") and _starts(
+        world, push, service, branch
+    )
 
 
-def _branch(world: World, push: Push) -> str:
-    """The branch that headway.yaml names; a file that cannot be read is a failed delivery of main,
-    so that somebody is told.
+def _service(world: World, push: Push) -> Service | None:
+    """None: headway.yaml cannot be read; that is a failed delivery of main, so that somebody is
+    told.
     """
     try:
-        text = world.source.read(push.repo, push.new, "headway.yaml").decode("utf-8")
-        return settings.read(text, "headway.yaml").branch
+        return settings.read(_text(world, push, "headway.yaml"), "headway.yaml")
     except (HeadwayError, UnicodeDecodeError):
-        return "main"
+        return None
+
+
+def _starts(world: World, push: Push, service: Service | None, branch: str) -> bool:
+    """A workflow that cannot be read starts too, for the same reason."""
+    if service is None:
+        return True
+    try:
+        workflow = pipeline.read(_text(world, push, service.workflow), service.workflow)
+    except (HeadwayError, UnicodeDecodeError):
+        return True
+    return pipeline.starts_on_push(workflow, branch)
+
+
+def _text(world: World, push: Push, path: str) -> str:
+    return world.source.read(push.repo, push.new, path).decode("utf-8")
 
 
 def take(tx: Tx, world: World, push: Push) -> str:
