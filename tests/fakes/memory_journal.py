@@ -14,7 +14,7 @@ import msgspec
 import sqlalchemy as sa
 
 from headway.flows.journal import capture, persist, reveal
-from headway.store.database import Tx
+from headway.store.database import Tx, lock
 
 
 class Killed(BaseException):
@@ -62,6 +62,7 @@ class MemoryJournal:
         if not done:
             self._point(f"{name}: before")
             with self.db.begin() as connection:
+                lock(connection)
 
                 def body() -> Any:
                     with connection.begin_nested():

@@ -67,10 +67,16 @@ def connect(url: str) -> sa.Engine:
 def lock(connection: sa.Connection) -> None:
     """Serialise writers, so that the event log is gapless and in commit order on Postgres too.
 
-    SQLite has one writer anyway. Must be the first statement of a READ COMMITTED transaction.
+    Must be the first statement of a READ COMMITTED transaction. On SQLite it begins the
+    transaction: the driver would begin it at the first write only, and a savepoint before that
+    would be a transaction of its own, committed when it is released.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        return
+    raw = connection.connection.dbapi_connection
+    if isinstance(raw, sqlite3.Connection) and not raw.in_transaction:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 @contextmanager
