@@ -226,7 +226,7 @@ def _write_once(file: Path, text: str) -> None:
     try:
         os.link(temporary, file)
     except FileExistsError:
-        pass
+        pass  # another process was first; its text is the text
     finally:
         temporary.unlink()
 

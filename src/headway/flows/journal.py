@@ -11,7 +11,6 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, get_type_hints
 
 import msgspec
@@ -228,8 +227,10 @@ class Engine:
 
     def close(self) -> None:
         """Stop here; what is open goes on at the next launch."""
-        with suppress(Exception):
+        try:
             DBOS.destroy(destroy_registry=True)
+        except Exception as error:
+            LOG.warning("the engine did not stop in order", exc_info=error)
 
 
 def _workflow(flow: Flow, journal: Journal, world: Any, kind: type) -> Callable[..., None]:
