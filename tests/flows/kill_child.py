@@ -11,7 +11,8 @@ it turns is a matter of time: `decide after step 0 in force#2#1:commit`.
 
 Phases: `before` the effect (or before the transaction); `amid` an effect, AMID_SECONDS after it
 began (only where it takes longer; `amid@2` is two seconds after); `after` the effect and before its
-record; `commit`: inside the transaction, with the rows written and nothing committed.
+record; `commit`: inside the transaction, with the rows written and nothing committed; `sealed`: the
+savepoint around the rows is released, and their checkpoint is not written yet.
 """
 
 import functools
@@ -29,10 +30,12 @@ from typing import Any
 
 from dbos import DBOS
 
+from headway.flows import journal
 from headway.flows.journal import DurableJournal
 from headway.model import pace
 from headway.model.pace import Pace
 from headway.store import records
+from headway.store.database import Tx
 from headway.wiring import Headway, Place
 
 AMID_SECONDS = 0.05
@@ -98,9 +101,18 @@ class KillingJournal(DurableJournal):
     def __init__(self, source: Any, deadly: Deadly) -> None:
         super().__init__(source)
         self._deadly = deadly
+        self._committing = threading.local()
+        in_savepoint = journal.in_savepoint
+
+        def sealed(tx: Tx, fn: Callable[[], Any]) -> Any:
+            value = in_savepoint(tx, fn)
+            deadly.point(self._committing.step, "sealed")
+            return value
+
+        journal.in_savepoint = sealed
 
     def commit(self, name: str, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        step = self._deadly.step(name)
+        step = self._committing.step = self._deadly.step(name)
         self._deadly.point(step, "before")
 
         @functools.wraps(fn)
