@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import entry_points
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -35,9 +35,10 @@ from headway.flows.tend import (
     tend,
 )
 from headway.flows.world import World
+from headway.model.connection import Connection
 from headway.model.delivery import Order
 from headway.model.errors import Drifted, Invalid
-from headway.store import database, records
+from headway.store import connections, database, records
 from headway.store.database import Tx, lock
 from headway.store.place import Place, locate
 
@@ -80,12 +81,20 @@ class Headway:
             signer=_load("headway.signers", "keys")(self.home / "keys"),
             targets={e.name: e.load()(self.home) for e in entry_points(group="headway.targets")},
             router=_load("headway.traffic_routers", "envoy")(self.home),
-            metrics=_load("headway.metric_sources", "envoy")(self.home),
+            meter=_load("headway.traffic_meters", "envoy")(self.home),
             probe=_load("headway.probes", "http")(),
             outbox=self.outbox,
             clock=_load("headway.clocks", "system")(),
+            sources=partial(self._connected, "headway.metric_sources"),
+            notifiers=partial(self._connected, "headway.notifiers"),
             policies=tuple(e.load()() for e in entry_points(group="headway.policy_engines")),
         )
+
+    def _connected(self, group: str, name: str) -> Any:
+        """The adapter for a connection, by its kind. `headway` is Headway's own and needs none."""
+        own = Connection("headway", "headway", "")
+        connection = own if name == own.name else connections.get(self.home, name)
+        return _load(group, connection.kind)(self.home, connection)
 
     @cached_property
     def _name(self) -> str:

@@ -226,7 +226,7 @@ class Behaviour:
 
 
 @dataclass
-class FakeMetrics:
+class FakeMeter:
     """Traffic at `rate` requests a second, split by the shares, from a seeded generator."""
 
     router: FakeRouter
@@ -308,7 +308,9 @@ class FakeParts:
 
     def __post_init__(self) -> None:
         self.target = FakeTarget(self.clock)
-        self.metrics = FakeMetrics(self.router, self.clock)
+        self.meter = FakeMeter(self.router, self.clock)
+        self.sources: dict[str, MetricSource] = {}
+        self.notifiers: dict[str, Notifier] = {}
         self.signer = FakeSigner()
 
     def world(self, home: Path) -> World:
@@ -321,8 +323,10 @@ class FakeParts:
             signer=self.signer,
             targets={"local": self.target},
             router=self.router,
-            metrics=self.metrics,
+            meter=self.meter,
             probe=self.probe,
             outbox=self.outbox,  # type: ignore[arg-type]
             clock=self.clock,
+            sources=self.sources.__getitem__,
+            notifiers=self.notifiers.__getitem__,
         )

@@ -37,7 +37,7 @@ def test_a_good_release_is_promoted_step_by_step_by_proof(stage: Stage) -> None:
 def test_a_bad_release_is_rolled_back_to_the_last_known_good(stage: Stage) -> None:
     stage.deliver("a1")
     stage.deliver("a2")
-    stage.parts.metrics.behaviour["shop-3"] = Behaviour(errors=0.05, slow=1.5)
+    stage.parts.meter.behaviour["shop-3"] = Behaviour(errors=0.05, slow=1.5)
     done = stage.deliver("a3")
     assert done.outcome == "rolled_back"
     assert stage.parts.router.routings["shop", "production"].shares == {"shop-2": 1.0}
@@ -58,7 +58,7 @@ def test_one_digest_from_staging_to_production(stage: Stage) -> None:
 @pytest.mark.seed("S-094")
 def test_without_traffic_the_rollout_holds_and_says_insufficient_data(stage: Stage) -> None:
     stage.deliver("a1")
-    stage.parts.metrics.rate = 0.5
+    stage.parts.meter.rate = 0.5
     with pytest.raises(_Enough):
         _deliver_until_held(stage, "a2")
     held = stage.events(kind="rollout.held")
@@ -128,7 +128,7 @@ def _after(artifact, fn):  # type: ignore[no-untyped-def]
 
 def test_quarantined_digest_is_refused_again(stage: Stage) -> None:
     stage.deliver("a1")
-    stage.parts.metrics.behaviour["shop-2"] = Behaviour(errors=0.2)
+    stage.parts.meter.behaviour["shop-2"] = Behaviour(errors=0.2)
     assert stage.deliver("a2").outcome == "rolled_back"
     again = stage.deliver("a2", CONFIG)
     assert again.outcome == "refused"
@@ -147,7 +147,7 @@ def test_released_only_after_the_stability_window(stage: Stage) -> None:
 
 def test_recorded_windows_replayed_give_the_same_verdicts(stage: Stage) -> None:
     stage.deliver("a1")
-    stage.parts.metrics.behaviour["shop-2"] = Behaviour(errors=0.05)
+    stage.parts.meter.behaviour["shop-2"] = Behaviour(errors=0.05)
     done = stage.deliver("a2")
     started = next(e for e in stage.events(kind="rollout.started", release="shop-2")
                    if e.environment == "production")  # fmt: skip

@@ -104,7 +104,7 @@ def test_three_versions_on_the_engine(rig: Rig) -> None:
     rig.launch()
     assert rig.ended(rig.request("a1")).outcome == "delivered"
     assert rig.ended(rig.request("a2")).outcome == "delivered"
-    rig.parts.metrics.behaviour["shop-3"] = Behaviour(errors=0.1)
+    rig.parts.meter.behaviour["shop-3"] = Behaviour(errors=0.1)
     done = rig.ended(rig.request("a3"))
     assert done.outcome == "rolled_back", done.because
     assert rig.parts.router.routings["shop", "production"].shares == {"shop-2": 1.0}
@@ -131,12 +131,12 @@ def test_an_error_is_the_same_on_replay(rig: Rig) -> None:
 def test_abort_in_mid_bake_rolls_back(rig: Rig) -> None:
     rig.launch()
     assert rig.ended(rig.request("a1")).outcome == "delivered"
-    rig.parts.metrics.silent = True
+    rig.parts.meter.silent = True
     id = rig.request("a2")
     rig.until(id, lambda d: d.environment == "production" and d.state == "held")
     with rig.tx() as tx:
         say(tx, rig.outbox, id, Word("abort", "ben", "not today", "production"))
-    rig.parts.metrics.silent = False
+    rig.parts.meter.silent = False
     done = rig.ended(id)
     assert (done.outcome, done.because) == ("rolled_back", "aborted by ben: not today")
 

@@ -27,7 +27,7 @@ def prepared(new_stage: Callable[[], Stage], *, bad: bool) -> Stage:
     stage.config = FAST
     assert stage.deliver("a1").outcome == "delivered"
     if bad:
-        stage.parts.metrics.behaviour["shop-2"] = Behaviour()
+        stage.parts.meter.behaviour["shop-2"] = Behaviour()
         stage.parts.router.refuse.clear()
     return stage
 
@@ -67,7 +67,7 @@ def test_killed_anywhere_the_delivery_ends_the_same(
 ) -> None:
     def broken(stage: Stage) -> Stage:
         if bad:
-            stage.parts.metrics.behaviour["shop-2"] = Behaviour(errors=0.3)
+            stage.parts.meter.behaviour["shop-2"] = Behaviour(errors=0.3)
             stage.parts.probe.red.clear()
         return stage
 

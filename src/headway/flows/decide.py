@@ -54,7 +54,7 @@ def observe(world: World, trip: Trip) -> Seen:
     """Counters, instances and routing, now."""
     service, environment = trip.release.service, trip.environment.name
     seen = world.targets[trip.environment.target].observe(service, environment)
-    return Seen(world.metrics.read(service, environment), seen, _routed(world, trip))
+    return Seen(world.meter.read(service, environment), seen, _routed(world, trip))
 
 
 def _routed(world: World, trip: Trip) -> Routed | None:

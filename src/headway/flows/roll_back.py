@@ -123,9 +123,9 @@ def _quarantine(tx: Tx, trip: Trip, begun: Begun, because: str) -> None:
 def recovered(world: World, trip: Trip, stable: str) -> Recovery:
     """Two readings of the last known good, two seconds apart."""
     service, environment = trip.release.service, trip.environment.name
-    before = world.metrics.read(service, environment)
+    before = world.meter.read(service, environment)
     world.clock.sleep(RECOVERY_SECONDS)
-    after = world.metrics.read(service, environment)
+    after = world.meter.read(service, environment)
     requests, errors = _increase(before, after, stable)
     return Recovery(requests, errors, RECOVERY_SECONDS)
 

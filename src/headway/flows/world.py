@@ -1,6 +1,6 @@
 """Everything a flow may touch, built once by wiring. The flows' only way to the outside."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,18 +8,24 @@ from headway.flows.journal import Outbox
 from headway.ports.artifact_store import ArtifactStore
 from headway.ports.clock import Clock
 from headway.ports.metric_source import MetricSource
+from headway.ports.notifier import Notifier
 from headway.ports.policy_engine import PolicyEngine
 from headway.ports.probe import Probe
 from headway.ports.runner import Runner
 from headway.ports.signer import Signer
 from headway.ports.source_host import SourceHost
 from headway.ports.target import Target
+from headway.ports.traffic_meter import TrafficMeter
 from headway.ports.traffic_router import TrafficRouter
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """`builder` is the URI that provenance names; `home` is where unpacked artifacts live."""
+    """`builder` is the URI that provenance names; `home` is where unpacked artifacts live.
+
+    `sources` and `notifiers` give the outside system of a connection's name; they raise Invalid
+    (`unknown-connection`).
+    """
 
     home: Path
     builder: str
@@ -29,8 +35,10 @@ class World:
     signer: Signer
     targets: Mapping[str, Target]
     router: TrafficRouter
-    metrics: MetricSource
+    meter: TrafficMeter
     probe: Probe
     outbox: Outbox
     clock: Clock
+    sources: Callable[[str], MetricSource]
+    notifiers: Callable[[str], Notifier]
     policies: tuple[PolicyEngine, ...] = ()

@@ -8,8 +8,9 @@ from typing import Literal
 
 from headway.model.pace import STANDARD, Pace
 
-Strategy = Literal["canary", "blue-green", "rolling"]
+Strategy = Literal["canary", "blue-green", "rolling", "shadow"]
 InsufficientData = Literal["hold", "extend", "promote_unproven", "ask"]
+By = Literal["route", "region", "tenant", "instance"]
 Tier = Literal["development", "staging", "production"]
 
 
@@ -69,11 +70,21 @@ class WorkflowTest:
 
 
 @dataclass(frozen=True, slots=True)
+class Journey:
+    """A user's way through the service, played again and again while a canary runs: a program of
+    the repository that gets the address and exits 0 if all went well.
+    """
+
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
 class Tests:
     """The tests of an environment, HTTP first, each kind in the order written."""
 
     http: tuple[HttpTest, ...] = ()
     workflows: tuple[WorkflowTest, ...] = ()
+    journeys: tuple[Journey, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +98,33 @@ class ApprovalPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class Signal:
+    """A signal that the service names itself, from the metric source `source`.
+
+    `ratio`: `bad` of `total`, two counters. `count`: the counter `metric`, against the requests of
+    each version. `value`: the gauge `metric`. `margin`: tolerated relative growth of what is bad
+    (0.1 is +10 %); `weight`: beside the other own signals. `version`: the label that holds the
+    release's name, digest or commit.
+    """
+
+    name: str
+    kind: Literal["ratio", "count", "value"]
+    source: str
+    metric: str
+    total: str = ""
+    better: Literal["higher", "lower"] = "lower"
+    margin: float = 0.10
+    weight: int = 1
+    version: str = "release"
+
+
+@dataclass(frozen=True, slots=True)
 class Analysis:
-    """What the judge tolerates (margins), how sure it must be, and how fast it may go (pace)."""
+    """What the judge tolerates (margins), how sure it must be, and how fast it may go (pace).
+
+    `by`: labels by which own signals are compared part by part. `baseline`: who the candidate is
+    compared with where no stable version runs beside it.
+    """
 
     errors_absolute: float = 0.001
     errors_relative: float = 0.5
@@ -96,15 +132,23 @@ class Analysis:
     confidence: float = 0.99
     insufficient_data: InsufficientData = "hold"
     pace: Pace = STANDARD
+    signals: tuple[Signal, ...] = ()
+    by: tuple[By, ...] = ()
+    baseline: Literal["stable", "snapshot"] = "stable"
 
 
 @dataclass(frozen=True, slots=True)
 class StepPolicy:
-    """A share of traffic and its least bake time; None means the pace's floor for that step."""
+    """A share of traffic and its least bake time; None means the pace's floor for that step.
+
+    `mirror`: the share of requests that are copied to the candidate; then `share` is 0 and no user
+    gets its answers.
+    """
 
     share: float
     bake_seconds: float | None = None
     approvals: int = 0
+    mirror: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +170,38 @@ class RolloutPolicy:
     stability_seconds: float = 600.0
     deadline_seconds: float = 7200.0
     on_fail: Literal["rollback", "hold"] = "rollback"
+    mirror: float = 1.0
+    mirror_bake_seconds: float = 900.0
+    ignore_fields: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorBudgetGate:
+    """A release may start while more than `left` of every SLO's error budget is left (0 to 1).
+
+    `then`: below it nothing starts (hold), one release an hour (throttle), or only fixes and
+    rollbacks (fixes_only). A running rollout is paused once it has burnt the part `pause` of what
+    was left when it began.
+    """
+
+    left: float
+    then: Literal["hold", "throttle", "fixes_only"] = "fixes_only"
+    pause: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class SloGate:
+    """Every SLO must have been met over the last `within_seconds`."""
+
+    within_seconds: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class BurnRateGate:
+    """The error budget must burn slower than `below` times the sustainable rate."""
+
+    below: float
+    over_seconds: float = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +222,55 @@ class Environment:
     after: tuple[str, ...] = ()
     queue: Literal["latest", "every"] = "latest"
     target: str = "local"
+    error_budget: ErrorBudgetGate | None = None
+    slo: SloGate | None = None
+    burn_rate: BurnRateGate | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Slo:
+    """A goal for users. `target`: share of good requests, 0 to 1; `under_seconds`: for latency.
+
+    `calendar` empty: the window rolls over the last `window_seconds`; else it begins with each day,
+    week … of `zone`. `source` empty: the proxy's own counts; else `bad` (or `good`) of `total` are
+    counters of that metric source.
+    """
+
+    name: str
+    sli: Literal["availability", "latency"] = "availability"
+    target: float = 0.999
+    under_seconds: float | None = None
+    window_seconds: float = 30 * 86400.0
+    calendar: Literal["", "day", "week", "month", "quarter", "year"] = ""
+    zone: str = "UTC"
+    route: str | None = None
+    source: str = ""
+    bad: str = ""
+    good: str = ""
+    total: str = ""
+    openslo: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Composite:
+    """An alert that is raised only while all the symptoms (rules) it names last."""
+
+    name: str
+    all: tuple[str, ...]
+    severity: Literal["page", "ticket"] = "page"
+
+
+@dataclass(frozen=True, slots=True)
+class AlertPolicy:
+    """Who is told. Channels are `slack/NAME`, `webhook/NAME`, `email/NAME`, `alertmanager/NAME`."""
+
+    page: tuple[str, ...] = ()
+    ticket: tuple[str, ...] = ()
+    escalate_after_seconds: float = 900.0
+    escalate_to: tuple[str, ...] = ()
+    runbook: str = ""
+    changelog: str = ""
+    composites: tuple[Composite, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +286,8 @@ class Service:
     branch: str = "main"
     artifact_from: str | None = None
     artifact_kind: str = "archive"
+    slos: tuple[Slo, ...] = ()
+    alerts: AlertPolicy = AlertPolicy()
 
     def environment(self, name: str) -> Environment:
         """The environment of that name. Raises KeyError."""

@@ -1,6 +1,6 @@
 """What was counted: cumulative snapshots from the proxy, and the windows between two of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +38,24 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class Measured:
+    """A user-defined signal in one window, for both sides. None: no data, which is no bet.
+
+    Ratio: (bad, total). Count: (events, requests or seconds that they are counted against).
+    Value: (mean of the window's samples, number of samples).
+    """
+
+    candidate: tuple[float, float] | None
+    stable: tuple[float, float] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Window:
     """What happened between two snapshots. None for a side means: no data for it.
 
     `start`, `end`: seconds since the rollout began; `step`: index of the rollout step in force;
-    `share`: the candidate's share of traffic in the window, 0 to 1.
+    `share`: the candidate's share of traffic in the window, 0 to 1. `signals`: by the name of the
+    signal, or `name{label=value}` where it is compared part by part.
     """
 
     index: int
@@ -53,3 +66,4 @@ class Window:
     bounds_ms: tuple[float, ...]
     candidate: VersionCounts | None
     stable: VersionCounts | None
+    signals: dict[str, Measured] = field(default_factory=dict)

@@ -1,13 +1,18 @@
-"""What was measured."""
+"""What was measured, wherever it is kept: Headway's own samples, Prometheus, a file."""
 
 from typing import Protocol
 
-from headway.model.window import Snapshot
+from headway.model.series import Selector, Series
 
 
 class MetricSource(Protocol):
-    """Cumulative counters per release; the difference of two readings is a window."""
+    """Raw samples; resets, gaps and lateness are the reader's business (headway.metrics)."""
 
-    def read(self, service: str, environment: str) -> Snapshot | None:
-        """The counters now. None: no answer, which is no data, which is WAIT."""
+    def fetch(self, selector: Selector, since: float, until: float) -> tuple[Series, ...]:
+        """Every series of that name with those labels, with its samples in since <= at <= until.
+
+        No such series: an empty tuple, which is no data, which is WAIT. Samples that are NaN or
+        infinite are left out. Raises Unreachable (no answer in time; a retry may help) and Invalid
+        (`metric-source`: it answers, but nothing that can be understood).
+        """
         ...

@@ -11,13 +11,18 @@ from headway.model.pace import PACES
 from headway.model.service import (
     Analysis,
     ApprovalPolicy,
+    BurnRateGate,
+    By,
     Environment,
+    ErrorBudgetGate,
     Health,
     HttpTest,
     InsufficientData,
+    Journey,
     RolloutPolicy,
     Run,
     Service,
+    SloGate,
     StepPolicy,
     Strategy,
     Tests,
@@ -25,7 +30,7 @@ from headway.model.service import (
     Traffic,
     WorkflowTest,
 )
-from headway.settings import units
+from headway.settings import goals, units
 from headway.settings.block import Block
 from headway.settings.merging import effective
 
@@ -42,6 +47,8 @@ def service(root: Mapping) -> Service:
         workflow=pipeline.text("workflow", was.workflow),
         branch=pipeline.text("branch", was.branch),
         artifact_from=artifact.text("from", None),
+        slos=goals.slos(top.block("slos")),
+        alerts=goals.alerts(top.block("alerts")),
     )
 
 
@@ -75,7 +82,33 @@ def _environment(name: str, merged: Mapping, *, last: bool, above: tuple[str, ..
         after=block.texts("after") or above,
         queue="every" if block.text("queue", "latest") == "every" else "latest",
         target=block.block("target").text("kind", "local"),
+        error_budget=_error_budget(gates.block("error_budget"))
+        if gates.get("error_budget")
+        else None,
+        slo=_slo(gates.block("slo")) if gates.get("slo") else None,
+        burn_rate=_burn_rate(gates.block("burn_rate")) if gates.get("burn_rate") else None,
     )
+
+
+def _error_budget(block: Block) -> ErrorBudgetGate:
+    was = ErrorBudgetGate(0.0)
+    then = block.text("then", was.then)
+    return ErrorBudgetGate(
+        left=block.fraction("left", was.left),
+        then="hold" if then == "hold" else "throttle" if then == "throttle" else "fixes_only",
+        pause=block.fraction("pause", was.pause),
+    )
+
+
+def _slo(block: Block) -> SloGate:
+    return SloGate(within_seconds=block.seconds("within", SloGate().within_seconds))
+
+
+def _burn_rate(block: Block) -> BurnRateGate:
+    below = block.number("below")
+    assert below is not None
+    over = block.seconds("over", BurnRateGate(below).over_seconds)
+    return BurnRateGate(below=below, over_seconds=over)
 
 
 def _run(block: Block) -> Run:
@@ -128,6 +161,9 @@ def _rollout(block: Block, tier: Tier, instances: int) -> RolloutPolicy:
         ),
         deadline_seconds=block.seconds("deadline", was.deadline_seconds),
         on_fail="hold" if block.text("on_fail", was.on_fail) == "hold" else "rollback",
+        mirror=block.fraction("mirror", was.mirror),
+        mirror_bake_seconds=block.seconds("bake", was.mirror_bake_seconds),
+        ignore_fields=block.texts("ignore_fields"),
     )
 
 
@@ -137,7 +173,7 @@ def _steps(block: Block, default: tuple[StepPolicy, ...]) -> tuple[StepPolicy, .
     written = [_step(node, bake) for node in block.items("steps")]
     steps = written or [StepPolicy(step.share, bake) for step in default]
     last = steps[-1]
-    return (*steps[:-1], StepPolicy(last.share, None, last.approvals))
+    return (*steps[:-1], StepPolicy(last.share, None, last.approvals, last.mirror))
 
 
 def _step(node: Node, bake: float | None) -> StepPolicy:
@@ -148,6 +184,7 @@ def _step(node: Node, bake: float | None) -> StepPolicy:
         share=block.fraction("share", 0.0),
         bake_seconds=block.seconds("bake", bake),
         approvals=block.whole("approval", 0),
+        mirror=block.fraction("mirror", 0.0),
     )
 
 
@@ -161,6 +198,9 @@ def _analysis(block: Block) -> Analysis:
         confidence=block.fraction("confidence", was.confidence),
         insufficient_data=cast("InsufficientData", policy),
         pace=PACES[block.text("pace", was.pace.name)],
+        signals=goals.signals(block.block("signals")),
+        by=cast("tuple[By, ...]", block.texts("by")),
+        baseline="snapshot" if block.text("baseline", was.baseline) == "snapshot" else "stable",
     )
 
 
@@ -184,6 +224,9 @@ def _tests(block: Block, health: Health) -> Tests:
         http=tuple(_http(test.get("http")) for test in written if test.get("http")),
         workflows=tuple(
             WorkflowTest(test.text("workflow", "")) for test in written if test.get("workflow")
+        ),
+        journeys=tuple(
+            Journey(test.text("journey", "")) for test in written if test.get("journey")
         ),
     )
 

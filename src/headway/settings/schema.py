@@ -11,7 +11,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-BUILT = frozenset({"main"})
+BUILT = frozenset({"main", "judge"})
 Schema = dict[str, Any]
 
 

@@ -75,9 +75,9 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
     stage = Stage(home, database.connect(url))
     hostile(stage)
     done = [stage.deliver(f"{n:040x}") for n in (1, 2)]
-    stage.parts.metrics.behaviour["shop-3"] = Behaviour(errors=0.05, slow=1.5)
+    stage.parts.meter.behaviour["shop-3"] = Behaviour(errors=0.05, slow=1.5)
     done.append(stage.deliver(f"{3:040x}"))
-    stage.parts.metrics.rate = 0.5
+    stage.parts.meter.rate = 0.5
     stage.parts.clock.sleep = until(stage, "rollout.held")  # type: ignore[method-assign]
     with pytest.raises(Enough):
         stage.deliver(f"{4:040x}")

@@ -1,4 +1,4 @@
-"""What every metric source promises, asked of a real Envoy and compared with what both ends saw."""
+"""What every traffic meter promises, asked of a real Envoy and compared with what both ends saw."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ import pytest
 from tests.support.load import Load, fetch, fetch_all
 from tests.support.upstream import Farm
 
-from headway.adapters.envoy.metrics import EnvoyMetrics
+from headway.adapters.envoy.meter import EnvoyMeter
 from headway.adapters.envoy.router import EnvoyRouter
 from headway.model.routing import Backend, Routing
 
@@ -36,7 +36,7 @@ def farm():
 
 @pytest.fixture
 def metrics(home):
-    return EnvoyMetrics(home)
+    return EnvoyMeter(home)
 
 
 def serve(home, service, backends, shares, **more):

@@ -1,6 +1,6 @@
-"""EnvoyMetrics: what Envoy counted for each release of a service.
+"""EnvoyMeter: what Envoy counted for each release of a service.
 
-Called by flows through ports/metric_source.py. What counts as what (each was tried on Envoy 1.40):
+Called by flows through ports/traffic_meter.py. What counts as what (each was tried on Envoy 1.40):
 
 - requests: answers given to users, by status class 2xx to 5xx. A request under way is not counted
   yet; a request whose user hung up first never is; a retried attempt is not, its last answer is.
@@ -23,17 +23,17 @@ from headway.adapters.envoy.proxy import EnvoyProxy
 from headway.histogram.rebin import BOUNDS_MS, rebin
 from headway.model.errors import Unreachable
 from headway.model.window import Counts, Snapshot, VersionCounts
-from headway.ports.metric_source import MetricSource
+from headway.ports.traffic_meter import TrafficMeter
 
 
-class EnvoyMetrics(MetricSource):
+class EnvoyMeter(TrafficMeter):
     """Reads the environment's proxy under `home`; never starts one."""
 
     def __init__(self, home: Path) -> None:
         self._home = home.resolve()
 
     def read(self, service: str, environment: str) -> Snapshot | None:
-        """See MetricSource. None also if the proxy was replaced while it was read."""
+        """See TrafficMeter. None also if the proxy was replaced while it was read."""
         proxy = EnvoyProxy(self._home, environment)
         who = proxy.running() if proxy.known else None
         if who is None:

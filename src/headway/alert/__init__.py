@@ -1,0 +1,1 @@
+"""From symptoms to alerts: grouped, deduplicated, suppressed, routed, escalated. Pure."""

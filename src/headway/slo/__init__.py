@@ -1,0 +1,1 @@
+"""Goals for users: indicators, error budgets, burn rates, and the rules made of them. Pure."""
