@@ -16,6 +16,8 @@ from headway.model.pipeline import JobOrder, JobResult, StepResult, Upload
 from headway.model.routing import Endpoint, Routed, Routing
 from headway.model.service import HttpTest
 from headway.model.window import Counts, Snapshot, VersionCounts
+from headway.ports.metric_source import MetricSource
+from headway.ports.notifier import Notifier
 from headway.ports.probe import Answer
 from tests.fakes.memory_journal import VirtualClock
 
