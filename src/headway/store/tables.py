@@ -148,3 +148,70 @@ workers = sa.Table(
     sa.Column("executor", sa.Text, primary_key=True),
     sa.Column("beat_at", sa.Float, nullable=False),
 )
+
+alerts = sa.Table(
+    "headway_alert",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    # the key while it is open, then nothing: never two open alerts of one trouble
+    sa.Column("open_key", sa.Text, unique=True),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("severity", sa.Text, nullable=False),
+    sa.Column("rule", sa.Text, nullable=False),
+    sa.Column("service", sa.Text, nullable=False, index=True),
+    sa.Column("environment", sa.Text, nullable=False),
+    sa.Column("release", sa.Text, nullable=False),
+    sa.Column("began", sa.Float, nullable=False, index=True),
+    sa.Column("next_at", sa.Float, nullable=False, index=True),
+    sa.Column("trouble", sa.Text, nullable=False),
+)
+
+alert_signals = sa.Table(
+    "headway_alert_signal",
+    metadata,
+    sa.Column("service", sa.Text, primary_key=True),
+    sa.Column("environment", sa.Text, primary_key=True),
+    sa.Column("rule", sa.Text, primary_key=True),
+    sa.Column("release", sa.Text, nullable=False),
+    sa.Column("cause", sa.Text, nullable=False),
+    sa.Column("seen", sa.Float, nullable=False),
+)
+
+suppressions = sa.Table(
+    "headway_suppression",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("service", sa.Text, nullable=False, index=True),
+    sa.Column("environment", sa.Text, nullable=False),
+    sa.Column("rule", sa.Text, nullable=False),
+    sa.Column("begins", sa.Float, nullable=False),
+    sa.Column("ends", sa.Float, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("symptoms", sa.Integer, nullable=False),
+    sa.Column("alerts", sa.Integer, nullable=False),
+)
+
+alert_messages = sa.Table(
+    "headway_alert_message",
+    metadata,
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("channel", sa.Text, nullable=False),
+    sa.Column("alert", sa.Text, nullable=False, index=True),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False, index=True),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("next_at", sa.Float, nullable=False),
+    sa.Column("sent_at", sa.Float, nullable=False),
+    sa.Column("error", sa.Text, nullable=False),
+    sa.UniqueConstraint("key", "channel"),
+)
+
+cursors = sa.Table(
+    "headway_cursor",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("seq", sa.BigInteger, nullable=False),
+)
