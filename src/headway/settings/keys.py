@@ -39,7 +39,10 @@ def keys(*, planned: bool = False) -> tuple[Key, ...]:
     for key in _keys(full()["else"], Key("", "")):
         if planned or key.issue in BUILT:
             strategies.setdefault(replace(key, strategy=""), []).append(key.strategy)
-    return tuple(replace(k, strategy=", ".join(filter(None, s))) for k, s in strategies.items())
+    return tuple(
+        replace(k, strategy=", ".join(dict.fromkeys(filter(None, s))))
+        for k, s in strategies.items()
+    )
 
 
 def _keys(schema: Schema, at: Key) -> Iterator[Key]:
@@ -136,4 +139,5 @@ _FORMS = {
     "size": "a size",
     "path": "a URL path",
     "file": "a path in the repository",
+    "channel": "a channel",
 }

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from headway.document import Mapping, Mark, Path, find
 from headway.model.errors import Invalid
 from headway.model.service import Environment, HttpTest, StepPolicy, Tests
+from headway.settings import goal_rows
 from headway.settings.keys import BLOCKS, Key, keys
 from headway.settings.merging import effective
 from headway.settings.reading import parse
@@ -46,7 +47,13 @@ def explain(text: str, file: str, environment: str) -> tuple[Origin, ...]:
         )
     merged = effective(root, environment)
     rows = _rows(service.environment(environment))
-    return tuple(Origin(".".join(map(str, p)), value, _origin(merged, p)) for p, value in rows)
+    return (
+        *(Origin(".".join(map(str, p)), value, _origin(merged, p)) for p, value in rows),
+        *(
+            Origin(".".join(map(str, p)), value, _origin(root, p))
+            for p, value in goal_rows.of_service(service)
+        ),
+    )
 
 
 def key(path: str) -> tuple[Key, ...]:
@@ -141,9 +148,15 @@ def _rollout(e: Environment) -> Iterator[_Row]:
         yield ("rollout", "steps"), ", ".join(_step(step) for step in rollout.steps)
         yield ("rollout", "bake"), _bakes(e)
         yield ("rollout", "holdback"), percent(rollout.holdback)
+        if rollout.ignore_fields:
+            yield ("rollout", "ignore_fields"), ", ".join(rollout.ignore_fields)
     elif rollout.strategy == "blue-green":
         yield ("rollout", "bake"), duration(rollout.bake_seconds)
         yield ("rollout", "keep_old"), duration(rollout.keep_old_seconds)
+    elif rollout.strategy == "shadow":
+        yield ("rollout", "mirror"), percent(rollout.mirror)
+        yield ("rollout", "bake"), duration(rollout.mirror_bake_seconds)
+        yield ("rollout", "ignore_fields"), ", ".join(rollout.ignore_fields) or "none"
     else:
         yield ("rollout", "max_surge"), str(rollout.max_surge)
         yield ("rollout", "max_unavailable"), str(rollout.max_unavailable)
@@ -155,7 +168,8 @@ def _rollout(e: Environment) -> Iterator[_Row]:
 def _step(step: StepPolicy) -> str:
     bake = f" for {duration(step.bake_seconds)}" if step.bake_seconds is not None else ""
     approvals = f" with {step.approvals} approval(s)" if step.approvals else ""
-    return f"{percent(step.share)}{bake}{approvals}"
+    share = f"mirror {percent(step.mirror)}" if step.mirror else percent(step.share)
+    return f"{share}{bake}{approvals}"
 
 
 def _bakes(e: Environment) -> str:
@@ -174,6 +188,9 @@ def _analysis(e: Environment) -> Iterator[_Row]:
     yield ("analysis", "confidence"), percent(analysis.confidence)
     yield ("analysis", "insufficient_data"), analysis.insufficient_data
     yield ("analysis", "pace"), analysis.pace.name
+    yield ("analysis", "baseline"), analysis.baseline
+    yield ("analysis", "by"), ", ".join(analysis.by) or "all parts together"
+    yield from goal_rows.signals(analysis.signals)
 
 
 def _traffic(e: Environment) -> Iterator[_Row]:
@@ -191,7 +208,8 @@ def _traffic(e: Environment) -> Iterator[_Row]:
 
 def _tests(tests: Tests) -> str:
     asked = [_http(test) for test in tests.http]
-    return "; ".join(asked + [test.workflow for test in tests.workflows]) or "none"
+    asked += [test.workflow for test in tests.workflows]
+    return "; ".join(asked + [f"journey {test.file}" for test in tests.journeys]) or "none"
 
 
 def _http(test: HttpTest) -> str:
@@ -203,11 +221,12 @@ def _gates(e: Environment) -> Iterator[_Row]:
     approval = e.approval
     if approval is None:
         yield ("gates", "approval"), "none"
-        return
-    yield ("gates", "approval", "count"), str(approval.count)
-    yield ("gates", "approval", "by"), ", ".join(approval.by) or "anybody"
-    yield ("gates", "approval", "expires"), duration(approval.expires_seconds)
-    yield ("gates", "approval", "not_author"), _flag(approval.not_author)
+    else:
+        yield ("gates", "approval", "count"), str(approval.count)
+        yield ("gates", "approval", "by"), ", ".join(approval.by) or "anybody"
+        yield ("gates", "approval", "expires"), duration(approval.expires_seconds)
+        yield ("gates", "approval", "not_author"), _flag(approval.not_author)
+    yield from goal_rows.gates(e)
 
 
 def _flag(value: bool) -> str:  # noqa: FBT001 - it is the value itself

@@ -51,9 +51,14 @@ def _lines() -> Iterator[str]:
 
 def _row(key: Key) -> str:
     star = "*" if key.in_environments else ""
-    only = f" (strategy {key.strategy})" if key.strategy and "," not in key.strategy else ""
+    only = f" (strategy {key.strategy})" if key.strategy and not _is_of_all(key) else ""
     cells = (f"`{key.path}`{star}", key.values, key.default, f"{key.meaning}{only}")
     return "|" + "|".join(cell.replace("|", "\\|") for cell in cells) + "|"
+
+
+def _is_of_all(key: Key) -> bool:
+    """Whether every strategy knows the key."""
+    return key.strategy.count(",") == max(other.strategy.count(",") for other in keys())
 
 
 if __name__ == "__main__":

@@ -23,15 +23,22 @@ _OF_STRATEGY = {
     "max_surge": "rolling",
     "max_unavailable": "rolling",
     "mirror": "shadow",
+    "ignore_fields": "canary and shadow",
 }
 _EXAMPLES = {
     "run": "how is one instance started? For example `run: ./shop --port $PORT`",
     "service": "what is it called? For example `service: shop`",
     "environments": "where does it run? For example `environments: {staging: , production: }`",
-    "strategy": "canary, blue-green or rolling?",
+    "strategy": "canary, blue-green, rolling or shadow?",
     "share": "how much traffic? For example `share: 25%`",
     "kind": "what runs the instances? Write `kind: local`",
     "path": "what is asked? For example `path: /health`",
+    "source": "which metric source? For example `source: prometheus`, a name that "
+    "`headway connection list` shows",
+    "left": "how much of the error budget must be left? For example `left: 20%`",
+    "below": "how fast may it burn? For example `below: 2`",
+    "to": "who is told then? For example `to: [slack/on-call]`",
+    "all": "which symptoms? For example `all: [slo_burn, rollout_failed]`",
 }
 _TYPES = {
     "object": "a block of keys",
@@ -52,6 +59,8 @@ def worded(fault: Fault, root: Node, file: str) -> list[Problem]:
         return [_unknown(fault, key, root, file) for key in _extra(fault)]
     if fault.rule == "required":
         return _all_missing(fault, root, file)
+    if fault.rule in ("anyOf", "oneOf") and _misspelled(fault):
+        return []
     sentence, code = _SAYS.get(fault.rule, _otherwise)(fault)
     own = _key_place(root, fault) if fault.of_key or fault.rule == "x-issue" else None
     return [_problem(file, own or place(root, fault.path), sentence, code)]
@@ -143,6 +152,12 @@ def _all_missing(fault: Fault, root: Node, file: str) -> list[Problem]:
         elif schema.get("additionalProperties") is not False:
             found.append(_unknown(fault, meant[key], root, file))
     return found
+
+
+def _misspelled(fault: Fault) -> bool:
+    """Whether the key that is missing was probably meant by one that is told as unknown."""
+    meant = {key for rule in fault.wants for key in rule.get("required", ())}
+    return any(closest(key, meant) for key in _extra(fault)) if meant else False
 
 
 def _missing(fault: Fault, key: str) -> Said:
@@ -263,6 +278,11 @@ def outside(name: str, value: str) -> Said:
     return said, "outside"
 
 
+def _channel(_: str, value: str) -> Said:
+    said = f"{quoted(value)} is not a channel: a kind, `/` and a connection's name. The kinds are"
+    return f"{said} slack, webhook, email, alertmanager: `slack/shop-alerts`", "name"
+
+
 def _service_name(name: str, value: str) -> Said:
     said = f"{quoted(value)} is not a name Headway reads: 2 to 40 of a-z 0-9 -, starting with"
     return f"{said} a letter and not ending with -", "name"
@@ -283,6 +303,7 @@ _FORMS: dict[str, Callable[[str, str], Said]] = {
     "file": _file,
     "name": _service_name,
     "env_name": _variable,
+    "channel": _channel,
 }
 
 
@@ -299,6 +320,8 @@ def _more_than(fault: Fault) -> Said:
 
 
 def _empty(fault: Fault) -> Said:
+    if fault.rule == "minItems" and fault.wants > 1 and fault.value:
+        return f"{_name(fault)} needs at least {fault.wants} of them", "range"
     if "properties" in fault.schema:
         return f"{_name(fault)} says nothing: write {_one_of(fault)}", "empty"
     return f"{_name(fault)} is empty. Write at least one, or leave the key out", "empty"
@@ -314,7 +337,20 @@ def _one_of(fault: Fault) -> str:
     return "one of " + ", ".join(built)
 
 
+def _exactly_one(fault: Fault) -> Said:
+    """Of keys, each of which is enough: none is written, or more than one."""
+    keys = [rule["required"][0] for rule in fault.wants]
+    several = " and ".join(quoted(key) for key in keys if key in fault.value)
+    one = "one of " + ", ".join(quoted(key) for key in keys)
+    if several:
+        return f"{_name(fault)} holds {several}: write {one}", "conflict"
+    return f"{_name(fault)} measures nothing: write {one}", "missing-key"
+
+
 def _neither(fault: Fault) -> Said:
+    if "slos" in fault.path:
+        said = f"{_name(fault)} has no `target`: write for example `target: 99.9%`"
+        return f"{said}, or `openslo` and a file", "missing-key"
     if "env" in fault.path:
         hint = "" if _is_container(fault.value) else f': write `"{_yaml(fault.value)}"`'
         return f"{_name(fault)} must be text or a whole number{hint}", "wrong-type"
@@ -340,6 +376,7 @@ _SAYS: dict[str, Callable[[Fault], Said]] = {
     "minProperties": _empty,
     "maxProperties": _two,
     "anyOf": _neither,
+    "oneOf": _exactly_one,
 }
 
 

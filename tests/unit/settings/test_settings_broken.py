@@ -41,7 +41,7 @@ FORM = [
     (inside("rollout: {stratgy: canary}"), "5:15: unknown key `stratgy`. Did you mean `strategy`?"),
     (
         inside("rollout: {steps: [1%]}"),
-        "5:14: `strategy` is missing: canary, blue-green or rolling",
+        "5:14: `strategy` is missing: canary, blue-green, rolling or shadow",
     ),
     (
         inside("rollout: {strategy: canary, keep_old: 1h}"),
@@ -113,7 +113,72 @@ FORM = [
     ),
     (inside("gates: {approval: yes}"), "5:23: `approval` says who and how many. Write `approval: "),
     (inside("gates: {approval: {count: 0}}"), "5:31: `count` must be at least 1  [range]"),
-    (inside("tests: [{}]"), "5:13: `tests` says nothing: write one of `http`, `workflow`  [empty]"),
+    (
+        inside("tests: [{}]"),
+        "5:13: `tests` says nothing: write one of `http`, `workflow`, `journey`  [empty]",
+    ),
+    (
+        inside("analysis: {signals: {load: {source: prom}}}"),
+        "5:32: `load` measures nothing: write one of `ratio`, `value`, `count`  [missing-key]",
+    ),
+    (
+        inside("analysis: {signals: {load: {source: prom, value: a, count: b}}}"),
+        "5:32: `load` holds `value` and `count`: write one of `ratio`, `value`, `count`  [conflic",
+    ),
+    (
+        inside("analysis: {signals: {load: {source: prom, valu: a}}}"),
+        "5:47: unknown key `valu`. Did you mean `value`?  [unknown-key]",
+    ),
+    (
+        inside("analysis: {signals: {load: {value: a}}}"),
+        "5:32: `source` is missing: which metric source? For example `source: prometheus`",
+    ),
+    (
+        inside("analysis: {signals: {load: {source: prom, ratio: {bad: a}}}}"),
+        "5:54: `total` is missing in `ratio`  [missing-key]",
+    ),
+    (inside("analysis: {by: [pod]}"), "5:21: `by` cannot be `pod`. Known here: instance, region"),
+    (
+        inside("gates: {error_budget: {then: hold}}"),
+        "5:27: `left` is missing: how much of the error budget must be left? For example `left: 2",
+    ),
+    (inside("gates: {burn_rate: {below: 0}}"), "5:32: `below` must be more than 0  [range]"),
+    (
+        HEAD + "slos: {up: {window: 30d}}\n" + ONE,
+        "3:12: `up` has no `target`: write for example `target: 99.9%`, or `openslo` and a file",
+    ),
+    (
+        HEAD + "slos: {up: {targt: 99%}}\n" + ONE,
+        "3:13: unknown key `targt`. Did you mean `target`?  [unknown-key]",
+    ),
+    (
+        HEAD + "slos: {up: {target: 0.999}}\n" + ONE,
+        "3:21: `target` is a percentage: write `99.9%`, not `0.999`  [no-unit]",
+    ),
+    (
+        HEAD + "alerts: {page: ['#shop']}\n" + ONE,
+        "3:17: `#shop` is not a channel: a kind, `/` and a connection's name. The kinds are slack",
+    ),
+    (
+        HEAD + "alerts: {composite: {worse: {all: [slo_burn]}}}\n" + ONE,
+        "3:35: `all` needs at least 2 of them  [range]",
+    ),
+    (
+        HEAD + "alerts: {escalate: {after: 5m}}\n" + ONE,
+        "3:20: `to` is missing: who is told then? For example `to: [slack/on-call]`",
+    ),
+    (
+        inside("rollout: {strategy: shadow, steps: [5%]}"),
+        "5:33: `steps` belongs to strategy canary; this rollout is shadow. Known for shadow: bake",
+    ),
+    (
+        inside("rollout: {strategy: rolling, mirror: 5%}"),
+        "5:34: `mirror` belongs to strategy shadow; this rollout is rolling. Known for rolling: d",
+    ),
+    (
+        inside("rollout: {strategy: rolling, ignore_fields: [id]}"),
+        "5:34: `ignore_fields` belongs to strategy canary and shadow; this rollout is rolling.",
+    ),
     (
         inside("tests: [{http: /a, workflow: b}]"),
         "5:13: `tests` holds `http` and `workflow`: write",
@@ -265,6 +330,8 @@ rollout:
   stability: 20m
   deadline: 4h
   steps:
+    - mirror: 50%
+      bake: 5m
     - 5%
     - share: 50%
       bake: 10m
@@ -272,6 +339,7 @@ rollout:
     - 100%
   bake: 5m
   holdback: 10%
+  ignore_fields: [request_id]
 analysis:
   errors:
     absolute: 0.2%
@@ -281,6 +349,24 @@ analysis:
   confidence: 95%
   insufficient_data: extend
   pace: quick
+  by: [region]
+  baseline: snapshot
+  signals:
+    conversion:
+      ratio:
+        bad: carts_abandoned
+        total: carts
+      source: prometheus
+      margin: 2%
+      weight: 2
+      version: release
+    jobs:
+      count: jobs_failed
+      source: prometheus
+    score:
+      value: score_mean
+      source: prometheus
+      better: higher
 traffic:
   host: shop.example.com
   router: envoy
@@ -297,7 +383,52 @@ tests:
       contains: sku
       within: 500ms
   - workflow: e2e.yml
+  - journey: journeys/login.py
+slos:
+  up:
+    sli: availability
+    target: 99.9%
+    calendar: month
+    zone: Europe/Berlin
+  fast:
+    target: 99%
+    under: 300ms
+    window: 7d
+  orders:
+    target: 99.5%
+    route: /orders
+    source: prometheus
+    bad: orders_failed
+    total: orders
+  carts:
+    target: 99.5%
+    source: prometheus
+    good: carts_kept
+    total: carts
+  written:
+    openslo: slo/checkout.yaml
+alerts:
+  page: [slack/on-call]
+  ticket: [email/team]
+  escalate:
+    after: 10m
+    to: [webhook/manager]
+  runbook: https://example.com/runbook
+  changelog: CHANGELOG.md
+  composite:
+    both:
+      all: [slo_burn, rollout_failed]
+      severity: ticket
 gates:
+  error_budget:
+    left: 20%
+    then: throttle
+    pause: 25%
+  slo:
+    within: 2h
+  burn_rate:
+    below: 2
+    over: 6h
   approval:
     count: 2
     by: [team-shop]
@@ -347,14 +478,29 @@ rollout:
 environments:
   production:
 """,
+    """\
+service: shop
+run: ./shop
+rollout:
+  strategy: shadow
+  on_fail: hold
+  stability: 20m
+  deadline: 4h
+  mirror: 20%
+  bake: 5m
+  ignore_fields: [request_id]
+environments:
+  production:
+""",
 ]
+OWN_NAMES = ("environments", "signals", "slos", "composite")
 
 
 def named(text: str) -> list[tuple[document.Path, document.Scalar]]:
-    """Every key that the schema names: not those of env, json and environments."""
+    """Every key that the schema names: not those of env and json, and no name of one's own."""
     found = []
     for path, key, _ in document.walk(document.read(text, "f")):
-        if key is None or path[-2:-1] in (("env",), ("environments",), ("json",)):
+        if key is None or path[-2:-1] in (("env",), ("json",), *((own,) for own in OWN_NAMES)):
             continue
         found.append((path, key))
     return found
@@ -365,7 +511,11 @@ def test_the_samples_write_every_published_key() -> None:
     for text in SAMPLES:
         settings.read(text, "f")
         for path, _ in named(text):
-            dotted = ".".join("[]" if isinstance(part, int) else part for part in path)
+            parts = [
+                "NAME" if before in OWN_NAMES[1:] else part
+                for before, part in zip(("", *path), path, strict=False)
+            ]
+            dotted = ".".join("[]" if isinstance(part, int) else part for part in parts)
             dotted = dotted.replace(".[]", "[]")
             for name in ("staging", "production"):
                 if path[:2] == ("environments", name) and len(path) > 2:

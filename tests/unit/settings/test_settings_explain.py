@@ -102,9 +102,13 @@ def test_where_a_key_is_set() -> None:
 
 def test_a_key_is_found_by_its_path_or_its_last_word() -> None:
     assert [k.path for k in origins.key("rollout.steps.share")] == ["rollout.steps[].share"]
-    assert {k.strategy for k in origins.key("rollout.bake")} == {"canary", "blue-green"}
+    assert {k.strategy for k in origins.key("rollout.bake")} == {
+        "canary",
+        "blue-green",
+        "shadow",
+    }
     assert [k.path for k in origins.key("holdback")] == ["rollout.holdback"]
-    assert {k.issue for k in origins.key("slos")} == {"judge"}
+    assert {k.issue for k in origins.key("secrets")} == {"trust"}
     with pytest.raises(Invalid, match="there is no key `holdbak`"):
         origins.key("holdbak")
 
@@ -152,7 +156,7 @@ def test_the_published_schema_is_one_and_holds_nothing_planned() -> None:
     text = str(published)
     assert "x-issue" not in text
     assert "x-default" not in text
-    for word in ("secrets", "slos", "schedule", "kubernetes", "shadow", "mirror", "services"):
+    for word in ("secrets", "notify", "schedule", "kubernetes", "chaos", "waivers", "services"):
         assert f"'{word}'" not in text
     assert {name.rsplit(".", 1)[-1] for name in (k.path for k in keys())} == named(published)
 

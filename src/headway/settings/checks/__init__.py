@@ -9,7 +9,16 @@ from collections.abc import Iterator
 from headway.document import Mapping
 from headway.model.errors import Problem
 from headway.model.service import Service
-from headway.settings.checks import instance, path, rollout, text, traffic
+from headway.settings.checks import (
+    goals,
+    instance,
+    path,
+    rollout,
+    signals,
+    telling,
+    text,
+    traffic,
+)
 from headway.settings.checks.places import Places
 from headway.settings.merging import effective
 
@@ -25,8 +34,12 @@ def resolved(service: Service, root: Mapping, file: str) -> Iterator[Problem]:
     top = Places(root, file)
     yield from text.paths(top)
     yield from path.check(service, top)
+    yield from goals.check(service, top)
+    yield from telling.check(service, top)
+    yield from instance.durations(top, "slos", "alerts")
     for environment in service.environments:
         places = Places(effective(root, environment.name), file)
         yield from text.paths(places)
-        for check in (instance.check, rollout.check, traffic.check):
+        for check in (instance.check, rollout.check, signals.check, traffic.check):
             yield from check(environment, places)
+        yield from goals.gates(environment, service, places)

@@ -13,7 +13,10 @@ _MOST_CPU = 1024.0
 _MOST_MEMORY = 1 << 50
 _LEAST_MEMORY = 1 << 20
 _YEAR = 366 * 86400.0
-_NEVER_ZERO = frozenset({"interval", "timeout", "ready_within", "deadline", "expires", "within"})
+_NEVER_ZERO = frozenset(
+    {"interval", "timeout", "ready_within", "deadline", "expires", "within", "over"}
+    | {"under", "window", "after"}
+)
 _DURATIONS = _NEVER_ZERO | {"grace", "bake", "stability", "keep_old"}
 _OURS = "PORT"
 _OUR_PREFIX = "HEADWAY_"
@@ -25,7 +28,7 @@ def check(environment: Environment, at: Places) -> Iterator[Problem]:
     yield from _limits(environment, at)
     yield from _health(environment, at)
     yield from _reserved(environment, at)
-    yield from _durations(at)
+    yield from durations(at)
 
 
 def _command(environment: Environment, at: Places) -> Iterator[Problem]:
@@ -71,9 +74,11 @@ def _reserved(environment: Environment, at: Places) -> Iterator[Problem]:
             yield Problem(at.file, place.line, place.column, sentence, "reserved")
 
 
-def _durations(at: Places) -> Iterator[Problem]:
-    """Every duration of the block; bodies of tests are the user's own."""
+def durations(at: Places, *blocks: str) -> Iterator[Problem]:
+    """Every duration of the block, or only under these keys; bodies of tests are the user's own."""
     for path, node in at.all():
+        if blocks and path[:1] and path[0] not in blocks:
+            continue
         if path[-1:] == () or path[-1] not in _DURATIONS or "json" in path or "env" in path:
             continue
         if not isinstance(node, Scalar) or isinstance(find(at.block, path), Mapping):

@@ -20,6 +20,8 @@ def check(environment: Environment, at: Places) -> Iterator[Problem]:
         yield from _steps(environment, at)
         yield from _holdback(environment, at)
         yield from _deadline(environment, at)
+    if strategy == "shadow":
+        yield from _shadow(environment, at)
     if strategy == "rolling":
         yield from _room(environment, at)
     yield from _analysis(environment, at)
@@ -27,8 +29,12 @@ def check(environment: Environment, at: Places) -> Iterator[Problem]:
 
 def _steps(environment: Environment, at: Places) -> Iterator[Problem]:
     steps = environment.rollout.steps
-    shares = [0.0, *(step.share for step in steps)]
-    for index, (before, share) in enumerate(pairwise(shares)):
+    if problems := list(_mirrors(environment, at)):
+        yield from problems
+        return
+    first = sum(1 for step in steps if step.mirror)
+    shares = [0.0, *(step.share for step in steps[first:])]
+    for index, (before, share) in enumerate(pairwise(shares), first):
         if share <= before:
             sentence = f"a step of {units.percent(share)} after {units.percent(before)}: shares of"
             place = ("rollout", "steps", index)
@@ -42,12 +48,41 @@ def _steps(environment: Environment, at: Places) -> Iterator[Problem]:
         yield at.problem(("rollout", "steps", len(steps) - 1, "bake"), sentence, "last-step")
 
 
+def _mirrors(environment: Environment, at: Places) -> Iterator[Problem]:
+    """Copies of requests come before users: it shows nothing that they have not."""
+    steps, seen = environment.rollout.steps, False
+    for index, step in enumerate(steps):
+        place = ("rollout", "steps", index)
+        if not at.has(*place, "mirror"):
+            seen = True
+        elif step.mirror == 0:
+            yield at.problem((*place, "mirror"), "`mirror` must be more than `0%`", "range")
+        elif seen:
+            sentence = "a step that mirrors comes before the first that moves users"
+            yield at.problem(place, f"{sentence}. Write it above", "steps-order")
+        elif index == len(steps) - 1:
+            sentence = "the last step mirrors and so nobody would ever be moved: end with `100%`"
+            yield at.problem(place, f"{sentence}, or use strategy shadow", "steps-order")
+
+
+def _shadow(environment: Environment, at: Places) -> Iterator[Problem]:
+    rollout = environment.rollout
+    if rollout.mirror == 0:
+        yield at.problem(("rollout", "mirror"), "`mirror` must be more than `0%`", "range")
+    if rollout.mirror_bake_seconds > rollout.deadline_seconds:
+        sentence = (
+            f"`deadline` is {units.duration(rollout.deadline_seconds)}, but the copies are judged "
+            f"for {units.duration(rollout.mirror_bake_seconds)}"
+        )
+        yield at.problem(("rollout", "deadline"), sentence, "deadline")
+
+
 def _holdback(environment: Environment, at: Places) -> Iterator[Problem]:
     holdback, steps = environment.rollout.holdback, environment.rollout.steps
     if holdback > MOST_HOLDBACK:
         sentence = f"`holdback` is at most `10%`, not {quoted(units.percent(holdback))}"
         yield at.problem(("rollout", "holdback"), sentence, "holdback")
-    elif len(steps) > 1 and steps[-2].share >= 1 - holdback:
+    elif len(steps) > 1 and not steps[-2].mirror and steps[-2].share >= 1 - holdback:
         least = units.percent(1 - holdback)
         sentence = (
             f"with a `holdback` of {units.percent(holdback)} the last step is {least}; "

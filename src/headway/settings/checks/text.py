@@ -37,12 +37,15 @@ def _bad(path: Path, text: str) -> tuple[str, str] | None:
 
 def paths(places: Places) -> Iterator[Problem]:
     """Paths that leave the repository, for what the schema cannot see."""
-    tests = ((p, n) for p, n in places.all() if p[:1] == ("tests",) and p[2:] == ("workflow",))
-    files = ((p, n) for p, n in places.all() if p in _FILES)
-    for path, node in (*tests, *files):
-        if isinstance(node, Scalar) and leaves(node.text):
+    for path, node in places.all():
+        if _is_file(path) and isinstance(node, Scalar) and leaves(node.text):
             said = sentences.outside(quoted(path[-1]), node.text)
             yield places.problem(path, *said)
+
+
+def _is_file(path: Path) -> bool:
+    test = path[:1] == ("tests",) and path[2:] in (("workflow",), ("journey",))
+    return test or path in _FILES or (path[:1] == ("slos",) and path[2:] == ("openslo",))
 
 
 def leaves(path: str) -> bool:
