@@ -228,12 +228,27 @@ class Environment:
 
 
 @dataclass(frozen=True, slots=True)
+class BurnAlert:
+    """An alert condition of an OpenSLO file: burning faster than `factor` over `over_seconds`, for
+    `after_seconds` on end. `or_equal`: at the factor, too.
+    """
+
+    name: str
+    severity: Literal["page", "ticket"]
+    factor: float
+    over_seconds: float
+    after_seconds: float = 0.0
+    or_equal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Slo:
     """A goal for users. `target`: share of good requests, 0 to 1; `under_seconds`: for latency.
 
     `calendar` empty: the window rolls over the last `window_seconds`; else it begins with each day,
     week … of `zone`. `source` empty: the proxy's own counts; else `bad` (or `good`) of `total` are
     counters of that metric source.
+    `conditions`: alerts beside the usual ones.
     """
 
     name: str
@@ -249,6 +264,7 @@ class Slo:
     good: str = ""
     total: str = ""
     openslo: str | None = None
+    conditions: tuple[BurnAlert, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
