@@ -16,7 +16,7 @@ from headway.histogram.survival import above, scaled
 from headway.model.service import Analysis
 from headway.model.window import Counts, VersionCounts
 
-Baseline = Literal["concurrent", "absolute", "none"]
+Baseline = Literal["concurrent", "absolute", "snapshot", "none"]
 LONE_GROWTH = 0.4
 
 
@@ -25,7 +25,7 @@ class Bet:
     """`k_c` of `n_c` candidate requests and `k_b` of `n_b` stable ones were bad.
 
     `rate`: the stable rate expected before looking; `phi`: dispersion; `bound_ms` for latencies;
-    `instance` is empty for the whole candidate.
+    `instance` is empty for the whole candidate. `shown`: what people are told instead of `counts`.
     """
 
     role: str
@@ -35,6 +35,7 @@ class Bet:
     edges: Edges
     phi: float
     bound_ms: float | None = None
+    shown: tuple[float, float, float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,8 +49,16 @@ def handed_out(restart: int) -> float:
     return (1 - FIRST - EARLY * EARLY_RESTARTS) / (late * (late + 1))
 
 
-def staked(capital: Capital, bets: list[Bet], log_s: Floats, age: float, every: float) -> Capital:
-    """Capital after these bets. `log_s`: bets x alternatives; `every`: seconds between restarts.
+def staked(  # noqa: PLR0913
+    capital: Capital,
+    bets: list[Bet],
+    log_s: Floats,
+    age: float,
+    every: float,
+    weights: dict[str, float] = roles.WEIGHTS,
+) -> Capital:
+    """Capital after these bets. `log_s`: bets x alternatives; `every`: seconds between restarts;
+    `weights`: of every family that may ever bet, the same each time.
 
     A family none of whose signals bets now is left as it is.
     """
@@ -58,12 +66,13 @@ def staked(capital: Capital, bets: list[Bet], log_s: Floats, age: float, every: 
     for bet in bets:
         family, seat = roles.seat(bet.role, bet.instance)
         playing.setdefault(family, []).append(seat)
-    accounts = {f: _seated(capital.accounts[f], playing.get(f, [])) for f in roles.WEIGHTS}
+    held = {family: capital.accounts.get(family, {IDLE: EMPTY}) for family in weights}
+    accounts = {f: _seated(held[f], playing.get(f, [])) for f in weights}
     due = capital.restarts == 0 or age - capital.last >= every
     if due:
         part = handed_out(capital.restarts)
         for family, seats in accounts.items():
-            _fund(seats, playing.get(family, [IDLE]), roles.WEIGHTS[family] * part)
+            _fund(seats, playing.get(family, [IDLE]), weights[family] * part)
     _settle(accounts, bets, log_s)
     return Capital(capital.restarts + due, age if due else capital.last, accounts)
 
@@ -73,10 +82,12 @@ def log_evidence(capital: Capital) -> float:
     return _log_sum([account for _, _, account in _holders(capital)])
 
 
-def log_held(capital: Capital, family: str, seat: str) -> float:
+def log_held(
+    capital: Capital, family: str, seat: str, weights: dict[str, float] = roles.WEIGHTS
+) -> float:
     """log of what this seat holds over its even share of the family's weight."""
     seats = capital.accounts[family]
-    even = roles.WEIGHTS[family] / max(1, len(seats) - 1)
+    even = weights[family] / max(1, len(seats) - 1)
     return _log_sum([seats.get(seat, EMPTY)]) - float(np.log(even))
 
 
@@ -89,7 +100,7 @@ def richest(capital: Capital) -> tuple[str, str]:
 
 def players(capital: Capital, family: str) -> list[str]:
     """The seats of a family that somebody plays on."""
-    return [seat for seat in sorted(capital.accounts[family]) if seat != IDLE]
+    return [seat for seat in sorted(capital.accounts.get(family, {})) if seat != IDLE]
 
 
 def _seated(seats: Seats, present: list[str]) -> Seats:
@@ -141,7 +152,7 @@ def _account(logs: Floats) -> Account:
 def _holders(capital: Capital) -> list[tuple[str, str, Account]]:
     """A database may hand keys back in another order; sums must not depend on it."""
     accounts = capital.accounts
-    return [(f, seat, accounts[f][seat]) for f in roles.WEIGHTS for seat in sorted(accounts[f])]
+    return [(f, seat, accounts[f][seat]) for f in sorted(accounts) for seat in sorted(accounts[f])]
 
 
 def _log_sum(accounts: list[Account]) -> float:

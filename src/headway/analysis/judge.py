@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass, field, replace
 
 from headway.analysis import capital as purse
-from headway.analysis import roles, words
+from headway.analysis import own, roles, words
 from headway.analysis.bets import Baseline, Bet, Past, Sides, chosen_bounds, offered
 from headway.analysis.capital import Capital
 from headway.analysis.dispersion import Spread, learn
@@ -33,17 +33,20 @@ NAME = "analysis"
 @dataclass(frozen=True, slots=True)
 class Setup:
     """What it must prove and at which pace. `holdback` 0: after the last step there is nobody to
-    compare with, and limits are absolute.
+    compare with, and limits are absolute. `snapshot`: what an earlier stable version did, for those
+    limits; how old it is, its owner says.
     """
 
     analysis: Analysis
     holdback: float
+    snapshot: Memory | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SignalFinding:
-    """One signal since the step began. `candidate`, `stable`: bad share, 0 to 1, None without
-    requests; `log_evidence`: of harm, on the signal's own scale; `harm_excluded`: at this step.
+    """One signal since the step began. `candidate`, `stable`: bad share, 0 to 1 (own counts: per
+    exposure; own values: mean), None without requests; `log_evidence`: of harm, on the signal's
+    own scale; `harm_excluded`: at this step.
     """
 
     name: str
@@ -74,6 +77,7 @@ class Finding:
 class State:
     """Everything the judge knows; JSON by msgspec and back is exact. `missed`: windows without a
     bet. `step_from`: seconds, begin of the step in force. `failed`: the sentence it fell by.
+    `ratios`: stable's past (bad, all) of the service's own ratios.
     """
 
     windows: int = 0
@@ -85,6 +89,7 @@ class State:
     spread: Spread = field(default_factory=Spread)
     capital: Capital = field(default_factory=Capital)
     proof: Proof = field(default_factory=Proof)
+    ratios: own.Known = field(default_factory=dict)
 
 
 def begin(setup: Setup) -> State:
@@ -95,26 +100,39 @@ def begin(setup: Setup) -> State:
 
 def judge(setup: Setup, state: State, window: Window) -> tuple[State, Finding]:
     """Learn from one window and answer. Raises Invalid (`impossible-window`)."""
-    state = _arrived(state, window)
-    sides = _sides(setup, window)
+    state = _arrived(setup, state, window)
+    sides, moment = _sides(window), _moment(state, window)
+    bets = own.offered(setup.analysis, moment, window, state.ratios)
     if sides is None:
         state = replace(state, missed=state.missed + 1)
+        state = _bet(setup, state, bets, window) if bets else state
         return _learnt(setup, state, window), _finding(setup, state, _gap(state, window), "none")
-    moment = _moment(state, window)
-    bets = offered(setup.analysis, moment, sides, Past(state.memory, state.spread))
+    past, baseline = _past(setup, state, sides)
+    bets = [*offered(setup.analysis, moment, sides, past), *bets]
     state = _bet(setup, state, bets, window)
-    baseline: Baseline = "absolute" if sides.absolute else "concurrent"
     return _learnt(setup, state, window), _finding(setup, state, "", baseline)
 
 
-def _arrived(state: State, window: Window) -> State:
-    """Count the window; a new step starts a new proof."""
+def _past(setup: Setup, state: State, sides: Sides) -> tuple[Past, Baseline]:
+    """What this rollout saw of the stable version counts for more than any snapshot."""
+    if not sides.absolute:
+        return Past(state.memory, state.spread), "concurrent"
+    if setup.snapshot is None or state.memory.requests:
+        return Past(state.memory, state.spread), "absolute"
+    return Past(setup.snapshot, state.spread), "snapshot"
+
+
+def _arrived(setup: Setup, state: State, window: Window) -> State:
+    """Count the window; a new step starts a new proof. Note which own signals had data."""
     for side in (window.candidate, window.stable):
         _check(side, window)
     state = replace(state, windows=state.windows + 1)
-    if window.step == state.step:
-        return state
-    return replace(state, step=window.step, step_from=max(0.0, window.start), proof=Proof())
+    if window.step != state.step:
+        since = max(0.0, window.start)
+        state = replace(state, step=window.step, step_from=since, proof=Proof())
+    names = own.heard(setup.analysis.signals, window)
+    heard = tuple(sorted({*state.proof.heard, *names}))
+    return replace(state, proof=replace(state.proof, heard=heard))
 
 
 def _check(side: VersionCounts | None, window: Window) -> None:
@@ -129,7 +147,7 @@ def _check(side: VersionCounts | None, window: Window) -> None:
             )
 
 
-def _sides(setup: Setup, window: Window) -> Sides | None:
+def _sides(window: Window) -> Sides | None:
     """Whom to compare with whom; None if this window cannot be judged."""
     candidate, stable = window.candidate, window.stable
     if candidate is None or not candidate.total.requests:
@@ -153,9 +171,9 @@ def _moment(state: State, window: Window) -> Moment:
 
 def _bet(setup: Setup, state: State, bets: list[Bet], window: Window) -> State:
     against, harmless = score(bets)
-    every = setup.analysis.pace.restart
-    capital = purse.staked(state.capital, bets, against, window.end, every)
-    requests = int(bets[0].counts[1])
+    every, weights = setup.analysis.pace.restart, roles.weights(setup.analysis.signals)
+    capital = purse.staked(state.capital, bets, against, window.end, every, weights)
+    requests = 0 if window.candidate is None else window.candidate.total.requests
     proof = extended(state.proof, bets, harmless, requests)
     proof = replace(proof, caution=_moment(state, window).caution())
     state = replace(state, capital=capital, proof=proof)
@@ -166,12 +184,13 @@ def _bet(setup: Setup, state: State, bets: list[Bet], window: Window) -> State:
 
 def _learnt(setup: Setup, state: State, window: Window) -> State:
     """Remember the stable version, after the bet: what is bet on never knows the outcome."""
-    stable = window.stable
+    stable, pace = window.stable, setup.analysis.pace
+    seconds = max(0.0, window.end - window.start)
+    fade = math.exp(-seconds / pace.memory_errors)
+    state = replace(state, ratios=own.learn(state.ratios, setup.analysis.signals, window, fade))
     if stable is None or not stable.total.requests or window.share >= FULL_SHARE:
         return state
     bound = roles.slow_bound(chosen_bounds(state.memory, window.bounds_ms))
-    seconds = window.end - window.start
-    pace = setup.analysis.pace
     return replace(
         state,
         memory=remember(state.memory, stable.total, window.bounds_ms, seconds, pace),
@@ -200,57 +219,70 @@ def _gap(state: State, window: Window) -> str:
     )
 
 
-def _suspect(state: State) -> tuple[str, tuple[float, float, float, float]]:
+def _suspect(state: State) -> tuple[str, tuple[float, float, float, float], str]:
+    """Its name, what was counted since the step began, and its role."""
     role, instance = roles.signal(*purse.richest(state.capital))
     tally = state.proof.tallies.get(label(role, instance), (0.0, 0.0, 0.0, 0.0))
-    return words.name(role, instance, state.proof.bounds_ms.get(role)), tally
+    return words.name(role, instance, state.proof.bounds_ms.get(role)), tally, role
 
 
 def _sentence(setup: Setup, state: State) -> str:
+    name, tally, role = _suspect(state)
     evidence = purse.log_evidence(state.capital)
-    return words.failed(*_suspect(state), evidence, _boundary(setup))
+    return words.failed(name, tally, evidence, _boundary(setup), role)
 
 
 def _finding(setup: Setup, state: State, gap: str, baseline: Baseline) -> Finding:
     evidence, boundary = purse.log_evidence(state.capital), _boundary(setup)
-    outcome, because = _answer(state, evidence, boundary, gap, baseline)
-    if baseline == "absolute":
+    outcome, because = _answer(setup, state, gap, baseline)
+    if baseline in ("absolute", "snapshot"):
         because = f"{because}; {words.NO_BASELINE}"
     return Finding(
         verdict=Verdict(NAME, outcome, because),
         log_evidence=evidence,
         boundary=boundary,
-        signals=_signals(state),
+        signals=_signals(setup, state),
         suspicion=evidence >= SUSPICION,
         baseline=baseline,
     )
 
 
-def _answer(
-    state: State, evidence: float, boundary: float, gap: str, baseline: Baseline
-) -> tuple[Outcome, str]:
+def _answer(setup: Setup, state: State, gap: str, baseline: Baseline) -> tuple[Outcome, str]:
     if state.failed:
         return Outcome.FAIL, state.failed
+    evidence = purse.log_evidence(state.capital)
     if evidence >= SUSPICION:
-        return Outcome.WAIT, gap or words.suspected(*_suspect(state), evidence, boundary)
+        name, tally, role = _suspect(state)
+        shown = words.suspected(name, tally, evidence, _boundary(setup), role)
+        return Outcome.WAIT, gap or shown
+    silent = [s.name for s in setup.analysis.signals if s.name not in state.proof.heard]
+    if gap or not state.proof.watched or silent:
+        return Outcome.WAIT, words.silent(silent) if silent and not gap else gap
     need = -math.log(BETA)
-    if not state.proof.watched:
-        return Outcome.WAIT, gap
-    blind = baseline == "absolute" and not state.memory.knows_latency
-    lacking = state.proof.lacking(need, latency=not blind)
-    if gap or lacking:
-        return Outcome.WAIT, gap or words.unproven(state.proof, lacking, need)
+    lacking = _lacking(setup, state, baseline, need)
+    if lacking:
+        return Outcome.WAIT, words.unproven(state.proof, lacking, need)
     return Outcome.PASS, words.passed(state.proof)
 
 
-def _signals(state: State) -> tuple[SignalFinding, ...]:
-    """Those of all instances together, and single instances that look worse."""
-    found = []
-    for family in roles.WEIGHTS:
+def _lacking(setup: Setup, state: State, baseline: Baseline, need: float) -> list[str]:
+    """What is not proven yet. With nobody beside there is nothing to compare own signals with."""
+    if baseline == "concurrent":
+        wanted = [roles.own_role(signal) for signal in setup.analysis.signals]
+        return state.proof.lacking(need, latency=True, own=wanted)
+    known = setup.snapshot if baseline == "snapshot" else state.memory
+    return state.proof.lacking(need, latency=known is not None and known.knows_latency)
+
+
+def _signals(setup: Setup, state: State) -> tuple[SignalFinding, ...]:
+    """Those of all instances together, single instances that look worse, and the service's own."""
+    found, weights = [], roles.weights(setup.analysis.signals)
+    for family in weights:
         for seat in purse.players(state.capital, family):
             role, instance = roles.signal(family, seat)
-            log_held = purse.log_held(state.capital, family, seat)
-            if label(role, instance) in state.proof.tallies and (not instance or log_held > 0):
+            log_held = purse.log_held(state.capital, family, seat, weights)
+            shown = not instance or log_held > 0 or roles.own_kind(role)
+            if label(role, instance) in state.proof.tallies and shown:
                 found.append(_signal(state, role, instance, log_held))
     return tuple(found)
 
@@ -265,6 +297,6 @@ def _signal(state: State, role: str, instance: str, log_held: float) -> SignalFi
         n_candidate=int(of_c),
         n_stable=int(of_b),
         log_evidence=log_held,
-        harm_excluded=proven and not instance,
-        why=words.compared(tally),
+        harm_excluded=proven and (not instance or bool(roles.own_kind(role))),
+        why=words.compared(tally, role),
     )

@@ -3,6 +3,7 @@
 Starts anew at every step, because a step is a new claim: this share is safe. Called by `judge`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from headway.analysis import roles
@@ -18,6 +19,7 @@ class Proof:
     (bad, all) of the candidate and of the stable version. `watched`: the roles in play at the last
     bet; `bounds_ms`: the bound each latency role watched then. `requests`: candidate's, all.
     `caution`: how many times wider than declared the margins of promotion are at this share.
+    `heard`: the service's own signals that had data of the candidate at this step.
     """
 
     requests: int = 0
@@ -26,10 +28,14 @@ class Proof:
     watched: tuple[str, ...] = ()
     bounds_ms: dict[str, float] = field(default_factory=dict)
     caution: float = 1.0
+    heard: tuple[str, ...] = ()
 
-    def lacking(self, need: float, *, latency: bool) -> list[str]:
-        """The roles in play whose harm is not excluded yet. `latency`: some latency must be too."""
-        missing = [role for role in self.watched if self.harmless[role] < need]
+    def lacking(self, need: float, *, latency: bool, own: Sequence[str] = ()) -> list[str]:
+        """The roles in play whose harm is not excluded yet. `latency`: some latency must be too.
+        `own`: roles that must be, in play or not.
+        """
+        roles_in_play = [*(role for role in self.watched if role not in own), *own]
+        missing = [role for role in roles_in_play if self.harmless.get(role, 0.0) < need]
         seen = any(role in roles.LATENCY for role in self.watched)
         return missing if seen or not latency else [*missing, "latency"]
 
@@ -46,13 +52,14 @@ def extended(proof: Proof, bets: list[Bet], log_harmless: Floats, requests: int)
         if bet.edges.hope is not None:
             harmless[bet.role] = harmless.get(bet.role, 0.0) + gain
         key = label(bet.role, bet.instance)
-        tallies[key] = _add(_former(proof, bet, key), bet.counts)
+        tallies[key] = _add(_former(proof, bet, key), bet.shown or bet.counts)
     return Proof(
         requests=proof.requests + requests,
         harmless=harmless,
         tallies={**_still_known(proof), **tallies},
         watched=tuple(bet.role for bet in bets if bet.edges.hope is not None),
         bounds_ms={bet.role: bet.bound_ms for bet in bets if bet.bound_ms is not None},
+        heard=proof.heard,
     )
 
 
@@ -64,8 +71,9 @@ def _former(proof: Proof, bet: Bet, key: str) -> Tally:
 
 
 def _still_known(proof: Proof) -> dict[str, Tally]:
-    """Totals stay to be shown; single instances come and go and would pile up."""
-    return {key: tally for key, tally in proof.tallies.items() if "@" not in key}
+    """Totals and own signals stay to be shown; single instances come and go and would pile up."""
+    kept = proof.tallies.items()
+    return {key: tally for key, tally in kept if "@" not in key or roles.own_kind(key)}
 
 
 def _add(old: Tally, new: Tally) -> Tally:

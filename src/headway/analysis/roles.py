@@ -6,17 +6,41 @@ Called by `bets`, `capital`, `proof` and `words`.
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
+from headway.model.service import Signal
 
 ERRORS = "errors"
 LATENCY = ("p50", "p90", "tail", "tail2")
 INSTANCE_ERRORS = "instance errors"
 INSTANCE_SLOW = "instance slow"
 WEIGHTS = {ERRORS: 0.35, "latency": 0.35, INSTANCE_ERRORS: 0.15, INSTANCE_SLOW: 0.15}
+OWN = "own "  # a signal of the service's own plays the role `own KIND:NAME`
+OWN_WEIGHT = 0.2
 RARE = 0.02
 COMMON = 0.97
+
+
+def weights(signals: Sequence[Signal]) -> dict[str, float]:
+    """The weight of every family; each of the service's own signals is one. Sums to 1."""
+    if not signals:
+        return WEIGHTS
+    all_own = sum(max(1, s.weight) for s in signals)
+    own = {own_role(s): OWN_WEIGHT * max(1, s.weight) / all_own for s in signals}
+    return {family: (1 - OWN_WEIGHT) * weight for family, weight in WEIGHTS.items()} | own
+
+
+def own_role(signal: Signal) -> str:
+    """The role of one of the service's own signals."""
+    return f"{OWN}{signal.kind}:{signal.name}"
+
+
+def own_kind(role: str) -> str:
+    """`ratio`, `count` or `value`; empty for the judge's own roles."""
+    return role.removeprefix(OWN).partition(":")[0] if role.startswith(OWN) else ""
 
 
 def seat(role: str, instance: str) -> tuple[str, str]:

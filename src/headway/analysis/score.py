@@ -11,6 +11,7 @@ ODDS = np.array([1.3, 1.8, 3.0, 8.0, 40.0])  # over the settled edge
 ALARM = np.array([3.0])  # over the edge of this moment: disasters are seen in the warm-up too
 ALTERNATIVES = len(ODDS) + len(ALARM)
 INSIDE = 1e-9
+LEAST = 1e-7  # no rate is taken for smaller than this, nor for larger than 1 minus it
 
 
 def score(bets: list[Bet]) -> tuple[Floats, Floats]:
@@ -19,7 +20,7 @@ def score(bets: list[Bet]) -> tuple[Floats, Floats]:
     An alternative inside the null bets nothing, otherwise its e-value would explode for a good
     candidate.
     """
-    rate = np.clip(_column([b.rate for b in bets]), 1e-7, 0.98)
+    rate = np.clip(_column([b.rate for b in bets]), LEAST, 1 - LEAST)
     phi = _column([b.phi for b in bets])
     edge, harm = _edges(bets)
     tolerated = edge.a * rate + edge.d
@@ -35,7 +36,7 @@ def score(bets: list[Bet]) -> tuple[Floats, Floats]:
 
 
 def _worse(rate: Floats, odds: Floats) -> Floats:
-    at = np.clip(rate, 1e-7, 0.98)
+    at = np.clip(rate, LEAST, 1 - LEAST)
     better = (1 - at) / at / odds
     return np.asarray(1 / (1 + better))
 

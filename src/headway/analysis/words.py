@@ -8,7 +8,11 @@ GAP = "insufficient data"
 
 
 def name(role: str, instance: str, bound_ms: float | None) -> str:
-    """What a signal is called: `errors`, `slower than 250 ms`, `errors of 127.0.0.1:4001`."""
+    """What a signal is called: `errors`, `slower than 250 ms`, `errors of 127.0.0.1:4001`,
+    `drift`, `conversion{route=/buy}`.
+    """
+    if roles.own_kind(role):
+        return f"{role.partition(':')[2]}{instance}"
     what = "errors" if bound_ms is None else f"slower than {bound_ms:g} ms"
     return f"{what} of {instance}" if instance else what
 
@@ -19,16 +23,29 @@ def percent(bad: float, of: float) -> str:
     return f"{share:.0f} %" if share >= 10 else f"{share:.2g} %" if share >= 0.01 else "0 %"
 
 
-def compared(tally: Tally) -> str:
-    """Both rates with their numbers of requests."""
+def compared(tally: Tally, role: str = "") -> str:
+    """Both rates with their numbers of requests; for own signals their means."""
     bad_c, of_c, bad_b, of_b = tally
+    if kind := roles.own_kind(role):
+        return _own(kind, tally)
     ours = f"{percent(bad_c, of_c)} of {of_c:,.0f} requests" if of_c else "no requests"
     return f"{ours} against {percent(bad_b, of_b)} of {of_b:,.0f} on stable" if of_b else ours
 
 
-def failed(signal: str, tally: Tally, evidence: float, boundary: float) -> str:
+def _own(kind: str, tally: Tally) -> str:
+    bad_c, of_c, bad_b, of_b = tally
+    shown = percent if kind == "ratio" else _mean
+    ours = shown(bad_c, of_c) if of_c else "no data"
+    return f"{ours} against {shown(bad_b, of_b)} on stable" if of_b else ours
+
+
+def _mean(total: float, of: float) -> str:
+    return f"{total / of:.4g}"
+
+
+def failed(signal: str, tally: Tally, evidence: float, boundary: float, role: str = "") -> str:
     """Why the version is rolled back."""
-    return f"{signal}: {compared(tally)} (log evidence {evidence:.1f}, limit {boundary:.1f})"
+    return f"{signal}: {compared(tally, role)} (log evidence {evidence:.1f}, limit {boundary:.1f})"
 
 
 def passed(proof: Proof) -> str:
@@ -48,10 +65,10 @@ def _latency(proof: Proof) -> str:
     return f"latency at {count} bound{'s' if count > 1 else ''} within tolerance"
 
 
-def suspected(signal: str, tally: Tally, evidence: float, boundary: float) -> str:
+def suspected(signal: str, tally: Tally, evidence: float, boundary: float, role: str = "") -> str:
     """Why the step may not end although nothing is proven."""
     return (
-        f"{signal} looks worse: {compared(tally)} "
+        f"{signal} looks worse: {compared(tally, role)} "
         f"(log evidence {evidence:.1f}, rollback at {boundary:.1f})"
     )
 
@@ -65,6 +82,11 @@ def unwatched(candidate: int | None, *, stable: bool, missed: int, windows: int)
     else:
         what = "no counts of the stable version" if not stable else "stable had no requests"
     return f"{GAP}: {what} in this window ({missed} of {windows} windows taught nothing)"
+
+
+def silent(names: list[str]) -> str:
+    """Which of the service's own signals have had no data yet, at this step."""
+    return f"{GAP}: no data at this step for {', '.join(names)}"
 
 
 def unproven(proof: Proof, lacking: list[str], need: float) -> str:
@@ -81,8 +103,8 @@ def unproven(proof: Proof, lacking: list[str], need: float) -> str:
 
 
 def _shown(proof: Proof, role: str) -> str:
-    tally = proof.tallies[role]
-    return f"{name(role, '', proof.bounds_ms.get(role))} ({compared(tally)})"
+    tally = proof.tallies.get(role, (0.0, 0.0, 0.0, 0.0))
+    return f"{name(role, '', proof.bounds_ms.get(role))} ({compared(tally, role)})"
 
 
 def _more(proof: Proof, lacking: list[str], need: float) -> str:
