@@ -215,3 +215,26 @@ cursors = sa.Table(
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("seq", sa.BigInteger, nullable=False),
 )
+
+# what was counted for an SLO from `at` on, for `resolution` seconds
+slis = sa.Table(
+    "headway_sli",
+    metadata,
+    sa.Column("service", sa.Text, primary_key=True),
+    sa.Column("environment", sa.Text, primary_key=True),
+    sa.Column("slo", sa.Text, primary_key=True),
+    sa.Column("resolution", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("at", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("release", sa.Text, primary_key=True),
+    sa.Column("good", sa.Double, nullable=False),
+    sa.Column("total", sa.Double, nullable=False),
+)
+
+sli_readings = sa.Table(
+    "headway_sli_reading",
+    metadata,
+    sa.Column("service", sa.Text, primary_key=True),
+    sa.Column("environment", sa.Text, primary_key=True),
+    sa.Column("slo", sa.Text, primary_key=True),
+    sa.Column("reading", sa.Text, nullable=False),
+)
