@@ -42,7 +42,7 @@ def _slo(name: str, block: Block) -> Slo:
     return Slo(
         name=name,
         sli="latency"
-        if block.text("sli", "latency" if under else was.sli) == "latency"
+        if block.text("sli", "latency" if under is not None else was.sli) == "latency"
         else was.sli,
         target=block.fraction("target", was.target),
         under_seconds=under,

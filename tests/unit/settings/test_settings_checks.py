@@ -22,6 +22,22 @@ def canary(rest: str) -> str:
     return inside(f"rollout: {{strategy: canary, {rest}}}")
 
 
+def signals(rest: str) -> str:
+    return inside(f"analysis: {{signals: {{{rest}}}}}")
+
+
+def top(block: str) -> str:
+    return f"{HEAD}{block}\nenvironments: {{production: }}\n"
+
+
+def slo(rest: str) -> str:
+    return top(f"slos: {{up: {{{rest}}}}}")
+
+
+def counted(rest: str) -> str:
+    return slo(f"target: 99%, source: prom, {rest}")
+
+
 def rolling(rest: str) -> str:
     return inside(f"rollout: {{strategy: rolling, {rest}}}")
 
@@ -136,6 +152,123 @@ NONSENSE = [
         "missing-key",
     ),
     (
+        canary("steps: [5%, {mirror: 50%}, 100%]"),
+        "5:45: a step that mirrors comes before the first that moves users",
+        "steps-order",
+    ),
+    (canary("steps: [{mirror: 5%}]"), "5:41: the last step mirrors", "steps-order"),
+    (canary("steps: [{mirror: 0%}, 100%]"), "5:50: `mirror` must be more than", "range"),
+    (canary("steps: [{mirror: 5%}, 5%, 5%, 100%]"), "5:59: a step of 5% after 5%", "steps-order"),
+    (inside("rollout: {strategy: shadow, mirror: 0%}"), "5:41: `mirror` must be more", "range"),
+    (
+        inside("rollout: {strategy: shadow, bake: 3h}"),
+        "5:14: `deadline` is 2h, but the copies are judged for 3h",
+        "deadline",
+    ),
+    (inside("analysis: {by: [region]}"), "5:20: `by` compares your own `signals`", "missing-key"),
+    (
+        signals("load: {value: cpu, source: prom, margin: 0%}"),
+        "5:67: `margin` must be more than `0%`: nothing can be proven",
+        "range",
+    ),
+    (
+        signals("load: {value: cpu, source: prom, margin: 1001%}"),
+        "5:67: `margin` is at most `1000%`: eleven times as bad would still be tolerated",
+        "range",
+    ),
+    (signals("load: {value: cpu, source: prom, weight: 101}"), "5:67: `weight` must be", "range"),
+    (signals("load: {value: cpu, source: prom, version: a b}"), "5:68: `a b` is not the", "name"),
+    (
+        signals("load: {source: prom, ratio: {bad: all, total: all}}"),
+        "5:60: `bad` and `total` are both `all`",
+        "conflict",
+    ),
+    (
+        signals("one: {value: cpu, source: prom}, two: {count: cpu, source: prom}"),
+        "5:59: `two` and `one` both measure `cpu` of one source: two alarms for one cause",
+        "conflict",
+    ),
+    (
+        HEAD + "analysis: {signals: {one: {value: cpu, source: prom}}}\nenvironments:\n"
+        "  production: {analysis: {signals: {one: {count: jobs, source: prom}}}}",
+        "5:42: `one` has `count` and `value` once merged",
+        "conflict",
+    ),
+    (slo("target: 100%"), "3:21: `target: 100%` leaves no error budget", "range"),
+    (slo("target: 49%"), "3:21: `target` must be at least `50%`, not `49%`", "range"),
+    (slo("target: 99%, sli: latency"), "3:12: `up` needs `under`: how fast", "missing-key"),
+    (
+        slo("target: 99%, sli: availability, under: 1s"),
+        "3:52: `under` is for `sli: latency`",
+        "conflict",
+    ),
+    (slo("target: 99%, under: 0ms"), "3:33: `under` must be more than 0", "range"),
+    (slo("target: 99%, window: 367d"), "3:34: `window` must be at most `366d`", "range"),
+    (slo("target: 99%, window: 0d"), "3:34: `window` must be more than 0", "range"),
+    (slo("target: 99%, window: 30d, calendar: month"), "3:49: `window` rolls and", "conflict"),
+    (slo("target: 99%, zone: UTC"), "3:32: `zone` says where a `calendar` wi", "conflict"),
+    (
+        slo("target: 99%, calendar: day, zone: Europe/Berlim"),
+        "3:47: no time zone is called `Europe/Berlim`. Did you mean `Europe/Berlin`?",
+        "unknown-name",
+    ),
+    (
+        slo("target: 99%, calendar: day, zone: ../../etc/passwd"),
+        "3:47: no time zone is called `../../etc/passwd`. For example `Europe/Berlin`",
+        "unknown-name",
+    ),
+    (slo("target: 99%, bad: e, total: all"), "3:31: `bad` is a counter of a metric", "missing-key"),
+    (counted("total: all"), "3:34: `up` has a `source`: which of its counters", "missing-key"),
+    (counted("bad: e"), "3:34: `up` needs `total`", "missing-key"),
+    (counted("bad: e, good: g, total: all"), "3:54: `bad` and `good` say the same", "conflict"),
+    (counted("bad: all, total: all"), "3:57: `total` and what is counted of it", "conflict"),
+    (
+        slo("target: 99%, route: /checkout"),
+        "3:33: `route` needs a `source` in this version: the proxy counts a service as a whole",
+        "planned",
+    ),
+    (
+        slo("openslo: up.yaml, target: 99%"),
+        "3:12: the `openslo` file says `target` already",
+        "conflict",
+    ),
+    (slo("openslo: '~/up.yaml'"), "3:22: `openslo` leaves the repository", "outside"),
+    (inside("tests: [{journey: '~/x.py'}]"), "5:23: `journey` leaves the reposit", "outside"),
+    (inside("gates: {error_budget: {left: 20%}}"), "5:13: `error_budget` needs a", "missing-key"),
+    (inside("gates: {slo: {within: 1h}}"), "5:13: `slo` needs a goal to ask", "missing-key"),
+    (inside("gates: {burn_rate: {below: 2}}"), "5:13: `burn_rate` needs a goal", "missing-key"),
+    (
+        top("slos: {up: {target: 99%}}\ngates: {error_budget: {left: 100%}}"),
+        "4:30: `left` must be less than `100%`",
+        "range",
+    ),
+    (
+        top("slos: {up: {target: 99%}}\ngates: {error_budget: {left: 1%, pause: 0%}}"),
+        "4:41: `pause` must be more than `0%`",
+        "range",
+    ),
+    (
+        top("slos: {up: {target: 99%}}\ngates: {burn_rate: {below: 1, over: 0s}}"),
+        "4:37: `over` must be more than 0",
+        "range",
+    ),
+    (top("alerts: {escalate: {to: [slack/x]}}"), "3:20: `escalate` follows when", "missing-key"),
+    (
+        top("alerts: {page: [slack/x], escalate: {to: [slack/y], after: 0s}}"),
+        "3:60: `after` must be more than 0",
+        "range",
+    ),
+    (
+        top("alerts: {composite: {worse: {all: [slo_burn, Slo Burn]}}}"),
+        "3:46: `Slo Burn` is not the name of a rule",
+        "name",
+    ),
+    (
+        top("alerts: {composite: {worse: {all: [slo_burn, slo_burn]}}}"),
+        "3:35: `worse` names a rule twice",
+        "conflict",
+    ),
+    (
         HEAD + "traffic: {sticky: {header: a}}\n"
         "environments: {production: {traffic: {sticky: {cookie: b}}}}",
         "4:47: `sticky` has both `header` and `cookie` once merged",
@@ -178,6 +311,17 @@ def test_more_than_anybody_writes_is_refused() -> None:
         HEAD + "environments: {eu: {tier: production}, us: {tier: production}}",
         HEAD + "environments: {staging: , shadow: {after: [staging]}, production: }",
         HEAD + "environments: {only: }",
+        canary("steps: [{mirror: 100%, bake: 10m}, 5%, 100%]"),
+        canary("steps: [{mirror: 100%}, 100%]"),
+        inside("rollout: {strategy: shadow}"),
+        signals("load: {value: cpu, source: prom, margin: 1000%}"),
+        signals("one: {value: cpu, source: aa}, two: {value: cpu, source: bb}"),
+        slo("target: 99.99%, calendar: quarter, zone: UTC"),
+        slo("target: 50%, under: 1s"),
+        counted("good: served, total: all, route: /checkout"),
+        slo("openslo: slo/up.yaml, source: prom"),
+        top("slos: {up: {target: 99%}}\ngates: {slo: {}, burn_rate: {below: 14.4}}"),
+        top("alerts: {ticket: [email/team@example.com], escalate: {to: [slack/y]}}"),
     ],
 )
 def test_what_makes_sense_is_read(text: str) -> None:
@@ -215,3 +359,23 @@ def test_everything_beyond_the_schema_is_told_at_once() -> None:
     )
     codes = [line.rsplit("[", 1)[1] for line in lines(text)]
     assert codes == ["path-order]", "reserved]", "unknown-name]", "range]"]
+
+
+@pytest.mark.seed("S-222")
+def test_a_latency_goal_is_a_percentile_and_a_threshold() -> None:
+    """An average cannot be written: a goal says which share of requests is faster than what."""
+    goal = settings.read(slo("target: 99%, under: 300ms"), "f").slos[0]
+    assert (goal.sli, goal.target, goal.under_seconds) == ("latency", 0.99, 0.3)
+    assert "missing-key" in lines(slo("target: 99%, sli: latency"))[0]
+    assert "unknown-key" in lines(slo("target: 99%, average: 300ms"))[0]
+
+
+@pytest.mark.seed("S-103")
+def test_too_many_signals_are_refused_with_the_reason() -> None:
+    def many(count: int) -> str:
+        return signals(", ".join(f"s{n}: {{value: m{n}, source: prom}}" for n in range(count)))
+
+    assert len(settings.read(many(20), "f").environment("production").analysis.signals) == 20
+    found = lines(many(21))
+    assert len(found) == 1
+    assert "21, at most 20: they share one chance of a false alarm" in found[0]

@@ -168,3 +168,79 @@ def test_every_published_key_has_a_meaning_and_a_line_on_the_page() -> None:
     for key in keys():
         assert key.meaning, key.path
         assert f"|`{key.path}`" in text
+
+
+MEASURED = """\
+service: shop
+run: ./shop
+slos:
+  up: {target: 99.9%}
+  fast: {target: 99%, under: 300ms, calendar: month, zone: Europe/Berlin}
+  file: {openslo: slo/up.yaml}
+alerts:
+  page: [slack/on-call]
+  escalate: {to: [email/boss], after: 20m}
+  composite: {worse: {all: [slo_burn, rollout_failed]}}
+analysis:
+  by: [region]
+  signals:
+    carts: {ratio: {bad: lost, total: all}, source: prom, margin: 2%}
+tests: [http: /a, journey: journeys/login.py]
+environments:
+  shadow:
+    rollout: {strategy: shadow, ignore_fields: [id]}
+  production:
+    rollout: {strategy: canary, steps: [{mirror: 50%, bake: 10m}, 5%, 100%]}
+    analysis: {baseline: snapshot}
+    gates: {error_budget: {left: 20%}, burn_rate: {below: 2}}
+"""
+
+
+def measured(environment: str) -> dict[str, tuple[str, int | None]]:
+    found = origins.explain(MEASURED, "f", environment)
+    return {o.key: (o.value, o.at.line if o.at else None) for o in found}
+
+
+def test_what_is_measured_and_who_is_told_has_its_lines() -> None:
+    shown = measured("production")
+    assert shown["rollout.steps"] == ("mirror 50% for 10m, 5%, 100%", 20)
+    assert shown["analysis.signals.carts.ratio.bad"] == ("lost", 14)
+    assert shown["analysis.signals.carts.margin"] == ("2%", 14)
+    assert shown["analysis.signals.carts.weight"] == ("1", None)
+    assert shown["analysis.by"] == ("region", 12)
+    assert shown["analysis.baseline"] == ("snapshot", 21)
+    assert shown["tests"] == ("GET /a is 200; journey journeys/login.py", 15)
+    assert shown["gates.error_budget.left"] == ("20%", 22)
+    assert shown["gates.error_budget.then"] == ("fixes_only", None)
+    assert shown["gates.burn_rate.over"] == ("1h", None)
+    assert shown["gates.slo"] == ("none", None)
+    assert shown["slos.up.window"] == ("30d", None)
+    assert shown["slos.fast.sli"] == ("latency", None)
+    assert shown["slos.fast.zone"] == ("Europe/Berlin", 5)
+    assert "slos.fast.window" not in shown
+    assert shown["slos.file.openslo"] == ("slo/up.yaml", 6)
+    assert shown["alerts.page"] == ("slack/on-call", 8)
+    assert shown["alerts.ticket"] == ("nobody", None)
+    assert shown["alerts.escalate.after"] == ("20m", 9)
+    assert shown["alerts.composite.worse.all"] == ("slo_burn, rollout_failed", 10)
+
+
+def test_a_shadow_shows_what_it_copies_and_no_steps() -> None:
+    shown = measured("shadow")
+    assert shown["rollout.mirror"] == ("100%", None)
+    assert shown["rollout.bake"] == ("15m", None)
+    assert shown["rollout.ignore_fields"] == ("id", 18)
+    assert "rollout.steps" not in shown
+    assert shown["gates.error_budget"] == ("none", None)
+
+
+def test_the_new_keys_become_what_they_say() -> None:
+    service = settings.read(MEASURED, "f")
+    shadow, production = service.environments
+    assert (shadow.rollout.strategy, shadow.rollout.mirror) == ("shadow", 1.0)
+    assert shadow.rollout.mirror_bake_seconds == 900
+    assert [s.mirror for s in production.rollout.steps] == [0.5, 0, 0]
+    assert [s.share for s in production.rollout.steps] == [0, 0.05, 1.0]
+    assert production.analysis.signals[0].metric == "lost"
+    assert (service.slos[1].sli, service.slos[1].under_seconds) == ("latency", 0.3)
+    assert service.alerts.composites[0].all == ("slo_burn", "rollout_failed")
