@@ -1,1 +1,1 @@
-"""From symptoms to alerts: grouped, deduplicated, suppressed, routed, escalated. Pure."""
+"""Alerts: who must know of what, how urgently, and when it is over. Pure; flows/alerting acts."""

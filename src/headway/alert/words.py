@@ -1,0 +1,56 @@
+"""An alert as a message: what a person reads in a channel. Called by flows/alerting."""
+
+from headway.alert.state import Tell, Trouble
+from headway.model.alert import Message
+
+_HEADS = {
+    "fired": "",
+    "escalated": "NOT ACKNOWLEDGED: ",
+    "reminded": "STILL OPEN: ",
+    "resolved": "RESOLVED: ",
+    "acknowledged": "ACKNOWLEDGED: ",
+}
+MOST = 400
+
+
+def message(trouble: Trouble, tell: Tell, now: float) -> Message:
+    """The message for one tell; its key is that of the event."""
+    alert = trouble.alert
+    where = f"{alert.service}/{alert.environment}" if alert.environment else alert.service
+    urgency = "PAGE " if alert.severity == "page" and tell.what != "resolved" else ""
+    notice = tell.what in {"resolved", "acknowledged"}
+    return Message(
+        key=f"{alert.id}/{tell.number}/{tell.what}",
+        thread=alert.id,
+        title=_short(f"{_HEADS[tell.what]}{urgency}{where}: {alert.summary}"),
+        text=_text(trouble, tell),
+        severity="" if notice else alert.severity,
+        resolved=tell.what == "resolved",
+        at=now,
+        fields={
+            "alert": alert.id,
+            "rule": alert.rule,
+            "service": alert.service,
+            "environment": alert.environment,
+            "count": str(alert.count),
+            **alert.links,
+        },
+    )
+
+
+def _text(trouble: Trouble, tell: Tell) -> str:
+    alert = trouble.alert
+    lines = [f"{m.rule} ({m.count}x): {_short(m.summary)}" for m in trouble.members]
+    if tell.what == "acknowledged":
+        lines.insert(0, f"{alert.by} takes care of it.")
+    if tell.what == "resolved":
+        ending = f"by {alert.by}" if alert.by and not trouble.over else "by itself"
+        lines.insert(0, f"Over {ending}.")
+    elif tell.what != "acknowledged":
+        lines.append(f"headway alert ack {alert.id}")
+    return "\n".join(lines)
+
+
+def _short(text: str) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= MOST else flat[: MOST - 1] + "…"
