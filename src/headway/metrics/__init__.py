@@ -1,1 +1,1 @@
-"""What samples say: increases in spite of resets, gaps, lateness and lies about time. Pure."""
+"""Arithmetic on samples: increases of counters, means of gauges, whose series is whose. Pure."""

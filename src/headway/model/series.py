@@ -24,3 +24,17 @@ class Series:
     labels: dict[str, str]
     kind: SeriesKind
     samples: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One sample on its way into Headway's own store. `delta`: a counter's growth since the last
+    point instead of its standing.
+    """
+
+    metric: str
+    labels: dict[str, str]
+    kind: SeriesKind
+    at: float
+    value: float
+    delta: bool = False

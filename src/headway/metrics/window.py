@@ -1,0 +1,94 @@
+"""From cumulative readings of a signal to what happened in one window. Called by flows/decide.py.
+
+A reading is always taken from the same beginning, so that a sample that comes late is counted in
+the next window, and a window without data is made up for by the next one.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from headway.model.service import Analysis, Signal
+from headway.model.window import Measured
+
+Pair = tuple[float, float]
+Kind = Literal["ratio", "count", "value"]
+
+# Saturation of the instances, measured by Headway itself. CPU is per request: the sides do not get
+# the same share of traffic, and time per instance would blame the side that works more.
+SATURATION = (
+    Signal("cpu", "value", "headway", "headway_cpu_milliseconds_per_request", margin=1.0),
+    Signal("memory", "value", "headway", "headway_instance_memory_bytes", margin=1.0),
+    Signal("restarts", "count", "headway", "headway_instance_restarts_total", margin=1.0),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One signal since the rollout reached users. None for a side: no data, and `because` says why.
+
+    Ratio: (bad, total). Count: (events, requests). Value: (sum of the samples, their number).
+    """
+
+    kind: Kind
+    candidate: Pair | None
+    stable: Pair | None
+    because: str = ""
+
+
+def watched(analysis: Analysis) -> tuple[Signal, ...]:
+    """The signals of a service: its own, and saturation unless one of its own has that name."""
+    own = {s.name for s in analysis.signals}
+    return (*analysis.signals, *(s for s in SATURATION if s.name not in own))
+
+
+def judged(analysis: Analysis, measured: Mapping[str, Measured]) -> Analysis:
+    """The analysis with those saturation signals that were measured: nobody declared them, so their
+    absence is no reason to wait.
+    """
+    also = tuple(s for s in watched(analysis)[len(analysis.signals) :] if s.name in measured)
+    return replace(analysis, signals=(*analysis.signals, *also)) if also else analysis
+
+
+def between(
+    before: Mapping[str, Reading], after: Mapping[str, Reading]
+) -> tuple[dict[str, Measured], dict[str, Reading]]:
+    """What happened between two readings, and the readings at which the next window begins.
+
+    A side without data keeps the beginning it had. A saturation signal is only there if both sides
+    have data of it.
+    """
+    optional = {s.name for s in SATURATION}
+    measured: dict[str, Measured] = {}
+    onward = dict(before)
+    for name, now in after.items():
+        was = before.get(name, Reading(now.kind, None, None))
+        candidate, from_candidate = _side(now.kind, was.candidate, now.candidate)
+        stable, from_stable = _side(now.kind, was.stable, now.stable)
+        onward[name] = Reading(now.kind, from_candidate, from_stable)
+        if name.partition("{")[0] not in optional or (candidate and stable):
+            measured[name] = Measured(candidate, stable)
+    return measured, onward
+
+
+def _side(kind: Kind, was: Pair | None, now: Pair | None) -> tuple[Pair | None, Pair | None]:
+    """One side's numbers in the window, and where its next window begins."""
+    if now is None or was is None:
+        return None, now or was
+    first, second = now[0] - was[0], now[1] - was[1]
+    if second < 0 or (first < 0 and kind != "value"):
+        return None, now  # the source takes back what it said
+    if kind == "value":
+        return ((first / second, second), now) if second else (None, was)
+    if kind == "ratio" and first > second:
+        return None, was  # its two counters are not of one moment; the next window has both
+    return (first, second), now
+
+
+def missing(declared: Iterable[Signal], readings: Mapping[str, Reading]) -> dict[str, str]:
+    """Declared signals without data of both sides, and why."""
+    return {
+        s.name: readings[s.name].because if s.name in readings else "not measured yet"
+        for s in declared
+        if s.name not in readings or readings[s.name].because
+    }
