@@ -21,6 +21,19 @@ class Backend:
 
 
 @dataclass(frozen=True, slots=True)
+class Mirror:
+    """Copies of users' requests go to `release`, which has no users; its answers are thrown away.
+
+    `share`: of the users' requests, 0 to 1. `watch`: the Unix socket of somebody who compares
+    answers and is sent copies too; empty: nobody is.
+    """
+
+    release: str
+    share: float
+    watch: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Routing:
     """Declarative: the router makes the world so, or refuses. `shares` sum to 1.
 
@@ -41,6 +54,7 @@ class Routing:
     sticky_cookie: str | None = None
     tester_header: str = "x-headway-release"
     timeout_seconds: float = 15.0
+    mirror: Mirror | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +69,4 @@ class Routed:
     shares: dict[str, float]
     address: str
     endpoints: dict[str, tuple[Endpoint, ...]] = field(default_factory=dict)
+    mirror: Mirror | None = None

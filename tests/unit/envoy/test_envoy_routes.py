@@ -56,7 +56,8 @@ def test_a_percent_sign_in_a_cookie_is_no_command_to_the_proxy():
 
 
 def test_a_cluster_is_a_function_of_service_and_release(tmp_path):
-    assert config.cluster(tmp_path, "shop", "v1") == config.cluster(tmp_path, "shop", "v1")
+    made = [config.cluster(tmp_path, "shop", "v1", config.LIMITS) for _ in range(2)]
+    assert made[0] == made[1]
     assert config.release_of(config.cluster_name("shop", "2026.11__x")) == "2026.11__x"
 
 

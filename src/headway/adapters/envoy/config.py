@@ -6,6 +6,7 @@ cluster's counters when its definition changes.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from headway.adapters.envoy.admin import Json
@@ -15,6 +16,24 @@ _TYPE = "type.googleapis.com/envoy"
 # TEST-NET-1 (RFC 5737): nobody's address, so that nobody counts as "internal" and may steer the
 # proxy by x-envoy-* headers. An empty list would mean the private ranges.
 _NOBODY = {"address_prefix": "192.0.2.255", "prefix_len": 32}
+
+
+# No release is called so (a release's name begins with a letter or digit): who compares answers.
+WATCH = ".watch"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many requests of one release may be under way at once: `connections`, and as many as
+    `pending` wait for one. What is more is answered 503 at once, so that an application that hangs
+    holds neither the proxy's memory nor other services' users.
+    """
+
+    connections: int = 2048
+    pending: int = 1024
+
+
+LIMITS = Limits()
 
 
 def cluster_name(service: str, release: str) -> str:
@@ -58,7 +77,7 @@ def file_source(path: Path) -> Json:
     return {"resource_api_version": "V3", "path_config_source": {"path": str(path)}}
 
 
-def cluster(folder: Path, service: str, release: str) -> Json:
+def cluster(folder: Path, service: str, release: str, limits: Limits) -> Json:
     """One release's cluster. Never edited once written.
 
     Panic routing is off: it would send requests to draining instances when they are the majority.
@@ -73,7 +92,7 @@ def cluster(folder: Path, service: str, release: str) -> Json:
         "connect_timeout": "1s",
         "eds_cluster_config": {"eds_config": file_source(folder / f"eds-{name}.yaml")},
         "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
-        "circuit_breakers": {"thresholds": [_THRESHOLD]},
+        "circuit_breakers": {"thresholds": [_threshold(limits)]},
         "outlier_detection": _OUTLIERS,
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": _UPSTREAM_HTTP
@@ -81,26 +100,43 @@ def cluster(folder: Path, service: str, release: str) -> Json:
     }
 
 
-_THRESHOLD: Json = {
-    "max_connections": 8192,
-    "max_pending_requests": 8192,
-    "max_requests": 16384,
-    "max_retries": 64,
-}
+def watch(service: str, socket: str) -> Json:
+    """Who compares answers. One request at a time: what comes meanwhile is dropped by the proxy."""
+    name = cluster_name(service, WATCH)
+    endpoint = {"endpoint": {"address": {"pipe": {"path": socket}}}}
+    return {
+        "@type": f"{_TYPE}.config.cluster.v3.Cluster",
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
+        "circuit_breakers": {"thresholds": [_threshold(Limits(1, 1))]},
+    }
+
+
+def _threshold(limits: Limits) -> Json:
+    """`max_requests` is for HTTP/2 alone, where one connection has many."""
+    return {
+        "max_connections": limits.connections,
+        "max_pending_requests": limits.pending,
+        "max_requests": limits.connections + limits.pending,
+        "max_retries": 64,
+    }
+
+
+# Not split by origin: split, each connection that opens forgives what failed before it, and an
+# instance that takes requests and drops them is never ejected (seen with 1.40).
 _OUTLIERS: Json = {
     "interval": "1s",
     "base_ejection_time": "5s",
     "max_ejection_time": "30s",
     "max_ejection_percent": 50,
-    "split_external_local_origin_errors": True,
+    "split_external_local_origin_errors": False,
     "consecutive_5xx": 0,
     "enforcing_consecutive_5xx": 0,
     "enforcing_success_rate": 0,
-    "enforcing_local_origin_success_rate": 0,
-    "consecutive_gateway_failure": 10,
+    "consecutive_gateway_failure": 5,
     "enforcing_consecutive_gateway_failure": 100,
-    "consecutive_local_origin_failure": 5,
-    "enforcing_consecutive_local_origin_failure": 100,
 }
 # Application servers close idle connections after 2 s (gunicorn) or 5 s (uvicorn, node) by
 # default. A request written in that moment is lost, so Envoy lets go first.

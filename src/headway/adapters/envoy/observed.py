@@ -7,8 +7,9 @@ RoutesConfigDump, Clusters, Listeners.
 import re
 
 from headway.adapters.envoy.admin import Admin, Json
-from headway.adapters.envoy.routes import shares_of
-from headway.model.routing import Endpoint, Routed
+from headway.adapters.envoy.config import WATCH, cluster_name
+from headway.adapters.envoy.routes import mirror_of, shares_of
+from headway.model.routing import Endpoint, Mirror, Routed
 
 Hosts = dict[str, list[Json]]
 
@@ -29,8 +30,25 @@ def routed(admin: Admin, service: str) -> Routed | None:
                 for cluster, found in hosts(admin, service).items()
             }
             shares = {release: s for release, s in shares_of(document).items() if s > 0}
-            return Routed(generation_of(version), version, shares, where, known)
+            mirror = _mirror(admin, service, document)
+            return Routed(generation_of(version), version, shares, where, known, mirror)
     return None
+
+
+def _mirror(admin: Admin, service: str, document: Json) -> Mirror | None:
+    found = mirror_of(document)
+    if found is None:
+        return None
+    release, share, watched = found
+    return Mirror(release, share, _watcher(admin, service) if watched else "")
+
+
+def _watcher(admin: Admin, service: str) -> str:
+    """The socket that copies for comparison go to."""
+    name = cluster_name(service, WATCH)
+    clusters = admin.json("/clusters?format=json").get("cluster_statuses", [])
+    hosts = [h for c in clusters if c["name"] == name for h in c.get("host_statuses", [])]
+    return str(hosts[0]["address"]["pipe"]["path"]) if hosts else ""
 
 
 def generation_of(version: str) -> int:
@@ -46,10 +64,14 @@ def listening(admin: Admin) -> dict[str, tuple[str, int]]:
 
 
 def hosts(admin: Admin, service: str) -> Hosts:
-    """The active clusters of the service, each with its instances' status objects."""
+    """The service's releases as clusters, each with its instances' status objects."""
     found = admin.json("/clusters?format=json").get("cluster_statuses", [])
     prefix = f"{service}__"
-    return {c["name"]: c.get("host_statuses", []) for c in found if c["name"].startswith(prefix)}
+    return {
+        c["name"]: c.get("host_statuses", [])
+        for c in found
+        if c["name"].startswith(prefix) and c["name"] != cluster_name(service, WATCH)
+    }
 
 
 def endpoint(host: Json) -> Endpoint:

@@ -24,9 +24,12 @@ _GONE = "removed"
 class EnvoyRouter(TrafficRouter):
     """One Envoy per environment under `home`; listens on `listen` only."""
 
-    def __init__(self, home: Path, listen: str = "127.0.0.1") -> None:
+    def __init__(
+        self, home: Path, listen: str = "127.0.0.1", limits: config.Limits = config.LIMITS
+    ) -> None:
         self._home = home.resolve()
         self._listen = listen
+        self._limits = limits
 
     def set(self, routing: Routing) -> Routed:
         """See TrafficRouter. Also raises Invalid (`bad-routing`), Refused (`port-in-use`,
@@ -95,7 +98,7 @@ class EnvoyRouter(TrafficRouter):
         version, port = names
         leaving = _leaving(proxy, routing)
         staying = tuple(b for b in routing.backends if b not in leaving)
-        _apply_clusters(change, proxy, routing.service, staying)
+        self._apply_clusters(change, proxy, routing, staying)
         route = routes.route_configuration(routing, version)
         confirm = change.replace(
             applied.routes_of(routing.service), config.discovery(version, [route])
@@ -105,8 +108,32 @@ class EnvoyRouter(TrafficRouter):
         change.apply(applied.LISTENERS, applied.discovery(doors))
         confirm()
         if leaving:
-            _apply_clusters(change, proxy, routing.service, leaving)
+            self._apply_clusters(change, proxy, routing, leaving)
         _forget_clusters(change, proxy, routing)
+
+    def _apply_clusters(
+        self,
+        change: applied.Change,
+        proxy: EnvoyProxy,
+        routing: Routing,
+        backends: tuple[Backend, ...],
+    ) -> None:
+        """Endpoints, then clusters; returns when the proxy shows exactly the wanted instances."""
+        service, confirms = routing.service, []
+        for backend in backends:
+            name = config.cluster_name(service, backend.release)
+            assignment = applied.discovery([config.endpoints(name, backend.endpoints)])
+            confirms.append(change.replace(applied.endpoints_of(name), assignment))
+        wanted = [config.cluster(proxy.folder, service, b.release, self._limits) for b in backends]
+        if routing.mirror is not None and routing.mirror.watch:
+            wanted.append(config.watch(service, routing.mirror.watch))
+        known = _merged(proxy.folder / "cds.yaml", f"{service}__", wanted)
+        change.apply(applied.CLUSTERS, applied.discovery(known))
+        for confirm in confirms:
+            confirm()
+        expected = {config.cluster_name(service, b.release): set(b.endpoints) for b in backends}
+        while not _shows(observed.hosts(proxy.admin, service), expected):
+            change.pause(f"the list of instances of {service}")
 
     def _port(self, admin: Admin, routing: Routing, former: state.Asked | None) -> int:
         wanted = routing.port or (former.port if former else None)
@@ -138,7 +165,10 @@ class EnvoyRouter(TrafficRouter):
 def _digest(routing: Routing) -> str:
     """Of the content without its generation; the order of backends says nothing."""
     backends = tuple(sorted(routing.backends, key=lambda b: b.release))
-    return files.short_digest(files.dump(asdict(replace(routing, generation=0, backends=backends))))
+    content = asdict(replace(routing, generation=0, backends=backends))
+    if routing.mirror is None:
+        del content["mirror"]
+    return files.short_digest(files.dump(content))
 
 
 def _new_watches(folder: Path, routing: Routing) -> int:
@@ -183,25 +213,6 @@ def _leaving(proxy: EnvoyProxy, routing: Routing) -> tuple[Backend, ...]:
     )
 
 
-def _apply_clusters(
-    change: applied.Change, proxy: EnvoyProxy, service: str, backends: tuple[Backend, ...]
-) -> None:
-    """Endpoints, then clusters; returns when the proxy shows exactly the wanted instances."""
-    confirms = []
-    for backend in backends:
-        name = config.cluster_name(service, backend.release)
-        assignment = config.endpoints(name, backend.endpoints)
-        confirms.append(change.replace(applied.endpoints_of(name), applied.discovery([assignment])))
-    wanted = [config.cluster(proxy.folder, service, b.release) for b in backends]
-    known = _merged(proxy.folder / "cds.yaml", f"{service}__", wanted)
-    change.apply(applied.CLUSTERS, applied.discovery(known))
-    for confirm in confirms:
-        confirm()
-    expected = {config.cluster_name(service, b.release): set(b.endpoints) for b in backends}
-    while not _shows(observed.hosts(proxy.admin, service), expected):
-        change.pause(f"the list of instances of {service}")
-
-
 def _shows(seen: observed.Hosts, expected: dict[str, set[Endpoint]]) -> bool:
     return all(
         name in seen and {observed.endpoint(h) for h in seen[name]} == found
@@ -212,6 +223,8 @@ def _shows(seen: observed.Hosts, expected: dict[str, set[Endpoint]]) -> bool:
 def _forget_clusters(change: applied.Change, proxy: EnvoyProxy, routing: Routing) -> None:
     """Clusters of releases that the routes, now in force, no longer name."""
     kept = {config.cluster_name(routing.service, b.release) for b in routing.backends}
+    if routing.mirror is not None and routing.mirror.watch:
+        kept.add(config.cluster_name(routing.service, config.WATCH))
     _drop_clusters(change, proxy, routing.service, kept)
 
 

@@ -12,15 +12,16 @@ import math
 import re
 
 from headway.adapters.envoy.admin import Json
-from headway.adapters.envoy.config import cluster_name, release_of
+from headway.adapters.envoy.config import WATCH, cluster_name, release_of
 from headway.model.errors import Invalid
-from headway.model.routing import Backend, Routing
+from headway.model.routing import Backend, Mirror, Routing
 
 TOTAL = 1_000_000  # weights are millionths, so that every percentage with 4 decimals is exact
 _TYPE = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 _LONGEST = 86_400.0
+_MARK = "x-headway-shadow"  # says to the application that nobody waits for this answer
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")  # RFC 9110 section 5.6.2
 
 
@@ -43,6 +44,21 @@ def check(routing: Routing) -> None:
     if not 0 < routing.timeout_seconds <= _LONGEST:
         raise _bad(routing, f"a timeout of {routing.timeout_seconds} s")
     _check_shares(routing)
+    _check_mirror(routing, routing.mirror)
+
+
+def _check_mirror(routing: Routing, mirror: Mirror | None) -> None:
+    if mirror is None:
+        return
+    if not 1 / TOTAL <= mirror.share <= 1:
+        raise _bad(routing, f"{mirror.share} is no part of the requests to be copied")
+    if routing.shares.get(mirror.release, 0.0) > 0:
+        raise _bad(routing, f"{mirror.release} has users; copies go to a release without")
+    found = {b.release: b.endpoints for b in routing.backends}.get(mirror.release, ())
+    if all(e.draining for e in found):
+        raise _bad(routing, f"{mirror.release} has no instance for copied requests")
+    if mirror.watch and not re.fullmatch(r"/[^\0]{1,106}", mirror.watch):
+        raise _bad(routing, f"`{mirror.watch}` is no path of a Unix socket")
 
 
 def _check_shares(routing: Routing) -> None:
@@ -81,6 +97,17 @@ def shares_of(document: Json) -> dict[str, float]:
     return {release_of(c["name"]): int(c.get("weight", 0)) / TOTAL for c in last}
 
 
+def mirror_of(document: Json) -> tuple[str, float, bool] | None:
+    """The release that copies go to, their share, and whether somebody watches; None: no copies."""
+    route = document["virtual_hosts"][0]["routes"][-1]["route"]
+    found = {
+        release_of(p["cluster"]): int(p["runtime_fraction"]["default_value"]["numerator"]) / TOTAL
+        for p in route.get("request_mirror_policies", [])
+    }
+    copied = [(release, share) for release, share in found.items() if release != WATCH]
+    return (*copied[0], WATCH in found) if copied else None
+
+
 def route_configuration(routing: Routing, version: str) -> Json:
     """The whole document. The version is also inside it, because Envoy takes a document with the
     same content for the same document and keeps reporting the old version.
@@ -95,6 +122,7 @@ def route_configuration(routing: Routing, version: str) -> Json:
             {
                 "name": routing.service,
                 "domains": _domains(routing.host),
+                "request_headers_to_remove": [_MARK],
                 "routes": [*_testers(routing), *_users(routing)],
             }
         ],
@@ -140,10 +168,29 @@ def _weighted(routing: Routing, hash_policy: list[Json]) -> Json:
     ]
     weighted: Json = {"clusters": clusters}
     route: Json = {"weighted_clusters": weighted, **_manners(routing)}
+    if routing.mirror is not None:
+        route["request_mirror_policies"] = _copies(routing.service, routing.mirror)
     if hash_policy:
         weighted["use_hash_policy"] = True
         route["hash_policy"] = hash_policy
     return {"match": {"prefix": "/"}, "route": route}
+
+
+def _copies(service: str, mirror: Mirror) -> list[Json]:
+    """Marked, so that the application can leave out what must happen once. The fraction has no
+    runtime key: a leftover override of the admin's must never decide.
+    """
+    mark = {"header": {"key": _MARK, "value": "1"}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+    part = {"numerator": round(mirror.share * TOTAL), "denominator": "MILLION"}
+    return [
+        {
+            "cluster": cluster_name(service, release),
+            "runtime_fraction": {"default_value": part},
+            "disable_shadow_host_suffix_append": True,
+            "request_headers_mutations": [{"append": mark}],
+        }
+        for release in ((mirror.release, WATCH) if mirror.watch else (mirror.release,))
+    ]
 
 
 def _header_hash(name: str, rollout: str) -> Json:
