@@ -57,8 +57,8 @@ def ranked(volumes: Sequence[tuple[str, float]]) -> tuple[str, ...]:
 def by_part(
     found: Iterable[Series], label: str, alone: Sequence[str]
 ) -> dict[str, tuple[Series, ...]]:
-    """Series by the value of `label`, those that are not `alone` together as `other`; series without
-    the label are in no part.
+    """Series by the value of `label`, those not `alone` together as `other`; series without the
+    label are in no part.
     """
     parts: dict[str, list[Series]] = defaultdict(list)
     for series in found:

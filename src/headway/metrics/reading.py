@@ -1,4 +1,4 @@
-"""One signal's cumulative reading from the series that a source gave. Called by flows/measure.py."""
+"""One signal's cumulative reading from the series of a source. Called by flows/measure.py."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -133,11 +133,11 @@ def _side(
     of = _total(second, span, second)
     if of.pair is None:
         return of
-    # A counter that has not yet counted anything may not be there yet; who it is counted against is.
-    events = _total(first, span, [*first, *second]) if first else _Counted((0.0, 0.0))
-    if first and events.pair is None:
-        return events
-    return _Counted(((events.pair or (0.0, 0.0))[0], of.pair[0]))
+    if signal.kind == "count":
+        events = _total(first, span, first)
+        return _Counted((events.pair[0], of.pair[0])) if events.pair else events
+    # What is bad may not be there before it happens; its total is, and is of the same source.
+    return _Counted((_grown(first, span, [*first, *second]) or 0.0, of.pair[0]))
 
 
 def _total(found: Sequence[Series], span: Span, watch: Sequence[Series]) -> _Counted:
@@ -145,9 +145,14 @@ def _total(found: Sequence[Series], span: Span, watch: Sequence[Series]) -> _Cou
     because = _stale(found, span)
     if because:
         return _Counted(None, because)
+    grown = _grown(found, span, watch)
+    return _Counted(None, "no sample since users came") if grown is None else _Counted((grown, 0.0))
+
+
+def _grown(found: Sequence[Series], span: Span, watch: Sequence[Series]) -> float | None:
     grown = [samples.increase(s.samples, span.begin, born=_born(s, watch, span)) for s in found]
     known = [g for g in grown if g is not None]
-    return _Counted((sum(known), 0.0)) if known else _Counted(None, "no sample since users came")
+    return sum(known) if known else None
 
 
 def _value(found: Sequence[Series], span: Span, signal: Signal) -> _Counted:
