@@ -79,7 +79,7 @@ def _mean(bad: Floats, of: Floats) -> Floats:
 def _lowest_share(bad: Floats, of: Floats, sure: Certainty) -> Floats:
     def log_process(m: Floats) -> Floats:
         grown = np.log1p(m[..., None] * np.expm1(TILTS))
-        return TILTS * bad[..., None] - of[..., None] * grown
+        return np.asarray(TILTS * bad[..., None] - of[..., None] * grown)
 
     return _solved(np.zeros_like(bad), _mean(bad, of), log_process, sure)
 
@@ -87,7 +87,7 @@ def _lowest_share(bad: Floats, of: Floats, sure: Certainty) -> Floats:
 def _rare(events: Floats, exposure: Floats, sign: int) -> _Process:
     def log_process(m: Floats) -> Floats:
         tilts = sign * TILTS
-        return tilts * events[..., None] - (exposure * m)[..., None] * np.expm1(tilts)
+        return np.asarray(tilts * events[..., None] - (exposure * m)[..., None] * np.expm1(tilts))
 
     return log_process
 
