@@ -59,7 +59,9 @@ def worded(fault: Fault, root: Node, file: str) -> list[Problem]:
         return [_unknown(fault, key, root, file) for key in _extra(fault)]
     if fault.rule == "required":
         return _all_missing(fault, root, file)
-    if fault.rule in ("anyOf", "oneOf") and _misspelled(fault):
+    if fault.rule == "oneOf" and not isinstance(fault.value, dict):
+        return []  # its type is told
+    if fault.rule in ("anyOf", "oneOf") and isinstance(fault.value, dict) and _misspelled(fault):
         return []
     sentence, code = _SAYS.get(fault.rule, _otherwise)(fault)
     own = _key_place(root, fault) if fault.of_key or fault.rule == "x-issue" else None
@@ -157,7 +159,7 @@ def _all_missing(fault: Fault, root: Node, file: str) -> list[Problem]:
 def _misspelled(fault: Fault) -> bool:
     """Whether the key that is missing was probably meant by one that is told as unknown."""
     meant = {key for rule in fault.wants for key in rule.get("required", ())}
-    return any(closest(key, meant) for key in _extra(fault)) if meant else False
+    return bool(meant) and any(closest(key, meant) for key in _extra(fault))
 
 
 def _missing(fault: Fault, key: str) -> Said:

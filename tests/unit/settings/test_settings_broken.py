@@ -137,6 +137,10 @@ FORM = [
         inside("analysis: {signals: {load: {source: prom, ratio: {bad: a}}}}"),
         "5:54: `total` is missing in `ratio`  [missing-key]",
     ),
+    (
+        inside("analysis: {signals: {load: }}"),
+        "5:32: `load` is empty. Write a value, or leave the key out  [wrong-type]",
+    ),
     (inside("analysis: {by: [pod]}"), "5:21: `by` cannot be `pod`. Known here: instance, region"),
     (
         inside("gates: {error_budget: {then: hold}}"),
