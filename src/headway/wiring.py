@@ -19,7 +19,7 @@ from typing import IO, Any
 import sqlalchemy as sa
 
 from headway.adapters.git.hosting import GitHosting
-from headway.flows import intake
+from headway.flows import alert_rounds, intake, telling
 from headway.flows.deliver import deliver
 from headway.flows.journal import LOG, Engine, Outbox, executor_id
 from headway.flows.liveness import Liveness
@@ -37,14 +37,18 @@ from headway.flows.tend import (
 from headway.flows.world import World
 from headway.model.connection import Connection
 from headway.model.delivery import Order
-from headway.model.errors import Drifted, Invalid
-from headway.store import connections, database, records
+from headway.model.errors import Drifted, HeadwayError, Invalid, Unreachable
+from headway.store import connections, database, messages, records
 from headway.store.database import Tx, lock
 from headway.store.place import Place, locate
+from headway.store.samples import Samples, location
 
 __all__ = ["Headway", "Place", "locate"]
 
 TEND_SECONDS = 5.0
+ALERT_SECONDS = 2.0
+TELL_SECONDS = 1.0
+MEASURED_SECONDS = 15.0
 INTAKE_SECONDS = 0.2
 PATIENCE_SECONDS = 2.0
 
@@ -92,9 +96,22 @@ class Headway:
 
     def _connected(self, group: str, name: str) -> Any:
         """The adapter for a connection, by its kind. `headway` is Headway's own and needs none."""
-        own = Connection("headway", "headway", "")
-        connection = own if name == own.name else connections.get(self.home, name)
+        if name == "headway":
+            return self._own
+        connection = connections.get(self.home, name)
         return _load(group, connection.kind)(self.home, connection)
+
+    @cached_property
+    def _own(self) -> MetricSource:
+        """Headway's own samples as a source."""
+        connection = Connection("headway", "headway", self.url)
+        own: MetricSource = _load("headway.metric_sources", "headway")(self.home, connection)
+        return own
+
+    @cached_property
+    def samples(self) -> Samples:
+        """Where Headway keeps what it measures."""
+        return Samples(location(self.home, self.url))
 
     @cached_property
     def _name(self) -> str:
@@ -135,14 +152,54 @@ class Headway:
             )
             beats = Liveness(self.db, executor, engine.recover, lambda: os._exit(70))
             tending = Rounds("tend", TEND_SECONDS, self._tend, self.complain)
+            watching = [
+                Rounds("alerts", ALERT_SECONDS, self._alert, self.complain),
+                Rounds("messages", TELL_SECONDS, self._tell, self.complain),
+                Rounds("meters", MEASURED_SECONDS, self._measured, self.complain),
+            ]
             beats.start()
             tending.start()
+            for one in watching:
+                one.start()
             try:
                 yield engine
             finally:
                 tending.stop()
+                for one in watching:
+                    one.stop()
                 beats.stop()
                 engine.close()
+                self._last_words()
+
+    def _alert(self) -> None:
+        """What the log and the clock have for people, as alerts."""
+        with self.reading() as connection:
+            more = alert_rounds.something_to_do(connection, time.time())
+        while more:
+            with self.tx() as tx:
+                more = alert_rounds.read_log(tx, self.world) == alert_rounds.AT_ONCE
+
+    def _tell(self) -> None:
+        """Send what is due. Raises Unreachable, which is a complaint, if a channel fails."""
+        with self.reading() as connection:
+            due = messages.due(connection, time.time())
+        complaints = telling.send(self.tx, self.world, due) if due else ""
+        if complaints:
+            raise Unreachable("a message was not taken", why=complaints)
+
+    def _measured(self) -> None:
+        """Whether every place is measured."""
+        with self.reading() as connection:
+            places = alert_rounds.places_to_ask(connection)
+        alert_rounds.look_at_meters(self.tx, self.world, places)
+
+    def _last_words(self) -> None:
+        """A process that runs one delivery ends with it: its alerts are told before it goes."""
+        try:
+            self._alert()
+            self._tell()
+        except (HeadwayError, OSError, sa.exc.DBAPIError) as error:
+            self.complain(f"messages: {error}")
 
     def _tend(self) -> None:
         """One look at every place."""

@@ -1,0 +1,1 @@
+"""Headway's own samples as a metric source."""
