@@ -38,6 +38,7 @@ from headway.flows.world import World
 from headway.model.connection import Connection
 from headway.model.delivery import Order
 from headway.model.errors import Drifted, HeadwayError, Invalid, Unreachable
+from headway.ports.metric_source import MetricSource
 from headway.store import connections, database, messages, records
 from headway.store.database import Tx, lock
 from headway.store.place import Place, locate
