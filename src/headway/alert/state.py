@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from headway.model.alert import Alert, Severity, Symptom
+from headway.model.alert import Alert, AlertState, Severity, Symptom
 from headway.model.service import AlertPolicy
 
 FLAP_SECONDS = 300.0
@@ -217,7 +217,7 @@ def _speak(
     head = next((m for m in loud if m.severity == "page"), loud[0])
     if not trouble.told_as or (trouble.told_as, head.severity) == ("ticket", "page"):
         return _fire(trouble, head, now)
-    state = "acknowledged" if trouble.alert.acknowledged else "firing"
+    state: AlertState = "acknowledged" if trouble.alert.acknowledged else "firing"
     trouble = replace(trouble, alert=replace(trouble.alert, state=state))
     alert = trouble.alert
     if state == "acknowledged" or trouble.told_as != "page":

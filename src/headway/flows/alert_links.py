@@ -20,11 +20,12 @@ def config(connection: sa.Connection, service: str, environment: str) -> Service
     """Whose words count: the release in charge there, so that a bad release cannot silence what is
     told of it; else the newest release. None: the service has none yet.
     """
-    stable = records.place(connection, service, environment).stable
-    if not stable:
-        query = sa.select(releases.c.name).where(releases.c.service == service)
-        stable = connection.execute(query.order_by(releases.c.number.desc()).limit(1)).scalar()
-    return records.release(connection, stable).config if stable else None
+    query = sa.select(releases.c.name).where(releases.c.service == service)
+    name = (
+        records.place(connection, service, environment).stable
+        or connection.execute(query.order_by(releases.c.number.desc()).limit(1)).scalar()
+    )
+    return records.release(connection, name).config if name else None
 
 
 def links(connection: sa.Connection, alert: Alert, known: Service | None) -> dict[str, str]:
