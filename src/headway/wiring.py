@@ -19,7 +19,7 @@ from typing import IO, Any
 import sqlalchemy as sa
 
 from headway.adapters.git.hosting import GitHosting
-from headway.flows import alert_rounds, intake, telling
+from headway.flows import alert_rounds, goals, intake, telling
 from headway.flows.deliver import deliver
 from headway.flows.journal import LOG, Engine, Outbox, executor_id
 from headway.flows.liveness import Liveness
@@ -39,7 +39,7 @@ from headway.model.connection import Connection
 from headway.model.delivery import Order
 from headway.model.errors import Drifted, HeadwayError, Invalid, Unreachable
 from headway.ports.metric_source import MetricSource
-from headway.store import connections, database, messages, records
+from headway.store import connections, database, messages, records, slis
 from headway.store.database import Tx, lock
 from headway.store.place import Place, locate
 from headway.store.samples import Samples, location
@@ -47,6 +47,8 @@ from headway.store.samples import Samples, location
 __all__ = ["Headway", "Place", "locate"]
 
 TEND_SECONDS = 5.0
+GOALS_SECONDS = 10.0
+PRUNE_SECONDS = 3600.0
 ALERT_SECONDS = 2.0
 TELL_SECONDS = 1.0
 MEASURED_SECONDS = 15.0
@@ -157,6 +159,8 @@ class Headway:
                 Rounds("alerts", ALERT_SECONDS, self._alert, self.complain),
                 Rounds("messages", TELL_SECONDS, self._tell, self.complain),
                 Rounds("meters", MEASURED_SECONDS, self._measured, self.complain),
+                Rounds("goals", GOALS_SECONDS, self._keep_goals, self.complain),
+                Rounds("old counts", PRUNE_SECONDS, self._prune, self.complain),
             ]
             beats.start()
             tending.start()
@@ -201,6 +205,20 @@ class Headway:
             self._tell()
         except (HeadwayError, OSError, sa.exc.DBAPIError) as error:
             self.complain(f"messages: {error}")
+
+    def _keep_goals(self) -> None:
+        """One look at every place whose SLOs are kept."""
+        with self.reading() as connection:
+            found = goals.watched(connection)
+        for one in found:
+            with self.reading() as connection:
+                seen = goals.look(self.world, connection, one)
+            with self.tx() as tx:
+                goals.take(tx, self.world, one, seen)
+
+    def _prune(self) -> None:
+        with self.tx() as tx:
+            slis.prune(tx)
 
     def _tend(self) -> None:
         """One look at every place."""

@@ -12,9 +12,10 @@ from headway import pipeline
 from headway.cli.context import Context
 from headway.cli.repository import service_of, text_of, top_level
 from headway.cli.text import percent
-from headway.flows import enter
+from headway.flows import budgets, enter
 from headway.flows.trip import Trip
 from headway.gate import approval, quarantine
+from headway.gate.error_budget import Asked as AskedBudget
 from headway.model.commit import Commit
 from headway.model.delivery import Release
 from headway.model.errors import HeadwayError, Invalid
@@ -163,6 +164,7 @@ def _verdicts(
         quarantine.judge(failed, environment.name),
         approval.judge(environment.approval, given, asked.commit.author, now),
         _auto(connection, asked, environment),
+        *_budgets(connection, asked, environment, now),
         _turn(holder, asked),
     ]
     if asked.release is not None:
@@ -182,6 +184,17 @@ def _policies(context: Context, asked: _Asked, environment: Environment) -> list
         environment.tier,
     )
     return [p.judge(promotion) for p in context.headway.world.policies]
+
+
+def _budgets(
+    connection: sa.Connection, asked: _Asked, environment: Environment, now: float
+) -> list[Verdict]:
+    name = asked.service.name
+    delivery = asked.release.delivery if asked.release else ""
+    serves = bool(records.place(connection, name, environment.name).stable)
+    since = budgets.since_last(connection, name, environment.name, delivery, now)
+    about = AskedBudget(asked.commit.subject, serves, since)
+    return budgets.verdicts(connection, asked.service, environment, about, now)
 
 
 def _auto(connection: sa.Connection, asked: _Asked, environment: Environment) -> Verdict:
@@ -219,4 +232,7 @@ def _next(verdict: Verdict, release: str, environment: str) -> str:
         "auto": f"headway release start {release} --env {environment}",
         "quarantine": f"headway artifact clear {release} --env {environment}",
         "turn": "headway status",
+        "error_budget": "headway slo list",
+        "slo": "headway slo list",
+        "burn_rate": "headway slo list",
     }.get(verdict.judge, "")

@@ -10,10 +10,12 @@ import sqlalchemy as sa
 
 from headway.artifact.admission import Attested, Expected
 from headway.artifact.admission import judge as judge_admission
+from headway.flows import budgets
 from headway.flows.journal import Journal
 from headway.flows.trip import Stopped, Trip
 from headway.flows.world import World
 from headway.gate import approval, quarantine
+from headway.gate.error_budget import Asked as AskedBudget
 from headway.model.delivery import Delivery
 from headway.model.errors import Refused
 from headway.model.event import Fact
@@ -114,12 +116,24 @@ def ask_gates(tx: Tx, world: World, trip: Trip, rules: tuple[Verdict, ...]) -> A
         given = decisions.approvals(tx.connection, release.digest, environment.name)
         verdicts.append(approval.judge(environment.approval, given, release.author, tx.now))
         verdicts.append(_auto(trip, started=started))
+        verdicts += _budgets(tx, trip)
     verdict = worst(verdicts)
     if verdict.outcome is Outcome.PASS and not overtaken:
         verdict = worst([verdict, _turn(tx, world, trip)])
     if _tell(tx, trip, verdict, verdicts):
         _wake_older(tx, world, trip)
     return Asked(verdict, overtaken)
+
+
+def _budgets(tx: Tx, trip: Trip) -> list[Verdict]:
+    """What is left of the error budgets here, and how fast it goes."""
+    release, environment = trip.release, trip.environment
+    asked = AskedBudget(
+        records.delivery(tx.connection, trip.delivery).subject,
+        bool(records.place(tx.connection, release.service, environment.name).stable),
+        budgets.since_last(tx.connection, release.service, environment.name, trip.delivery, tx.now),
+    )
+    return budgets.verdicts(tx.connection, release.config, environment, asked, tx.now)
 
 
 def _words(tx: Tx, trip: Trip) -> tuple[bool, str]:

@@ -3,19 +3,10 @@
 Here and not in the core, because time zones are read from the machine's tz database.
 """
 
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from datetime import UTC, datetime, timedelta, tzinfo
+from zoneinfo import ZoneInfo
 
 from headway.model.service import Slo
-
-
-def known(zone: str) -> bool:
-    """Whether the machine knows the IANA time zone."""
-    try:
-        ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return False
-    return True
 
 
 def begins(slo: Slo, now: float) -> float:
@@ -25,7 +16,7 @@ def begins(slo: Slo, now: float) -> float:
     """
     if not slo.calendar:
         return now - slo.window_seconds
-    zone = ZoneInfo(slo.zone)
+    zone: tzinfo = UTC if slo.zone == "UTC" else ZoneInfo(slo.zone)
     here = datetime.fromtimestamp(now, zone)
     midnight = here.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
     match slo.calendar:

@@ -46,7 +46,8 @@ class Firing:
 class Reading:
     """How far an SLO was read. `snapshot`: the proxy's counters then; `until`: the last sample of a
     metric source; `good`, `total`: everything ever counted, which never falls; `problem`: why
-    nothing could be read the last time; `firing`: by condition.
+    nothing could be read the last time; `firing`: by condition, `reported`: when it was told last;
+    `paused`: by rollout, how many bad events it had when it was paused.
     """
 
     snapshot: Snapshot | None = None
@@ -56,6 +57,7 @@ class Reading:
     at: float = 0.0
     problem: str = ""
     definition: str = ""
+    reported: float = 0.0
     firing: dict[str, Firing] = field(default_factory=dict)
     paused: dict[str, float] = field(default_factory=dict)
 
@@ -80,8 +82,7 @@ def goals(connection: sa.Connection) -> list[Goal]:
     t = sli_readings
     query = sa.select(t.c.service, t.c.environment, t.c.slo)
     return [
-        Goal(*r)
-        for r in connection.execute(query.order_by(t.c.service, t.c.environment, t.c.slo))
+        Goal(*r) for r in connection.execute(query.order_by(t.c.service, t.c.environment, t.c.slo))
     ]
 
 
@@ -116,6 +117,11 @@ def _add(tx: Tx, goal: Goal, release: str, size: float, bucket: Bucket) -> None:
                 total=tally.total,
             )
         )
+
+
+def forget(tx: Tx, goal: Goal) -> None:
+    """Everything that was counted for the SLO."""
+    tx.connection.execute(slis.delete().where(*_key(slis, goal)))
 
 
 def prune(tx: Tx) -> int:
@@ -173,9 +179,7 @@ def in_window(connection: sa.Connection, goal: Goal, slo: Slo, now: float) -> Ta
     return tallied(connection, goal, calendar.begins(slo, now), now)
 
 
-def releases(
-    connection: sa.Connection, goal: Goal, since: float, until: float
-) -> dict[str, Tally]:
+def releases(connection: sa.Connection, goal: Goal, since: float, until: float) -> dict[str, Tally]:
     """What each release served, busiest first."""
     t = slis
     found: dict[str, Tally] = {}
@@ -199,7 +203,10 @@ def time_met(
     query = (
         sa.select(good, total)
         .where(
-            *_key(t, goal), t.c.resolution == int(QUARTER), t.c.at >= since - QUARTER, t.c.at < until
+            *_key(t, goal),
+            t.c.resolution == int(QUARTER),
+            t.c.at >= since - QUARTER,
+            t.c.at < until,
         )
         .group_by(t.c.at)
     )

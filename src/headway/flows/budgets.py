@@ -1,0 +1,71 @@
+"""What the gates are asked about error budgets, from what was counted. Called by flows/enter.py
+inside its transaction, and by `headway plan`.
+"""
+
+import sqlalchemy as sa
+
+from headway.gate import burn_rate, error_budget, slo
+from headway.gate.burn_rate import Burn
+from headway.gate.error_budget import Asked, Left
+from headway.gate.slo import Kept
+from headway.model.service import Environment, Service, Slo
+from headway.model.verdict import Verdict
+from headway.slo.budget import budget
+from headway.slo.budget import burn_rate as rate_of
+from headway.slo.windows import nominal_seconds
+from headway.store import slis
+from headway.store.slis import Goal
+from headway.store.tables import rollouts
+
+
+def verdicts(
+    connection: sa.Connection, service: Service, environment: Environment, asked: Asked, now: float
+) -> list[Verdict]:
+    """The answers of the gates that the environment sets up; none of those it does not."""
+    found = []
+    pairs = [(s, Goal(service.name, environment.name, s.name)) for s in service.slos]
+    if environment.error_budget is not None:
+        left = tuple(_left(connection, s, g, now) for s, g in pairs)
+        found.append(error_budget.judge(environment.error_budget, left, asked))
+    if environment.slo is not None:
+        kept = tuple(_kept(connection, s, g, now, environment.slo.within_seconds) for s, g in pairs)
+        found.append(slo.judge(environment.slo, kept, serves=asked.serves))
+    if environment.burn_rate is not None:
+        over = environment.burn_rate.over_seconds
+        burns = tuple(
+            Burn(s.name, rate_of(s.target, slis.tallied(connection, g, now - over, now)))
+            for s, g in pairs
+        )
+        found.append(burn_rate.judge(environment.burn_rate, burns, serves=asked.serves))
+    return found
+
+
+def since_last(
+    connection: sa.Connection, service: str, environment: str, delivery: str, now: float
+) -> float | None:
+    """How long ago the last rollout of another delivery began here; None if there was none."""
+    t = rollouts
+    query = sa.select(sa.func.max(t.c.started_at)).where(
+        t.c.service == service, t.c.environment == environment, t.c.delivery != delivery
+    )
+    last: float | None = connection.execute(query).scalar()
+    return None if last is None else now - last
+
+
+def _left(connection: sa.Connection, slo: Slo, goal: Goal, now: float) -> Left:
+    tally = slis.in_window(connection, goal, slo, now)
+    found = budget(slo.target, tally, nominal_seconds(slo))
+    return Left(slo.name, found.left, window_words(slo))
+
+
+def _kept(connection: sa.Connection, slo: Slo, goal: Goal, now: float, within: float) -> Kept:
+    tally = slis.tallied(connection, goal, now - within, now)
+    return Kept(slo.name, tally.good / tally.total if tally.total > 0 else None, slo.target)
+
+
+def window_words(slo: Slo) -> str:
+    """`30-day window`, `calendar month of Europe/Berlin`."""
+    if slo.calendar:
+        return f"calendar {slo.calendar} of {slo.zone}"
+    days = slo.window_seconds / 86400
+    return f"{days:g}-day window" if days >= 1 else f"{slo.window_seconds / 3600:g}-hour window"
