@@ -43,6 +43,11 @@ NOUNS = {
     "rollout": ("headway.cli.rollout:rollout", "Moving users to a release, step by step."),
     "artifact": ("headway.cli.artifact:artifact", "What was built, known by its digest."),
     "env": ("headway.cli.env:env", "The places where services run."),
+    "alert": ("headway.cli.alert:alert", "Something that a person must know about."),
+    "connection": (
+        "headway.cli.connection:connection",
+        "Outside systems by name: channels of alerts, sources of metrics.",
+    ),
     "judge": ("headway.cli.judge:judge", "Judge windows read as JSON lines."),
     "completion": ("headway.cli.completion:completion", "Print a completion script for a shell."),
 }

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from headway.cli.context import Context
 from headway.model.errors import HeadwayError
+from headway.store.tables import alerts as alert_table
 from headway.store.tables import deliveries as delivery_table
 from headway.store.tables import places as place_table
 from headway.store.tables import releases as release_table
@@ -38,3 +39,4 @@ releases = _complete(release_table.c.name)
 digests = _complete(release_table.c.digest)
 deliveries = _complete(delivery_table.c.id)
 rollouts = _complete(rollout_table.c.id)
+alerts = _complete(alert_table.c.id)

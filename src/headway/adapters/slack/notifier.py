@@ -39,7 +39,11 @@ def body(message: Message) -> dict[str, object]:
     blocks: list[dict[str, object]] = [
         {
             "type": "header",
-            "text": {"type": "plain_text", "text": message.title[:MOST_HEADER], "emoji": False},
+            "text": {
+                "type": "plain_text",
+                "text": _nobody(message.title)[:MOST_HEADER],
+                "emoji": False,
+            },
         },
         _section(escape(message.text)),
     ]
@@ -53,11 +57,15 @@ def body(message: Message) -> dict[str, object]:
 
 
 def escape(text: str) -> str:
-    """`&`, `<` and `>` as entities, which is all that makes links and mentions; and no bare `@` or
-    `#` word for those who look for such words too. (api.slack.com/reference/surfaces/formatting)
+    """`&`, `<` and `>` as entities, which is all that makes links and mentions; and no
+    `@channel` for those who look for such words too. (api.slack.com/reference/surfaces/formatting)
     """
     plain = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return plain.replace("@", "@\u200b")
+    return _nobody(plain)
+
+
+def _nobody(text: str) -> str:
+    return text.replace("@", "@\u200b")
 
 
 def _section(text: str) -> dict[str, object]:

@@ -1,0 +1,158 @@
+"""`headway connection`: outside systems by name; headway.yaml holds no address and no secret."""
+
+import sys
+import time
+from importlib.metadata import entry_points
+
+import click
+
+from headway.cli.context import Context, pass_context
+from headway.cli.options import Noun
+from headway.cli.text import columns
+from headway.model.alert import Message
+from headway.model.connection import Connection
+from headway.model.errors import Invalid
+from headway.model.series import Selector
+from headway.store import connections
+
+NOTIFIERS, SOURCES = "headway.notifiers", "headway.metric_sources"
+SECRET_WORDS = ("password", "secret", "token", "key")
+NAME = click.argument("name", metavar="NAME")
+MOST_STDIN = 65_536
+
+
+@click.group(
+    cls=Noun,
+    examples=(
+        "headway connection add ops --kind slack --url-stdin < url",
+        "headway connection list",
+    ),
+)
+def connection() -> None:
+    """Outside systems by name: channels of alerts, sources of metrics."""
+
+
+@connection.verb(
+    "headway connection add ops --kind slack --url-stdin < url",
+    "headway connection add hook --kind webhook --url-stdin < url-and-secret",
+    "headway connection add mail --kind email --option from=headway@example.com "
+    "--option to=ops@example.com --url-stdin < url",
+)
+@NAME
+@click.option("--kind", required=True, metavar="KIND", help="The technology; see the list.")
+@click.option(
+    "--url-stdin", is_flag=True, help="Read the URL from stdin; lines after it are KEY=VALUE."
+)
+@click.option("--option", "options", multiple=True, metavar="KEY=VALUE", help="Nothing secret.")
+@pass_context
+def add(
+    context: Context, name: str, kind: str, *, url_stdin: bool, options: tuple[str, ...]
+) -> None:
+    """Name an outside system, or change it.
+
+    The URL is a secret, as is every password: they are read from stdin or asked for, and are never
+    shown again.
+    """
+    _known_kind(kind)
+    chosen = _pairs(options)
+    for key in chosen:
+        if any(word in key.lower() for word in SECRET_WORDS):
+            raise Invalid(
+                f"`{key}` is a secret and no argument",
+                why="arguments are seen by every user of this machine",
+                next=f"--url-stdin, with the line `{key}=…` after the URL",
+                code="secret-argument",
+            )
+    url, more = _given(context, url_stdin=url_stdin)
+    connections.put(context.headway.home, Connection(name, kind, url, chosen | more))
+    if context.json:
+        context.document({"name": name, "kind": kind, "options": sorted(chosen | more)})
+    else:
+        context.line(f"{kind}/{name} is known; headway connection test {name}")
+
+
+def _given(context: Context, *, url_stdin: bool) -> tuple[str, dict[str, str]]:
+    """The URL and the secret options, from stdin or from a person."""
+    if not url_stdin and not context.no_input and sys.stdin.isatty():
+        return click.prompt("URL", hide_input=True, err=True).strip(), {}
+    if not url_stdin:
+        raise Invalid("where is the URL?", next="--url-stdin < FILE", code="missing-url")
+    url, *rest = sys.stdin.read(MOST_STDIN).strip().splitlines() or [""]
+    if not url.strip():
+        raise Invalid("stdin is empty; its first line is the URL", code="missing-url")
+    return url.strip(), _pairs(tuple(line.strip() for line in rest if line.strip()))
+
+
+def _pairs(lines: tuple[str, ...]) -> dict[str, str]:
+    """`key=value` each. A bad line is not repeated in the error: it may be a secret."""
+    pairs = [line.partition("=") for line in lines]
+    if not all(key and equals for key, equals, _ in pairs):
+        raise Invalid("an option is written KEY=VALUE", code="option")
+    return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def _known_kind(kind: str) -> None:
+    known = sorted({e.name for group in (NOTIFIERS, SOURCES) for e in entry_points(group=group)})
+    if kind not in known:
+        raise Invalid(
+            f"`{kind}` is no kind of connection", why=f"known: {', '.join(known)}", code="kind"
+        )
+
+
+@connection.verb("headway connection list", name="list")
+@pass_context
+def listing(context: Context) -> None:
+    """Show names and kinds, never addresses or values."""
+    found = connections.every(context.home_folder)
+    if context.json:
+        items = [{"name": c.name, "kind": c.kind, "options": sorted(c.options)} for c in found]
+        context.document({"items": items})
+        return
+    rows = [(c.name, c.kind, " ".join(sorted(c.options))) for c in found]
+    none = ["No connection yet. Next: headway connection add --help"]
+    context.lines(columns([("NAME", "KIND", "OPTIONS"), *rows]) if rows else none)
+
+
+@connection.verb("headway connection remove ops")
+@NAME
+@pass_context
+def remove(context: Context, name: str) -> None:
+    """Forget an outside system."""
+    connections.get(context.home_folder, name)
+    context.confirm(f"Forget the connection {name}?")
+    connections.remove(context.home_folder, name)
+    if context.json:
+        context.document({"removed": name})
+    else:
+        context.line(f"{name} is forgotten")
+
+
+@connection.verb("headway connection test ops")
+@NAME
+@pass_context
+def test(context: Context, name: str) -> None:
+    """Send a message to a channel, or ask a source of metrics something."""
+    kind = connections.get(context.home_folder, name).kind
+    if any(e.name == kind for e in entry_points(group=NOTIFIERS)):
+        answer = _say(context, name)
+    else:
+        answer = _ask(context, name)
+    if context.json:
+        context.document({"name": name, "kind": kind, "answer": answer})
+    else:
+        context.line(f"{kind}/{name}: {answer}")
+
+
+def _say(context: Context, name: str) -> str:
+    now = time.time()
+    text = f"{context.person} asked whether messages arrive here. Nothing is wrong."
+    key = f"test/{now:.3f}"
+    message = Message(key, key, "Test message from Headway", text, "ticket", False, now)  # noqa: FBT003
+    context.headway.world.notifiers(name).send(message)
+    return "the message was taken"
+
+
+def _ask(context: Context, name: str) -> str:
+    now = time.time()
+    found = context.headway.world.sources(name).fetch(Selector("up"), now - 300, now)
+    return f"it answers; {len(found)} series of the metric `up`"
