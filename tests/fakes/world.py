@@ -14,6 +14,7 @@ from headway.model.deployment import DeployOrder, InstanceState
 from headway.model.errors import Drifted, Invalid, Refused, Unreachable
 from headway.model.pipeline import JobOrder, JobResult, StepResult, Upload
 from headway.model.routing import Endpoint, Routed, Routing
+from headway.model.series import Selector, Series
 from headway.model.service import HttpTest
 from headway.model.window import Counts, Snapshot, VersionCounts
 from headway.ports.metric_source import MetricSource
@@ -296,6 +297,13 @@ class FakeOutbox:
         pass
 
 
+class EmptySource:
+    """A metric source that has never heard of anything."""
+
+    def fetch(self, selector: Selector, since: float, until: float) -> tuple[Series, ...]:
+        return ()
+
+
 @dataclass
 class FakeParts:
     """Every part, so that a test can make one misbehave."""
@@ -311,7 +319,7 @@ class FakeParts:
     def __post_init__(self) -> None:
         self.target = FakeTarget(self.clock)
         self.meter = FakeMeter(self.router, self.clock)
-        self.sources: dict[str, MetricSource] = {}
+        self.sources: dict[str, MetricSource] = {"headway": EmptySource()}
         self.notifiers: dict[str, Notifier] = {}
         self.signer = FakeSigner()
 

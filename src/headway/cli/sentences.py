@@ -56,6 +56,11 @@ def _quarantined(_event: Event, data: Data) -> str:
     return f"✗ {short(data['digest'])} is quarantined here: {plain(data['because'])}"
 
 
+def _unheard(_event: Event, data: Data) -> str:
+    told = "; ".join(f"{plain(name)}: {plain(why)}" for name, why in data["signals"].items())
+    return f"◷ no data for {told}" if told else "● every signal has data again"
+
+
 def _finished(_event: Event, data: Data) -> str:
     why = f": {plain(data['because'])}" if data["because"] else ""
     return f"{marked(data['outcome'])} after {span(data['seconds'])}{why}"
@@ -145,6 +150,7 @@ SENTENCES: dict[str, Callable[[Event, Data], str]] = {
     "rollout.shifted": _shifted,
     "rollout.judged": _judged,
     "rollout.held": lambda _event, data: f"◷ held: {plain(data['because'])}",
+    "rollout.unheard": _unheard,
     "rollout.settled": _settled,
     "release.released": _released,
     "rollout.failed": _failed,

@@ -5,15 +5,19 @@ pure state machine, and writes what they said. Its result is in the journal, so 
 judges twice.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
 from headway.analysis import judge as analysis
 from headway.analysis import windows
 from headway.analysis.judge import Finding, Setup
+from headway.flows.measure import Subject, measure
 from headway.flows.trip import Begun, Trip
 from headway.flows.world import World
+from headway.metrics import window as signals
+from headway.metrics.grouping import Version
+from headway.metrics.window import Reading
 from headway.model.deployment import InstanceState
 from headway.model.errors import Failed, Unreachable
 from headway.model.event import Fact
@@ -22,7 +26,7 @@ from headway.model.routing import Routed
 from headway.model.verdict import Outcome, Verdict, worst
 from headway.model.window import Snapshot, Window
 from headway.rollout import machine
-from headway.store import decisions, records, rollouts
+from headway.store import decisions, readings, records, rollouts
 from headway.store.database import Tx
 from headway.store.log import append
 
@@ -32,29 +36,43 @@ JUDGED = frozenset({"baking", "stability"})
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The world at one moment. `snapshot`, `routed` None: the proxy did not answer."""
+    """The world at one moment. `snapshot`, `routed` None: the proxy did not answer. `readings`: own
+    signals since users came; empty before.
+    """
 
     snapshot: Snapshot | None
     instances: tuple[InstanceState, ...]
     routed: Routed | None
+    readings: dict[str, Reading] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
     """The move; if it is Hold, how long to wait, and whether an instance must be routed to first
-    because it came back at another address.
+    because it came back at another address. `exposed`: Unix time since when users reach the
+    candidate and it is judged, else 0.
     """
 
     move: Move
     wait_seconds: float
     astray: bool = False
+    exposed: float = 0.0
 
 
-def observe(world: World, trip: Trip) -> Seen:
-    """Counters, instances and routing, now."""
+def observe(world: World, trip: Trip, begun: Begun, exposed: float) -> Seen:
+    """Counters, instances and routing, now; own signals since `exposed`, if that is not 0."""
     service, environment = trip.release.service, trip.environment.name
+    found = _measured(world, trip, begun, exposed) if exposed else {}
     seen = world.targets[trip.environment.target].observe(service, environment)
-    return Seen(world.meter.read(service, environment), seen, _routed(world, trip))
+    return Seen(world.meter.read(service, environment), seen, _routed(world, trip), found)
+
+
+def _measured(world: World, trip: Trip, begun: Begun, exposed: float) -> dict[str, Reading]:
+    release = trip.release
+    candidate = Version(release.name, release.digest, release.sha)
+    stable = Version(begun.stable, begun.stable_digest, begun.stable_sha)
+    where = (release.service, trip.environment.name)
+    return measure(world, trip.environment.analysis, Subject(*where, candidate, stable, exposed))
 
 
 def _routed(world: World, trip: Trip) -> Routed | None:
@@ -71,14 +89,17 @@ def decide(tx: Tx, trip: Trip, begun: Begun, seen: Seen) -> Turn:
     finding = None
     if state.phase in JUDGED:
         state, finding = _judge(tx, trip, begun, state, seen)
-    verdict = worst([finding.verdict if finding else _silence(state), _health(trip, seen)])
+    heard = _heard(tx, trip, begun, state, seen)
+    verdict = worst([heard, finding.verdict if finding else _silence(state), _health(trip, seen)])
     suspicion = finding.suspicion if finding else False
     move = machine.next_move(state, verdict, tx.now, suspicion=suspicion)
     state = _tell(tx, trip, begun, state, move)
     rollouts.save(tx, begun.rollout, state)
     if isinstance(move, RollBack):
         rollouts.update(tx, begun.rollout, because=move.because)
-    return Turn(move, _wait(state), isinstance(move, Hold) and _astray(trip, begun, state, seen))
+    astray = isinstance(move, Hold) and _astray(trip, begun, state, seen)
+    exposed = state.exposed if state.phase in JUDGED else 0.0
+    return Turn(move, _wait(state), astray, exposed)
 
 
 def _astray(trip: Trip, begun: Begun, state: Rollout, seen: Seen) -> bool:
@@ -132,10 +153,12 @@ def _judge(
         return state, None
     if before is None:
         rollouts.update(tx, begun.rollout, snapshot=records.dumps(seen.snapshot))
+        readings.save(tx, begun.rollout, seen.readings)
         return state, None
     if seen.snapshot.at - before.at < state.plan.pace.window * 0.9:
         return state, last
     window = _window(tx, trip, begun, state, (before, seen.snapshot))
+    window = _with_signals(tx, begun, window, seen)
     finding = _ask(tx, trip, begun, window)
     served = window.candidate.total.requests if window.candidate else 0
     rollouts.update(
@@ -161,9 +184,17 @@ def _window(
     )
 
 
+def _with_signals(tx: Tx, begun: Begun, window: Window, seen: Seen) -> Window:
+    """The window with own signals; what has no data yet is counted from where it has some."""
+    before = readings.load(tx.connection, begun.rollout)
+    measured, onward = signals.between(before, seen.readings)
+    readings.save(tx, begun.rollout, onward)
+    return replace(window, signals=measured)
+
+
 def _ask(tx: Tx, trip: Trip, begun: Begun, window: Window) -> Finding:
     """The judge's finding on this window, its state carried from the last one."""
-    setup = Setup(trip.environment.analysis, begun.plan.holdback)
+    setup = Setup(signals.judged(trip.environment.analysis, window.signals), begun.plan.holdback)
     text = rollouts.column(tx.connection, begun.rollout, "judge")
     state = records.loads(text, analysis.State) if text else analysis.begin(setup)
     after, finding = analysis.judge(setup, state, window)
@@ -189,6 +220,23 @@ def _record(tx: Tx, trip: Trip, begun: Begun, window: Window, finding: Finding) 
         "baseline": finding.baseline,
     }
     append(tx, trip.about, Fact("rollout.judged", begun.rollout, window.index, data))
+
+
+def _heard(tx: Tx, trip: Trip, begun: Begun, state: Rollout, seen: Seen) -> Verdict:
+    """A signal that was declared and has no data now is WAIT, whatever the others say."""
+    declared = trip.environment.analysis.signals
+    if state.phase not in JUDGED or not declared:
+        return Verdict("signals", Outcome.PASS, "no signal is declared")
+    silent = signals.missing(declared, seen.readings)
+    if seen.readings and set(silent) != readings.unheard(tx.connection, begun.rollout):
+        readings.save_unheard(tx, begun.rollout, set(silent))
+        number = decisions.count(tx.connection, begun.rollout, "rollout.unheard")
+        data: dict[str, object] = {"signals": silent}
+        append(tx, trip.about, Fact("rollout.unheard", begun.rollout, number, data))
+    if not silent:
+        return Verdict("signals", Outcome.PASS, f"{len(declared)} declared signals have data")
+    words = "; ".join(f"no data for {name}: {why}" for name, why in silent.items())
+    return Verdict("signals", Outcome.WAIT, f"insufficient data: {words}")
 
 
 def _health(trip: Trip, seen: Seen) -> Verdict:

@@ -72,9 +72,11 @@ def _preview(journal: Journal, world: World, trip: Trip, begun: Begun) -> None:
 
 
 def _follow(journal: Journal, world: World, trip: Trip, begun: Begun) -> None:
+    exposed = 0.0
     while True:
-        seen = journal.act("observe", turn.observe, world, trip)
+        seen = journal.act("observe", turn.observe, world, trip, begun, exposed)
         what = journal.commit("decide", turn.decide, trip, begun, seen)
+        exposed = what.exposed
         match what.move:
             case Hold():
                 if what.astray:
@@ -142,6 +144,7 @@ def begin(tx: Tx, trip: Trip) -> Begun:
         stable_digest=before.digest if before else "",
         stable_instances=count,
         started=tx.now,
+        stable_sha=before.sha if before else "",
     )
     rollouts.add(tx, begun.rollout, trip.about, release.digest, stable)
     rollouts.save(tx, begun.rollout, Rollout(made, tx.now))

@@ -44,3 +44,4 @@ class Begun:
     stable_digest: str
     stable_instances: int
     started: float
+    stable_sha: str = ""

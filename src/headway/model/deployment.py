@@ -39,6 +39,8 @@ class InstanceState:
     """One instance as observed now. `id` is stable over restarts and server restarts.
 
     `started_at` is Unix time in seconds; `exit_status` is of the last end (negative: a signal).
+    `cpu_seconds` used and `memory_bytes` held by all its processes since it last started; None if
+    the target cannot tell.
     """
 
     id: str
@@ -52,3 +54,5 @@ class InstanceState:
     restarts: int
     exit_status: int | None
     started_at: float
+    cpu_seconds: float | None = None
+    memory_bytes: int | None = None

@@ -238,3 +238,12 @@ sli_readings = sa.Table(
     sa.Column("slo", sa.Text, primary_key=True),
     sa.Column("reading", sa.Text, nullable=False),
 )
+
+# own signals of a rollout: `readings` at the begin of the running window, `unheard`: without data
+readings = sa.Table(
+    "headway_reading",
+    metadata,
+    sa.Column("rollout", sa.Text, primary_key=True),
+    sa.Column("readings", sa.Text, nullable=False),
+    sa.Column("unheard", sa.Text, nullable=False),
+)

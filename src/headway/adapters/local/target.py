@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from headway.adapters.local import fence, limits, readiness, slots, wanted
+from headway.adapters.local import fence, limits, readiness, slots, usage, wanted
 from headway.adapters.local.slots import Slot
 from headway.model.deployment import DeployOrder, InstanceState, Phase
 from headway.model.errors import Invalid
@@ -150,6 +150,7 @@ class LocalTarget(Target):
         state = (slots.ask(slot) if holder else None) or slot.state()
         if not spec or not slot.folder.is_dir():
             return None
+        used = usage.of(state.get("pid") if holder else None, spec.get("cgroups", []))
         return InstanceState(
             id=slot.id,
             release=spec["release"],
@@ -162,6 +163,8 @@ class LocalTarget(Target):
             restarts=max(0, state.get("starts", 0) - 1),
             exit_status=state.get("exit_status"),
             started_at=state.get("started_at", 0.0),
+            cpu_seconds=used.cpu_seconds if used else None,
+            memory_bytes=used.memory_bytes if used else None,
         )
 
     def _phase(self, slot: Slot, spec: dict[str, Any], state: dict[str, Any], holder: int) -> Phase:

@@ -1,0 +1,39 @@
+"""The readings of own signals at which a rollout's running window began. Called by flows/decide."""
+
+import sqlalchemy as sa
+
+from headway.metrics.window import Reading
+from headway.store.database import Tx
+from headway.store.records import dumps, loads
+from headway.store.tables import readings
+
+
+def load(connection: sa.Connection, rollout: str) -> dict[str, Reading]:
+    """By the name of the signal; empty before the first window."""
+    query = sa.select(readings.c.readings).where(readings.c.rollout == rollout)
+    text = connection.execute(query).scalar()
+    return loads(text, dict[str, Reading]) if text else {}
+
+
+def save(tx: Tx, rollout: str, new: dict[str, Reading]) -> None:
+    """Replace them."""
+    _put(tx, rollout, readings=dumps(new))
+
+
+def unheard(connection: sa.Connection, rollout: str) -> set[str]:
+    """The declared signals of which there was no data lately."""
+    query = sa.select(readings.c.unheard).where(readings.c.rollout == rollout)
+    text = connection.execute(query).scalar()
+    return loads(text, set[str]) if text else set()
+
+
+def save_unheard(tx: Tx, rollout: str, names: set[str]) -> None:
+    """Remember which are told of."""
+    _put(tx, rollout, unheard=dumps(sorted(names)))
+
+
+def _put(tx: Tx, rollout: str, **changed: str) -> None:
+    mine = readings.c.rollout == rollout
+    if tx.connection.execute(readings.update().where(mine).values(**changed)).rowcount == 0:
+        values = {"rollout": rollout, "readings": "", "unheard": "", **changed}
+        tx.connection.execute(readings.insert().values(**values))
