@@ -20,11 +20,13 @@ import sqlalchemy as sa
 
 from headway.adapters.git.hosting import GitHosting
 from headway.flows import alert_rounds, goals, intake, telling
+from headway.flows import scrape as scraping
 from headway.flows.deliver import deliver
 from headway.flows.journal import LOG, Engine, Outbox, executor_id
 from headway.flows.liveness import Liveness
 from headway.flows.revert import RevertOrder, revert
 from headway.flows.rounds import Rounds
+from headway.flows.scrape import Scrape
 from headway.flows.tend import (
     TendOrder,
     astray,
@@ -155,7 +157,9 @@ class Headway:
             )
             beats = Liveness(self.db, executor, engine.recover, lambda: os._exit(70))
             tending = Rounds("tend", TEND_SECONDS, self._tend, self.complain)
+            scrape = Scrape(self.world, self.samples)
             watching = [
+                Rounds("scrape", scraping.SECONDS, partial(self._scrape, scrape), self.complain),
                 Rounds("alerts", ALERT_SECONDS, self._alert, self.complain),
                 Rounds("messages", TELL_SECONDS, self._tell, self.complain),
                 Rounds("meters", MEASURED_SECONDS, self._measured, self.complain),
@@ -175,6 +179,12 @@ class Headway:
                 beats.stop()
                 engine.close()
                 self._last_words()
+
+    def _scrape(self, scrape: Scrape) -> None:
+        """One round of measuring."""
+        with self.reading() as connection:
+            found = scraping.known_places(connection)
+        scrape.go(found)
 
     def _alert(self) -> None:
         """What the log and the clock have for people, as alerts."""

@@ -227,7 +227,8 @@ def _heard(tx: Tx, trip: Trip, begun: Begun, state: Rollout, seen: Seen) -> Verd
     declared = trip.environment.analysis.signals
     if state.phase not in JUDGED or not declared:
         return Verdict("signals", Outcome.PASS, "no signal is declared")
-    silent = signals.missing(declared, seen.readings)
+    both = bool(begun.stable) and state.plan.steps[state.at].share < 1.0
+    silent = signals.missing(declared, seen.readings, both=both)
     if seen.readings and set(silent) != readings.unheard(tx.connection, begun.rollout):
         readings.save_unheard(tx, begun.rollout, set(silent))
         number = decisions.count(tx.connection, begun.rollout, "rollout.unheard")

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from headway.flows.world import World
 from headway.model.delivery import Place
 from headway.model.deployment import InstanceState
+from headway.model.errors import HeadwayError
 from headway.model.series import Point, SeriesKind
 from headway.model.window import Counts, Snapshot
 from headway.store.samples import Samples
@@ -35,15 +36,23 @@ class Scrape:
         self._pruned = 0.0
 
     def go(self, found: Sequence[Place]) -> None:
-        """One round over the places. Raises what the target or the samples' database raises."""
+        """One round over the places. A place that cannot be measured is no reason to leave out the
+        others; its error is raised at the end.
+        """
         now = self._world.clock.now()
         points: list[Point] = []
+        errors: list[HeadwayError] = []
         for place in found:
-            points += self._place(place)
-        self._samples.append(points, now, trusted=True)
+            try:
+                points += self._place(place)
+            except HeadwayError as error:
+                errors.append(error)
+        self._samples.append(points, self._world.clock.now(), trusted=True)
         if now - self._pruned >= PRUNE_SECONDS:
             self._samples.prune(now)
             self._pruned = now
+        if errors:
+            raise errors[0]
 
     def _place(self, place: Place) -> Iterator[Point]:
         labels = {"service": place.service, "environment": place.environment}

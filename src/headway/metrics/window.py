@@ -85,10 +85,15 @@ def _side(kind: Kind, was: Pair | None, now: Pair | None) -> tuple[Pair | None, 
     return (first, second), now
 
 
-def missing(declared: Iterable[Signal], readings: Mapping[str, Reading]) -> dict[str, str]:
-    """Declared signals without data of both sides, and why."""
-    return {
-        s.name: readings[s.name].because if s.name in readings else "not measured yet"
-        for s in declared
-        if s.name not in readings or readings[s.name].because
-    }
+def missing(
+    declared: Iterable[Signal], readings: Mapping[str, Reading], *, both: bool
+) -> dict[str, str]:
+    """Declared signals without data, and why. `both`: there is a stable side to compare with."""
+    silent = {}
+    for signal in declared:
+        found = readings.get(signal.name)
+        if found is None:
+            silent[signal.name] = "not measured yet"
+        elif found.candidate is None or (both and found.stable is None):
+            silent[signal.name] = found.because
+    return silent

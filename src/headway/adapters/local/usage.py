@@ -1,9 +1,9 @@
 """What an instance uses: processor time and memory of all its processes. Called by target.py.
 
-Its processes are those of its cgroup where it has one, and else of its process group: one that forks
-workers is counted whole. Memory is resident memory (proc(5), statm), so what workers share counts
-for each of them, on both sides of a comparison alike. Processor time is that of the living and of
-the children they waited for.
+Its processes are those of its cgroup where it has one, and else of its process group: workers are
+counted too. Memory is resident memory (proc(5), statm), so what workers share counts for each of
+them, on both sides of a comparison alike. Processor time is that of the living and of the children
+they waited for.
 """
 
 import contextlib
