@@ -48,6 +48,7 @@ NOUNS = {
         "headway.cli.connection:connection",
         "Outside systems by name: channels of alerts, sources of metrics.",
     ),
+    "slo": ("headway.cli.slo:slo", "Goals for users, and what is left of their error budgets."),
     "judge": ("headway.cli.judge:judge", "Judge windows read as JSON lines."),
     "completion": ("headway.cli.completion:completion", "Print a completion script for a shell."),
 }

@@ -14,6 +14,7 @@ from headway.model.event import Fact
 from headway.model.service import Slo
 from headway.slo import windows
 from headway.slo.budget import burn_rate
+from headway.slo.rules import prometheus
 from headway.slo.windows import Burning
 from headway.store import decisions, slis
 from headway.store.database import Tx
@@ -84,7 +85,7 @@ def _firing(
 
 def _symptom(tx: Tx, slo: Slo, goal: Goal, release: str, told: list[Seen]) -> Symptom:
     worst = told[0]
-    long = span(worst.condition.long)
+    long = prometheus(worst.condition.long)
     return Symptom(
         rule="slo_burn",
         service=goal.service,
@@ -122,7 +123,7 @@ def _record(
                 "severity": seen.condition.severity,
                 "factor": seen.condition.factor,
                 "burn_rate": round(seen.rate, 3),
-                "window": span(seen.condition.long),
+                "window": prometheus(seen.condition.long),
             }
             _append(tx, goal, "slo.burning", now[seen.condition.name].release, data)
     for name in sorted(was - {n for n, f in now.items() if f.told}):
@@ -134,11 +135,3 @@ def _append(tx: Tx, goal: Goal, kind: str, release: str, data: dict[str, object]
     number = decisions.count(tx.connection, subject, kind)
     about = About(service=goal.service, environment=goal.environment, release=release)
     append(tx, about, Fact(kind, subject, number, {"slo": goal.slo, **data}))
-
-
-def span(seconds: float) -> str:
-    """`5m`, `1h`, `3d`: a window's length as Prometheus writes it."""
-    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
-        if seconds >= size and seconds % size == 0:
-            return f"{seconds / size:.0f}{unit}"
-    return f"{seconds:.0f}s"

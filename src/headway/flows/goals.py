@@ -176,7 +176,7 @@ def _risen(known: Reading, tallies: Iterable[Tally], at: float) -> Reading:
     more = Tally()
     for tally in tallies:
         more = more.plus(tally)
-    return replace(known, good=known.good + more.good, total=known.total + more.total, at=at)
+    return replace(known, bad=known.bad + more.bad, total=known.total + more.total, at=at)
 
 
 def _light(snapshot: Snapshot) -> Snapshot:

@@ -34,3 +34,12 @@ def selector(text: str) -> Selector:
             code="selector",
         )
     return Selector(found[1], labels)
+
+
+def matcher(labels: dict[str, str]) -> str:
+    """Labels as Prometheus writes them: `{code="500", route="/pay"}`, by name."""
+    escaped = {
+        name: value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+        for name, value in labels.items()
+    }
+    return "{" + ", ".join(f'{n}="{v}"' for n, v in sorted(escaped.items())) + "}"

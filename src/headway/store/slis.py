@@ -45,14 +45,14 @@ class Firing:
 @dataclass(frozen=True, slots=True)
 class Reading:
     """How far an SLO was read. `snapshot`: the proxy's counters then; `until`: the last sample of a
-    metric source; `good`, `total`: everything ever counted, which never falls; `problem`: why
+    metric source; `bad`, `total`: everything ever counted, which never falls; `problem`: why
     nothing could be read the last time; `firing`: by condition, `reported`: when it was told last;
     `paused`: by rollout, how many bad events it had when it was paused.
     """
 
     snapshot: Snapshot | None = None
     until: float = 0.0
-    good: float = 0.0
+    bad: float = 0.0
     total: float = 0.0
     at: float = 0.0
     problem: str = ""
