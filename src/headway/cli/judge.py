@@ -16,6 +16,8 @@ import msgspec
 
 from headway.analysis.judge import Finding, Setup, State, begin
 from headway.analysis.judge import judge as ask
+from headway.cli import selftest
+from headway.cli.options import Noun
 from headway.model.errors import Invalid
 from headway.model.pace import PACES, Pace
 from headway.model.service import Analysis, InsufficientData
@@ -206,7 +208,11 @@ class Share(click.ParamType[float]):
         return share
 
 
-@click.command()
+@click.group(
+    cls=Noun,
+    invoke_without_command=True,
+    examples=("headway judge < windows.jsonl", "headway judge selftest shop --log access.log"),
+)
 @click.option("--pace", type=click.Choice(sorted(PACES)), default="standard", show_default=True)
 @click.option("--holdback", type=Share(), default="5%", show_default=True)
 @click.option(
@@ -216,7 +222,10 @@ class Share(click.ParamType[float]):
     show_default=True,
     help="What the clock may do at a step whose harmlessness is not proven.",
 )
-def judge(pace: str, holdback: float, insufficient_data: InsufficientData) -> None:
+@click.pass_context
+def judge(
+    context: click.Context, pace: str, holdback: float, insufficient_data: InsufficientData
+) -> None:
     """Judge windows read as JSON lines; one JSON answer for each line.
 
     A line of type `start` begins a deployment, lines of type `window` follow:
@@ -227,6 +236,11 @@ def judge(pace: str, holdback: float, insufficient_data: InsufficientData) -> No
      "canary":{"requests":50,"errors":0,"hist":[40,8,2,0]},
      "baseline":{"requests":950,"errors":1,"hist":[760,152,38,0]}}
     """
+    if context.invoked_subcommand is not None:
+        return
     for answer in answers(sys.stdin, Terms(PACES[pace], holdback, insufficient_data)):
         sys.stdout.buffer.write(answer + b"\n")
         sys.stdout.buffer.flush()
+
+
+judge.add_command(selftest.command)
