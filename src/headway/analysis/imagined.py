@@ -7,7 +7,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from headway.model.window import Counts, VersionCounts, Window
+from headway.model.service import Signal
+from headway.model.window import Counts, Measured, VersionCounts, Window
 
 RECENT = 30  # windows whose rates are taken for the present ones
 LENT = 30.0  # stable requests that the candidate's rates are mixed with, so that none is 0 of 3
@@ -26,16 +27,21 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """How it goes now. `rate`: requests per second of both versions; `over_seconds`: seen in."""
+    """How it goes now. `rate`: requests per second of both versions; `over_seconds`: seen in;
+    `own`: the service's own signals per second, or as they are if they are `values`.
+    """
 
     rate: float
+    share: float
     over_seconds: float
     bounds_ms: tuple[float, ...]
     candidate: Profile
     stable: Profile
+    own: dict[str, Measured]
+    values: frozenset[str]
 
 
-def present(windows: Sequence[Window]) -> Present | None:
+def present(windows: Sequence[Window], signals: Sequence[Signal] = ()) -> Present | None:
     """From the newest windows of the step in force; None if nothing was counted in them."""
     step = windows[-1].step if windows else -1
     recent = [w for w in windows[-RECENT:] if w.step == step and w.candidate and w.stable]
@@ -47,7 +53,39 @@ def present(windows: Sequence[Window]) -> Present | None:
     same = [w for w in recent if w.bounds_ms == bounds]
     stable = _profile([w.stable for w in same if w.stable], None)
     ours = _profile([w.candidate for w in same if w.candidate], stable)
-    return Present(requests / seconds, seconds, bounds, ours, stable)
+    values = _values(recent, signals)
+    own = _own(recent, seconds, values)
+    share, rate = recent[-1].share, requests / seconds
+    return Present(rate, share, seconds, bounds, ours, stable, own, values)
+
+
+def _values(windows: list[Window], signals: Sequence[Signal]) -> frozenset[str]:
+    kinds = {s.name: s.kind for s in signals}
+    names = {name for w in windows for name in w.signals}
+    return frozenset(name for name in names if kinds.get(name.partition("{")[0]) == "value")
+
+
+def _own(windows: list[Window], seconds: float, values: frozenset[str]) -> dict[str, Measured]:
+    found = {}
+    for name in sorted({name for w in windows for name in w.signals}):
+        seen = [w.signals[name] for w in windows if name in w.signals]
+        sides = ([m.candidate for m in seen], [m.stable for m in seen])
+        found[name] = Measured(*(_rated(side, seconds, name in values) for side in sides))
+    return found
+
+
+def _rated(
+    side: list[tuple[float, float] | None],
+    seconds: float,
+    value: bool,  # noqa: FBT001
+) -> tuple[float, float] | None:
+    known = [pair for pair in side if pair is not None and pair[1] > 0]
+    if not known:
+        return None
+    if not value:
+        return sum(a for a, _ in known) / seconds, sum(b for _, b in known) / seconds
+    samples = sum(n for _, n in known)
+    return sum(mean * n for mean, n in known) / samples, samples / len(known)
 
 
 def _requests(side: VersionCounts | None) -> int:
@@ -108,7 +146,23 @@ class Course:
             bounds_ms=self.now.bounds_ms,
             candidate=ours,
             stable=theirs,
+            signals={name: self._measured(name, until - since) for name in self.now.own},
         )
+
+    def _measured(self, name: str, seconds: float) -> Measured:
+        """Counts grow with time and with the version's share; a value stays what it is."""
+        seen = self.now.own[name]
+        if name in self.now.values:
+            return seen
+        parts = ((self.share, self.now.share), (1 - self.share, 1 - self.now.share))
+        sides = (seen.candidate, seen.stable)
+        grown = (
+            None if side is None else (side[0] * seconds * factor, side[1] * seconds * factor)
+            for side, factor in zip(
+                sides, (then / max(now, 1e-9) for then, now in parts), strict=True
+            )
+        )
+        return Measured(*grown)
 
 
 def _version(profile: Profile, rate: float, since: float, until: float) -> VersionCounts:
@@ -144,6 +198,7 @@ def with_bad(window: Window, bound: int | None, more: int) -> Window:
         bounds_ms=window.bounds_ms,
         candidate=worse,
         stable=window.stable,
+        signals=window.signals,
     )
 
 

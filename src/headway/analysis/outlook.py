@@ -1,10 +1,11 @@
 """How much longer "insufficient data" lasts: the judge asked about the present rates going on.
 
 An estimate, never a promise. Called by flows once when a rollout is held, and by the read models.
-Bounded: at most about 15 questions to the judge for each share looked at (docs/how-to/
+Bounded: at most about 20 questions to the judge for each share looked at (docs/how-to/
 read-a-verdict.md says what that costs).
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -16,6 +17,7 @@ from headway.model.window import Window
 
 MOST_SHARES = 3
 REFINEMENTS = 3
+COINS = 16
 FARTHEST = 7 * 86400.0
 
 
@@ -69,8 +71,8 @@ def outlook(setup: Setup, state: State, windows: Sequence[Window], todo: Ahead) 
     """None where there is nothing to prove, or the judge has decided for good. Pure."""
     if not todo.steps or not windows or state.failed:
         return None
-    now = present(windows)
-    if now is None or (not now.candidate.instances and not now.rate):
+    now = present(windows, setup.analysis.signals)
+    if now is None:
         return Outlook(0.0, 0.0, todo.left_seconds, (), NO_RATE)
     found = []
     for step, share in todo.steps:
@@ -88,13 +90,15 @@ def outlook(setup: Setup, state: State, windows: Sequence[Window], todo: Ahead) 
 def _forecast(setup: Setup, state: State, course: Course) -> Forecast:
     """Ever longer windows until the judge decides; then the last one is made shorter again."""
     since, length = 0.0, setup.analysis.pace.window
+    singly = COINS * length if course.now.values else 0.0  # a value is one coin in each window
     while since < FARTHEST:
         after, outcome = _asked(setup, state, course, (since, since + length))
         if outcome is not Outcome.WAIT:
             until, outcome = _refined(setup, state, course, (since, since + length))
-            return _at(course, outcome, until)
+            window = setup.analysis.pace.window
+            return _at(course, outcome, math.ceil(until / window) * window)
         state, since = after, since + length
-        length = max(length, since)
+        length = max(length, since - singly)
     return _at(course, Outcome.WAIT, since)
 
 
@@ -153,7 +157,7 @@ def _in_time(found: Forecast, left: float | None) -> bool:
 
 def _never(here: Forecast, left: float | None) -> str:
     if here.outcome == Outcome.PASS and left is not None:
-        return f"not within the deadline ({span(left)} left, about {_long(here)} needed)"
+        return f"not within the deadline ({span(left)} left; it needs about {_needs(here)})"
     return "nothing would be proven, neither harm nor its absence,"
 
 
@@ -170,6 +174,10 @@ def _nor(later: tuple[Forecast, ...]) -> str:
 
 def _long(found: Forecast) -> str:
     return f"{span(found.seconds)} ({found.requests:,} requests)"
+
+
+def _needs(found: Forecast) -> str:
+    return f"{span(found.seconds)}, {found.requests:,} requests"
 
 
 def number(value: float) -> str:

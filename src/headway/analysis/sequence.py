@@ -17,6 +17,7 @@ from headway.analysis.evariable import Edge, Floats, Pair, log_e
 TILTS = 8.0 * 0.5 ** np.arange(19)
 HALVINGS = 45
 GRID = 33
+FARTHEST = 0.9
 ODDS = np.array([1.03, 1.1, 1.3, 2.0, 4.0, 11.0])
 
 _Process = Callable[[Floats], Floats]
@@ -133,8 +134,8 @@ def difference(seen: Windows, sure: Certainty) -> Band:
     rate = _before(seen.k_b, seen.n_b)
     ours = share(np.cumsum(seen.k_c), np.cumsum(seen.n_c), sure)
     theirs = share(np.cumsum(seen.k_b), np.cumsum(seen.n_b), sure)
-    reach = (float((ours.low - theirs.high)[-1]), float((ours.high - theirs.low)[-1]))
-    grid = np.linspace(reach[0], reach[1], GRID)
+    lowest, highest = float((ours.low - theirs.high)[-1]), float((ours.high - theirs.low)[-1])
+    grid = np.linspace(max(-FARTHEST, lowest), min(FARTHEST, highest), GRID)
     swapped = Windows(seen.k_b, seen.n_b, seen.k_c, seen.n_c)
     above = _evidence(seen, rate, grid, sure) >= sure.limit
     below = _evidence(swapped, _before(seen.k_c, seen.n_c), -grid, sure) >= sure.limit

@@ -13,6 +13,7 @@ from headway.analysis import roles, sequence, words
 from headway.analysis.bets import chosen_bounds
 from headway.analysis.evariable import Floats
 from headway.analysis.judge import Finding, SignalFinding, State
+from headway.analysis.own import PHI
 from headway.analysis.sequence import Band, Certainty, Windows
 from headway.histogram.survival import above
 from headway.model.service import Signal
@@ -69,7 +70,8 @@ class Weight:
 class SignalReport:
     """One signal. `unit`: share of requests, events per unit of what they are counted against, or a
     value. `difference`: candidate minus stable. `worse_windows` (of values only): the share of
-    windows in which the candidate's value was the worse one; half of them is no difference.
+    windows in which the candidate's value was worse by more than the margin: up to a half is
+    within tolerance.
     `guarantee` says what the intervals rest on.
     """
 
@@ -88,7 +90,7 @@ class SignalReport:
 
 EXACT = "exact for requests that are independent given their version"
 WIDENED = "widened {phi:.2g} times for clustered requests: then heuristic, else exact"
-POISSON = "exact for events that come independently of each other"
+POISSON = "for events that come independently of each other, widened {phi:.2g} times"
 SIGNS = "the mean has no interval; the share of windows is exact if windows are independent"
 
 
@@ -101,7 +103,7 @@ class _Series:
     candidate: Pairs
     stable: Pairs
     phi: float
-    better: str = "lower"
+    signal: Signal | None = None
 
 
 def signals(
@@ -159,7 +161,7 @@ def _own(judged: Judged, own: tuple[Signal, ...]) -> list[_Series]:
         seen = [w.signals.get(name, Measured(None, None)) for w, _ in judged]
         unit: Unit = {"ratio": "share", "count": "per_unit", "value": "value"}[signal.kind]  # type: ignore[assignment]
         pairs = ([m.candidate for m in seen], [m.stable for m in seen])
-        found.append(_Series(name, unit, *pairs, 1.0, signal.better))
+        found.append(_Series(name, unit, *pairs, PHI, signal))
     return found
 
 
@@ -202,8 +204,8 @@ def _guarantee(series: _Series) -> str:
     if series.unit == "value":
         return SIGNS
     if series.unit == "per_unit":
-        return POISSON
-    return WIDENED.format(phi=series.phi) if series.phi > 1 else EXACT
+        return POISSON.format(phi=series.phi)
+    return WIDENED.format(phi=series.phi) if series.phi >= 1.01 else EXACT
 
 
 def _latest(judged: Judged, name: str) -> SignalFinding | None:
@@ -249,13 +251,18 @@ def _track(unit: Unit, pairs: Pairs, ends: Floats, sure: Certainty) -> Track | N
     points = [
         Point(
             round(float(ends[i]), 3),
-            float(total[i] / seen[i]),
-            None if band is None else float(band.low[at]),
-            None if band is None else float(band.high[at]),
+            _kept(float(total[i] / seen[i])),
+            None if band is None else _kept(float(band.low[at])),
+            None if band is None else _kept(float(band.high[at])),
         )
         for at, i in enumerate(shown)
     ]
     return Track(0.0 if unit == "value" else float(total[-1]), float(seen[-1]), tuple(points))
+
+
+def _kept(value: float) -> float:
+    """Six digits: more would only look precise."""
+    return float(f"{value:.6g}")
 
 
 def _band(unit: Unit, bad: Floats, of: Floats, sure: Certainty) -> Band | None:
@@ -278,7 +285,7 @@ def _difference(series: _Series, sure: Certainty) -> Interval | None:
     k_c, n_c, k_b, n_b = merged.T
     band = sequence.difference(Windows(k_c, n_c, k_b, n_b), sure)
     low, high = float(band.low[-1]), float(band.high[-1])
-    return Interval(min(high, max(low, _paired(merged))), low, high)
+    return Interval(_kept(min(high, max(low, _paired(merged)))), _kept(low), _kept(high))
 
 
 def _paired(merged: Floats) -> float:
@@ -291,17 +298,19 @@ def _paired(merged: Floats) -> float:
 
 
 def _signs(series: _Series, alpha: float) -> Interval | None:
-    """Ties teach nothing and are left out."""
-    if series.unit != "value":
+    """In how many windows the candidate's value was worse by more than the margin."""
+    signal = series.signal
+    if series.unit != "value" or signal is None:
         return None
-    sign = 1 if series.better == "lower" else -1
-    apart = [
-        sign * (a[0] - b[0])
+    sign = 1 if signal.better == "lower" else -1
+    coins = [
+        sign * (a[0] - b[0]) > signal.margin * abs(b[0])
         for a, b in zip(series.candidate, series.stable, strict=True)
-        if a and b and a[0] != b[0]
+        if a and b
     ]
-    if not apart:
+    if not coins:
         return None
-    worse = float(sum(x > 0 for x in apart))
-    band = sequence.share(np.array([worse]), np.array([float(len(apart))]), Certainty(alpha))
-    return Interval(worse / len(apart), float(band.low[0]), float(band.high[0]))
+    worse = np.array([float(sum(coins))])
+    band = sequence.share(worse, np.array([float(len(coins))]), Certainty(alpha))
+    low, high = _kept(float(band.low[0])), _kept(float(band.high[0]))
+    return Interval(_kept(sum(coins) / len(coins)), low, high)

@@ -1,5 +1,5 @@
-"""What each version's users got: error share, p50, p95, p99 with the histogram's own error bound, and
-by how much they differ. For people to read; the judge never tests a quantile. Called by `report`.
+"""What each version's users got, and by how much they differ: error share, p50, p95 and p99, with
+the histogram's own error bound. For people; the judge never tests a quantile. Called by `report`.
 """
 
 from collections.abc import Sequence

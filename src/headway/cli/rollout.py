@@ -13,6 +13,7 @@ from headway.cli.duration import Duration
 from headway.cli.options import Noun
 from headway.cli.report import report
 from headway.cli.text import columns, marked, since
+from headway.cli.verdict import report as verdict_report
 from headway.flows import commands
 from headway.flows.commands import Word
 from headway.model.delivery import Verb as Said
@@ -151,6 +152,9 @@ def promote(context: Context, id: str, reason: str) -> None:
 def abort(context: Context, id: str, reason: str) -> None:
     """Go back to the last known good release, now."""
     _say(context, id, "abort", reason)
+
+
+rollout.add_command(verdict_report)
 
 
 def _row(connection: sa.Connection, text: str) -> Known:

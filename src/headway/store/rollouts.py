@@ -5,7 +5,7 @@ import os
 import sqlalchemy as sa
 
 from headway.model.rollout import Rollout, RolloutOutcome
-from headway.model.window import Snapshot
+from headway.model.window import Snapshot, Window
 from headway.store.database import Tx
 from headway.store.log import About
 from headway.store.records import dumps, loads
@@ -105,6 +105,13 @@ def all_windows(connection: sa.Connection, id: str) -> list[tuple[str, str]]:
     """(window, finding) as JSON, in order."""
     query = sa.select(windows.c.window, windows.c.finding).where(windows.c.rollout == id)
     return [(r[0], r[1]) for r in connection.execute(query.order_by(windows.c.index))]
+
+
+def last_windows(connection: sa.Connection, id: str, most: int) -> list[Window]:
+    """The newest windows, at most so many, in order."""
+    query = sa.select(windows.c.window).where(windows.c.rollout == id)
+    rows = connection.execute(query.order_by(windows.c.index.desc()).limit(most))
+    return [loads(r[0], Window) for r in rows][::-1]
 
 
 def number(connection: sa.Connection, id: str, name: str) -> float:
