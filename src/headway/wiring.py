@@ -96,6 +96,8 @@ class Headway:
             clock=_load("headway.clocks", "system")(),
             sources=partial(self._connected, "headway.metric_sources"),
             notifiers=partial(self._connected, "headway.notifiers"),
+            differ=_load("headway.shadow_differs", "local")(self.home),
+            player=_load("headway.journey_players", "local")(self.home, source),
             policies=tuple(e.load()() for e in entry_points(group="headway.policy_engines")),
         )
 

@@ -13,13 +13,15 @@ from headway.model.commit import Commit
 from headway.model.deployment import DeployOrder, InstanceState
 from headway.model.errors import Drifted, Invalid, Refused, Unreachable
 from headway.model.pipeline import JobOrder, JobResult, StepResult, Upload
-from headway.model.routing import Endpoint, Routed, Routing
+from headway.model.routing import Endpoint, Mirror, Routed, Routing
 from headway.model.series import Selector, Series
 from headway.model.service import HttpTest
 from headway.model.window import Counts, Snapshot, VersionCounts
+from headway.ports.journey_player import JourneyOrder, Played
 from headway.ports.metric_source import MetricSource
 from headway.ports.notifier import Notifier
 from headway.ports.probe import Answer
+from headway.ports.shadow_differ import Comparison, Differences
 from tests.fakes.memory_journal import VirtualClock
 
 BOUNDS = (5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0)
@@ -179,6 +181,8 @@ class FakeRouter:
     refuse: set[str] = field(default_factory=set)
     unreachable: int = 0
 
+    mirrors: list[tuple[str, Mirror]] = field(default_factory=list)
+
     def set(self, routing: Routing) -> Routed:
         if self.unreachable:
             self.unreachable -= 1
@@ -199,14 +203,19 @@ class FakeRouter:
                 assert any(not e.draining for e in known[release].endpoints)
         self.generations[place] = routing.generation
         self.routings[place] = routing
+        if routing.mirror is not None:
+            assert any(not e.draining for e in known[routing.mirror.release].endpoints)
+            assert not routing.shares.get(routing.mirror.release)
+            self.mirrors.append((routing.environment, routing.mirror))
         self.ledger.append((routing.environment, routing.generation, dict(routing.shares)))
         return self._routed(place)
 
     def _routed(self, place: tuple[str, str]) -> Routed:
         routing = self.routings[place]
         return Routed(
-            routing.generation, f"g{routing.generation}", dict(routing.shares), "http://127.0.0.1:1"
-        )
+            routing.generation, f"g{routing.generation}", dict(routing.shares),
+            "http://127.0.0.1:1", mirror=routing.mirror,
+        )  # fmt: skip
 
     def observe(self, service: str, environment: str) -> Routed | None:
         place = (service, environment)
@@ -252,6 +261,8 @@ class FakeMeter:
         routing = self.router.routings.get((service, environment))
         for release, share in routing.shares.items() if routing else ():
             self._serve(release, self.rate * share * seconds)
+        if routing and routing.mirror:
+            self._serve(routing.mirror.release, self.rate * routing.mirror.share * seconds)
         versions = {
             r: VersionCounts(Counts(t[0], t[1], tuple(int(b) for b in t[2])), {})
             for r, t in self.totals.items()
@@ -268,6 +279,79 @@ class FakeMeter:
         total[0] += n
         total[1] += errors
         total[2] = total[2] + buckets
+
+
+class FakeBeside:
+    """What both that run beside a rollout promise: told what to do, newer generations only."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self.clock = clock
+        self.orders: dict[tuple[str, str], Any] = {}
+        self.since: dict[tuple[str, str], float] = {}
+        self.generations: dict[tuple[str, str], int] = {}
+        self.broken = False
+
+    def tell(self, place: tuple[str, str], generation: int, order: Any) -> None:
+        last = self.generations.get(place, 0)
+        if generation < last or (generation == last and order != self.orders.get(place)):
+            raise Drifted(f"generation {generation} is stale", code="stale-generation")
+        self.generations[place] = generation
+        if order is None:
+            self.orders.pop(place, None)
+            self.since.pop(place, None)
+            return
+        self.orders[place] = order
+        self.since.setdefault(place, self.clock.now())
+
+    def stop(self, service: str, environment: str, generation: int) -> None:
+        if (service, environment) in self.orders:
+            self.tell((service, environment), generation, None)
+
+    def seconds(self, place: tuple[str, str]) -> float:
+        if self.broken:
+            raise Unreachable("it does not answer")
+        return self.clock.now() - self.since[place]
+
+
+class FakeDiffer(FakeBeside):
+    """Compares 20 requests a second; `differing`: share of a release's answers that differ."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        super().__init__(clock)
+        self.differing: dict[str, float] = {}
+
+    def watch(self, order: Comparison) -> str:
+        assert order.candidate_endpoints
+        assert order.stable_endpoints
+        self.tell((order.service, order.environment), order.generation, order)
+        return f"/beside/{order.environment}/{order.service}"
+
+    def read(self, service: str, environment: str) -> Differences | None:
+        order = self.orders.get((service, environment))
+        if order is None:
+            return None
+        compared = int(20 * self.seconds((service, environment)))
+        bad = int(compared * self.differing.get(order.candidate, 0.0))
+        return Differences("1", order.candidate, order.stable, compared, bad, 0, {"body": bad})
+
+
+class FakePlayer(FakeBeside):
+    """Plays each journey once in `every_seconds`; `red`: releases on which they fail."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        super().__init__(clock)
+        self.red: set[str] = set()
+
+    def play(self, order: JourneyOrder) -> None:
+        self.tell((order.service, order.environment), order.generation, order)
+
+    def read(self, service: str, environment: str) -> Played | None:
+        order = self.orders.get((service, environment))
+        if order is None:
+            return None
+        total = int(self.seconds((service, environment)) / order.every_seconds)
+        counts = {r: (total if r in self.red else 0, total) for r in order.releases}
+        return Played("1", dict.fromkeys(order.files, counts))
 
 
 @dataclass
@@ -322,6 +406,8 @@ class FakeParts:
         self.sources: dict[str, MetricSource] = {"headway": EmptySource()}
         self.notifiers: dict[str, Notifier] = {}
         self.signer = FakeSigner()
+        self.differ = FakeDiffer(self.clock)
+        self.player = FakePlayer(self.clock)
 
     def world(self, home: Path) -> World:
         return World(
@@ -339,4 +425,6 @@ class FakeParts:
             clock=self.clock,
             sources=self.sources.__getitem__,
             notifiers=self.notifiers.__getitem__,
+            differ=self.differ,
+            player=self.player,
         )

@@ -14,8 +14,9 @@ from headway.flows.world import World
 from headway.model.delivery import Release
 from headway.model.deployment import DeployOrder, InstanceState
 from headway.model.errors import Failed
-from headway.model.routing import Backend, Endpoint, Routed, Routing
+from headway.model.routing import Backend, Endpoint, Mirror, Routed, Routing
 from headway.model.service import Environment, Traffic
+from headway.ports.shadow_differ import Comparison
 from headway.store import records
 from headway.store.database import Tx
 
@@ -28,7 +29,8 @@ POLL_SECONDS = 0.1
 class Change:
     """What shall be. `shares` of 0 keep a side reachable for testers only; an order of None means
     that there is no such side. `restore`: the stable side must come back up first. `traffic`: the
-    way in, where it is not the candidate's.
+    way in, where it is not the candidate's. `mirror`: share of requests copied to the candidate,
+    whose answers may differ from stable's in the JSON fields `ignore`.
     """
 
     generation: int
@@ -39,6 +41,8 @@ class Change:
     stable: DeployOrder | None
     restore: bool = False
     traffic: Traffic | None = None
+    mirror: float = 0.0
+    ignore: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +61,39 @@ def apply(journal: Journal, world: World, trip: Trip, change: Change, label: str
     if grows is not None and grows.instances > 0:
         journal.act(f"{label}: start {grows.release}", start, world, change.target, grows)
         journal.act(f"{label}: {grows.release} ready", ready, world, change.target, grows)
-    routing = journal.act(f"{label}: endpoints", endpoints, world, trip, change)
-    applied = journal.act(f"{label}: route", route, world, routing)
+    applied = to_routes(journal, world, trip, change, label)
     if change.stable is not None:
         left = journal.act(f"{label}: left over", left_over, world, change)
         if left:
             journal.act(f"{label}: drain", drain, world, change, left)
     return applied
+
+
+def to_routes(journal: Journal, world: World, trip: Trip, change: Change, label: str) -> Applied:
+    """The instances where they are now, and the change's shares among them."""
+    routing = journal.act(f"{label}: endpoints", endpoints, world, trip, change)
+    if routing.mirror is not None:
+        routing = journal.act(f"{label}: compare", compare, world, routing, change.ignore)
+    return journal.act(f"{label}: route", route, world, routing)
+
+
+def compare(world: World, routing: Routing, ignore: tuple[str, ...]) -> Routing:
+    """Start comparing answers; gives the routing that sends copies to who compares."""
+    mirror = routing.mirror
+    assert mirror is not None
+    (stable,) = routing.shares
+    points = {b.release: tuple(e for e in b.endpoints if not e.draining) for b in routing.backends}
+    order = Comparison(
+        service=routing.service,
+        environment=routing.environment,
+        generation=routing.generation,
+        candidate=mirror.release,
+        stable=stable,
+        candidate_endpoints=points[mirror.release],
+        stable_endpoints=points[stable],
+        ignore=ignore,
+    )
+    return replace(routing, mirror=replace(mirror, watch=world.differ.watch(order)))
 
 
 def start(world: World, target: str, order: DeployOrder) -> tuple[InstanceState, ...]:
@@ -119,7 +149,7 @@ def endpoints(world: World, trip: Trip, change: Change) -> Routing:
             continue
         mine = sorted((i for i in seen if i.release == order.release), key=lambda i: i.id)
         serving = [i for i in mine if i.phase == "ready"][: order.instances]
-        if change.shares.get(order.release, 0.0) > 0 and not serving:
+        if (_share(change, order.release) or _mirrored(change, order.release)) and not serving:
             raise Failed(
                 f"{order.release} has no ready instance in {order.environment}",
                 next=f"headway logs {order.service} --env {order.environment}",
@@ -129,6 +159,16 @@ def endpoints(world: World, trip: Trip, change: Change) -> Routing:
         if points:
             backends.append(Backend(order.release, tuple(points)))
     return _routing(trip, change, tuple(backends))
+
+
+def _share(change: Change, release: str) -> float:
+    return change.shares.get(release, 0.0)
+
+
+def _mirrored(change: Change, release: str) -> bool:
+    return (
+        change.mirror > 0 and change.candidate is not None and change.candidate.release == release
+    )
 
 
 def _routing(trip: Trip, change: Change, backends: tuple[Backend, ...]) -> Routing:
@@ -145,6 +185,7 @@ def _routing(trip: Trip, change: Change, backends: tuple[Backend, ...]) -> Routi
         sticky_header=traffic.sticky_header,
         sticky_cookie=traffic.sticky_cookie,
         tester_header=traffic.tester_header,
+        mirror=Mirror(trip.release.name, change.mirror) if change.mirror else None,
     )
 
 

@@ -10,9 +10,12 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from headway.analysis import judge as analysis
+from headway.analysis import shadow as besides
 from headway.analysis import windows
 from headway.analysis.judge import Finding, Setup
+from headway.flows import shadow
 from headway.flows.measure import Subject, measure
+from headway.flows.shadow import BesideSeen
 from headway.flows.trip import Begun, Trip
 from headway.flows.world import World
 from headway.metrics import window as signals
@@ -37,13 +40,14 @@ JUDGED = frozenset({"baking", "stability"})
 @dataclass(frozen=True, slots=True)
 class Seen:
     """The world at one moment. `snapshot`, `routed` None: the proxy did not answer. `readings`: own
-    signals since users came; empty before.
+    signals since users came; empty before. `beside`: compared answers and journeys.
     """
 
     snapshot: Snapshot | None
     instances: tuple[InstanceState, ...]
     routed: Routed | None
     readings: dict[str, Reading] = field(default_factory=dict)
+    beside: BesideSeen = field(default_factory=BesideSeen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,10 @@ def observe(world: World, trip: Trip, begun: Begun, exposed: float) -> Seen:
     service, environment = trip.release.service, trip.environment.name
     found = _measured(world, trip, begun, exposed) if exposed else {}
     seen = world.targets[trip.environment.target].observe(service, environment)
-    return Seen(world.meter.read(service, environment), seen, _routed(world, trip), found)
+    beside = shadow.look(world, trip, begun) if exposed else BesideSeen()
+    found = {**found, **shadow.readings(trip, begun, beside)}
+    counted = world.meter.read(service, environment)
+    return Seen(counted, seen, _routed(world, trip), found, beside)
 
 
 def _measured(world: World, trip: Trip, begun: Begun, exposed: float) -> dict[str, Reading]:
@@ -94,6 +101,7 @@ def decide(tx: Tx, trip: Trip, begun: Begun, seen: Seen) -> Turn:
     suspicion = finding.suspicion if finding else False
     move = machine.next_move(state, verdict, tx.now, suspicion=suspicion)
     state = _tell(tx, trip, begun, state, move)
+    _tell_differences(tx, trip, begun, state, seen, last=not isinstance(move, Hold))
     rollouts.save(tx, begun.rollout, state)
     if isinstance(move, RollBack):
         rollouts.update(tx, begun.rollout, because=move.because)
@@ -102,14 +110,28 @@ def decide(tx: Tx, trip: Trip, begun: Begun, seen: Seen) -> Turn:
     return Turn(move, _wait(state), astray, exposed)
 
 
+def _tell_differences(  # noqa: PLR0913
+    tx: Tx, trip: Trip, begun: Begun, state: Rollout, seen: Seen, *, last: bool
+) -> None:
+    """What was compared is a fact: at the first difference, and when mirroring ends."""
+    told = seen.beside.differences
+    if told is None or state.at < 0 or not state.plan.steps[state.at].mirror:
+        return
+    kind = "rollout.compared" if last else "rollout.differed"
+    number = decisions.count(tx.connection, begun.rollout, kind)
+    if last or (told.candidate and not number):
+        append(tx, trip.about, Fact(kind, begun.rollout, number, msgspec.to_builtins(told)))
+
+
 def _astray(trip: Trip, begun: Begun, state: Rollout, seen: Seen) -> bool:
     """Whether a ready instance is at an address that gets no requests. Not if a side that has users
     has no ready instance at all: then a new routing could only be worse.
     """
     if seen.routed is None or state.at < 0:
         return False
-    share = state.plan.steps[state.at].share
-    shares = {trip.release.name: share, begun.stable: 1.0 - share}
+    step = state.plan.steps[state.at]
+    share = step.share or step.mirror
+    shares = {trip.release.name: share, begun.stable: 1.0 - step.share}
     ready: dict[str, set[tuple[str, int]]] = {release: set() for release in shares if release}
     for i in seen.instances:
         if i.phase == "ready" and i.release in ready:
@@ -194,7 +216,12 @@ def _with_signals(tx: Tx, begun: Begun, window: Window, seen: Seen) -> Window:
 
 def _ask(tx: Tx, trip: Trip, begun: Begun, window: Window) -> Finding:
     """The judge's finding on this window, its state carried from the last one."""
-    setup = Setup(signals.judged(trip.environment.analysis, window.signals), begun.plan.holdback)
+    watched = besides.watched(
+        signals.judged(trip.environment.analysis, window.signals),
+        mirrored=begun.plan.steps[window.step].mirror > 0,
+        journeys=shadow.journeys(trip.environment, begun),
+    )
+    setup = Setup(watched, begun.plan.holdback)
     text = rollouts.column(tx.connection, begun.rollout, "judge")
     state = records.loads(text, analysis.State) if text else analysis.begin(setup)
     after, finding = analysis.judge(setup, state, window)

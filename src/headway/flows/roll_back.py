@@ -6,6 +6,7 @@ Called by flows/roll_out.py for a FAIL, an abort or a failed preparation. Ends t
 from dataclasses import dataclass
 from typing import NoReturn
 
+from headway.flows import shadow
 from headway.flows.change import Applied, Change, apply, next_generation, order_for, remove
 from headway.flows.enter import release_place
 from headway.flows.journal import Journal
@@ -39,6 +40,8 @@ def roll_back(journal: Journal, world: World, trip: Trip, begun: Begun, because:
     else:
         journal.act("close the way in", close, world, trip, change)
         exposed = journal.commit("closed", closed, trip, begun, because)
+    if any(step.mirror for step in begun.plan.steps) or shadow.journeys(trip.environment, begun):
+        journal.act("nothing beside", shadow.quiet, world, trip, change.generation)
     journal.act("remove the candidate", remove, world, change, trip.release.name, trip)
     if begun.stable:
         recovery = journal.act("recovery", recovered, world, trip, begun.stable)
@@ -78,7 +81,7 @@ def rolled_back(tx: Tx, trip: Trip, begun: Begun, applied: Applied, because: str
     """The router has confirmed it. Gives whether any user had been on the candidate."""
     state = rollouts.load(tx.connection, begun.rollout)
     decided = float(rollouts.number(tx.connection, begun.rollout, "finished_at"))
-    exposed = state.at >= 0
+    exposed = machine.reached(state)
     data: dict[str, object] = {
         "because": because,
         "to": begun.stable,
@@ -86,6 +89,7 @@ def rolled_back(tx: Tx, trip: Trip, begun: Begun, applied: Applied, because: str
         "milliseconds": round(1000 * (applied.at - decided), 1),
         "step": state.at,
         "share": state.plan.steps[state.at].share if exposed else 0.0,
+        "exposed": exposed,
         "seconds_since_start": round(decided - begun.started, 3),
     }
     append(tx, trip.about, Fact("rollout.rolled_back", begun.rollout, 0, data))

@@ -9,15 +9,8 @@ from dataclasses import replace
 from typing import NoReturn
 
 from headway.flows import decide as turn
-from headway.flows.change import (
-    Change,
-    apply,
-    endpoints,
-    next_generation,
-    order_for,
-    remove,
-    route,
-)
+from headway.flows import shadow
+from headway.flows.change import Change, apply, next_generation, order_for, remove, to_routes
 from headway.flows.enter import release_place
 from headway.flows.journal import Journal
 from headway.flows.roll_back import roll_back
@@ -27,6 +20,7 @@ from headway.flows.world import World
 from headway.model.errors import HeadwayError
 from headway.model.event import Fact
 from headway.model.rollout import (
+    Conclude,
     Hold,
     Release,
     Retire,
@@ -79,9 +73,7 @@ def _follow(journal: Journal, world: World, trip: Trip, begun: Begun) -> None:
         exposed = what.exposed
         match what.move:
             case Hold():
-                if what.astray:
-                    _mend(journal, world, trip, begun)
-                journal.wait(what.wait_seconds)
+                _hold(journal, world, trip, begun, what)
             case Shift(to=to):
                 _shift(journal, world, trip, begun, to)
             case Settle():
@@ -90,6 +82,9 @@ def _follow(journal: Journal, world: World, trip: Trip, begun: Begun) -> None:
                 _release(journal, world, trip, begun, because)
                 if not begun.plan.keep_old_seconds or not begun.stable:
                     return
+            case Conclude():
+                _conclude(journal, world, trip, begun, what.move)
+                return
             case Retire():
                 _retire(journal, world, trip, begun)
                 return
@@ -97,29 +92,58 @@ def _follow(journal: Journal, world: World, trip: Trip, begun: Begun) -> None:
                 roll_back(journal, world, trip, begun, because)
 
 
+def _hold(journal: Journal, world: World, trip: Trip, begun: Begun, what: turn.Turn) -> None:
+    if what.astray:
+        _mend(journal, world, trip, begun)
+    journal.wait(what.wait_seconds)
+
+
 def _shift(journal: Journal, world: World, trip: Trip, begun: Begun, to: int) -> None:
     change = journal.commit(f"step {to}", step_change, world, trip, begun, to)
     applied = apply(journal, world, trip, change, f"step {to}")
-    journal.commit(f"step {to} in force", in_force, trip, begun, to, applied.routed.address)
+    address = applied.routed.address
+    journal.commit(f"step {to} in force", in_force, trip, begun, to, address)
+    _beside(journal, world, trip, begun, (to, change.generation, address))
     untested = not begun.stable or begun.plan.steps[0].candidate == 0
     if untested and to == len(begun.plan.steps) - 1:
-        smoke(journal, world, trip, applied.routed.address)
+        smoke(journal, world, trip, address)
+
+
+def _beside(
+    journal: Journal, world: World, trip: Trip, begun: Begun, now: tuple[int, int, str]
+) -> None:
+    """What runs beside the step that is now in force."""
+    to, generation, address = now
+    if to and begun.plan.steps[to - 1].mirror and not begun.plan.steps[to].mirror:
+        journal.act(f"step {to}: compare no more", shadow.compare_no_more, world, trip, generation)
+    if shadow.journeys(trip.environment, begun):
+        journal.act(f"step {to}: play", shadow.play, world, trip, begun, address, generation)
 
 
 def _mend(journal: Journal, world: World, trip: Trip, begun: Begun) -> None:
     """The same shares, and the instances where they are now."""
     change = journal.commit("mend", mend_change, world, trip, begun)
-    routing = journal.act("mend: endpoints", endpoints, world, trip, change)
-    journal.act("mend: route", route, world, routing)
+    to_routes(journal, world, trip, change, "mend")
     journal.commit("mended", mended, trip, begun, change.generation)
 
 
 def _release(journal: Journal, world: World, trip: Trip, begun: Begun, because: str) -> None:
     change = journal.commit("release", release_change, world, trip, begun)
     applied = apply(journal, world, trip, change, "release")
+    if shadow.journeys(trip.environment, begun):
+        journal.act("nothing beside", shadow.quiet, world, trip, change.generation)
     if begun.stable and not begun.plan.keep_old_seconds:
         journal.act("remove the old release", remove, world, change, begun.stable, trip)
     journal.commit("released", released, trip, begun, because, applied.routed.address)
+
+
+def _conclude(journal: Journal, world: World, trip: Trip, begun: Begun, move: Conclude) -> None:
+    """The shadow goes; who served all the time goes on serving."""
+    change = journal.commit("conclude", conclude_change, world, trip, begun)
+    apply(journal, world, trip, change, "conclude")
+    journal.act("nothing beside", shadow.quiet, world, trip, change.generation)
+    journal.act("remove the candidate", remove, world, change, trip.release.name, trip)
+    journal.commit("concluded", concluded, trip, begun, move)
 
 
 def _retire(journal: Journal, world: World, trip: Trip, begun: Begun) -> None:
@@ -153,6 +177,7 @@ def begin(tx: Tx, trip: Trip) -> Begun:
         "rollout": begun.rollout,
         "strategy": made.strategy,
         "steps": [s.share for s in made.steps],
+        "mirrors": [s.mirror for s in made.steps],
         "holdback": made.holdback,
         "pace": made.pace.name,
         "stable": stable,
@@ -172,7 +197,8 @@ def preview(tx: Tx, world: World, trip: Trip, begun: Begun) -> Change:
 def step_change(tx: Tx, world: World, trip: Trip, begun: Begun, to: int) -> Change:
     """The instances and the share of step `to`."""
     step = begun.plan.steps[to]
-    return _change(tx, world, trip, begun, (step.candidate, step.stable, step.share))
+    change = _change(tx, world, trip, begun, (step.candidate, step.stable, step.share))
+    return replace(change, mirror=step.mirror, ignore=trip.environment.rollout.ignore_fields)
 
 
 def release_change(tx: Tx, world: World, trip: Trip, begun: Begun) -> Change:
@@ -192,6 +218,26 @@ def mend_change(tx: Tx, world: World, trip: Trip, begun: Begun) -> Change:
     if state.phase == "keeping":
         return release_change(tx, world, trip, begun)
     return step_change(tx, world, trip, begun, state.at)
+
+
+def conclude_change(tx: Tx, world: World, trip: Trip, begun: Begun) -> Change:
+    """As before the rollout."""
+    return _change(tx, world, trip, begun, (0, begun.stable_instances, 0.0))
+
+
+def concluded(tx: Tx, trip: Trip, begun: Begun, move: Conclude) -> None:
+    """What the shadow showed is known; what is in charge here has not changed."""
+    rollouts.save(tx, begun.rollout, machine.done(rollouts.load(tx.connection, begun.rollout)))
+    data: dict[str, object] = {
+        "because": move.because,
+        "proven": move.proven,
+        "digest": trip.release.digest,
+        "stable": begun.stable,
+        "seconds": round(tx.now - begun.started, 3),
+    }
+    append(tx, trip.about, Fact("rollout.shadowed", begun.rollout, 0, data))
+    rollouts.finish(tx, begun.rollout, "shadowed", move.because)
+    _leave(tx, trip)
 
 
 def mended(tx: Tx, trip: Trip, begun: Begun, generation: int) -> None:
@@ -229,6 +275,7 @@ def in_force(tx: Tx, trip: Trip, begun: Begun, to: int, address: str) -> None:
     data: dict[str, object] = {
         "step": to,
         "share": step.share,
+        "mirror": step.mirror,
         "candidate": step.candidate,
         "stable": step.stable,
         "address": address,

@@ -7,11 +7,13 @@ from pathlib import Path
 from headway.flows.journal import Outbox
 from headway.ports.artifact_store import ArtifactStore
 from headway.ports.clock import Clock
+from headway.ports.journey_player import JourneyPlayer
 from headway.ports.metric_source import MetricSource
 from headway.ports.notifier import Notifier
 from headway.ports.policy_engine import PolicyEngine
 from headway.ports.probe import Probe
 from headway.ports.runner import Runner
+from headway.ports.shadow_differ import ShadowDiffer
 from headway.ports.signer import Signer
 from headway.ports.source_host import SourceHost
 from headway.ports.target import Target
@@ -41,4 +43,6 @@ class World:
     clock: Clock
     sources: Callable[[str], MetricSource]
     notifiers: Callable[[str], Notifier]
+    differ: ShadowDiffer
+    player: JourneyPlayer
     policies: tuple[PolicyEngine, ...] = ()

@@ -9,7 +9,7 @@ from headway.model.pace import Pace
 from headway.model.service import InsufficientData, Strategy
 
 RolloutPhase = Literal["preparing", "baking", "stability", "keeping", "done"]
-RolloutOutcome = Literal["", "released", "rolled_back", "failed", "superseded"]
+RolloutOutcome = Literal["", "released", "rolled_back", "failed", "superseded", "shadowed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,7 @@ class Step:
     """A share of traffic with the instances it needs on both sides, held for at least `bake`.
 
     `floor` None: the pace decides the least time. `proof`: the judge must PASS to leave the step.
+    `mirror`: the share of users' requests that are copied to the candidate; `share` is 0 then.
     """
 
     share: float
@@ -25,6 +26,7 @@ class Step:
     floor_seconds: float | None = None
     approvals: int = 0
     proof: bool = False
+    mirror: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,8 @@ class Rollout:
     `at`: index of the step in force, -1 before the first; `since`: when it took effect.
     `paused` and `held` say why it does not go on by itself; both empty: it does.
     `granted`: who approved this step; `pushed`: a person said promote at this step.
-    `served`: candidate requests seen since `since`; `exposed`: when users first reached it.
+    `served`: candidate requests seen since `since`; `exposed`: when requests of users, or
+    copies of them, first reached it.
     """
 
     plan: Plan
@@ -94,6 +97,13 @@ class Release(msgspec.Struct, frozen=True, tag="release"):
     because: str
 
 
+class Conclude(msgspec.Struct, frozen=True, tag="conclude"):
+    """The shadow has ended: the candidate goes, no user was ever on it. `proven` as in Shift."""
+
+    because: str
+    proven: bool
+
+
 class Retire(msgspec.Struct, frozen=True, tag="retire"):
     """The old release need not be kept any longer: stop its instances."""
 
@@ -106,4 +116,4 @@ class RollBack(msgspec.Struct, frozen=True, tag="roll_back"):
     because: str
 
 
-Move = Hold | Shift | Settle | Release | Retire | RollBack
+Move = Hold | Shift | Settle | Release | Conclude | Retire | RollBack

@@ -8,6 +8,7 @@ for proof.
 from dataclasses import replace
 
 from headway.model.rollout import (
+    Conclude,
     Hold,
     Move,
     Release,
@@ -88,7 +89,8 @@ def _undecided(rollout: Rollout, verdict: Verdict, now: float) -> Move:
 
 def _onward(rollout: Rollout, because: str, *, proven: bool) -> Move:
     if rollout.at == len(rollout.plan.steps) - 1:
-        return Settle(because)
+        shadow = rollout.plan.steps[rollout.at].share == 0.0
+        return Conclude(because, proven) if shadow else Settle(because)
     return Shift(rollout.at + 1, because, proven)
 
 
@@ -127,6 +129,11 @@ def shifted(rollout: Rollout, to: int, now: float) -> Rollout:
     exposed = rollout.exposed if rollout.at >= 0 else now
     forgotten = replace(rollout, held="", pushed="", granted=(), served=0)
     return replace(forgotten, at=to, since=now, phase=phase, exposed=exposed)
+
+
+def reached(rollout: Rollout) -> bool:
+    """Whether any user has been sent to the candidate; copies of requests are nobody's."""
+    return any(step.share > 0 for step in rollout.plan.steps[: rollout.at + 1])
 
 
 def settled(rollout: Rollout, now: float) -> Rollout:

@@ -31,6 +31,9 @@ def plan(environment: Environment, stable_instances: int) -> Plan:
 def _steps(policy: RolloutPolicy, wanted: int, stable: int) -> tuple[Step, ...]:
     if policy.strategy == "canary":
         return _canary(policy, wanted, stable)
+    if policy.strategy == "shadow":
+        bake = policy.mirror_bake_seconds
+        return (Step(0.0, wanted, stable, bake, proof=True, mirror=policy.mirror),)
     if policy.strategy == "blue-green":
         return (Step(1.0, wanted, stable, floor_seconds=policy.bake_seconds),)
     return rolling(wanted, stable, policy.max_surge, policy.max_unavailable)
@@ -38,7 +41,7 @@ def _steps(policy: RolloutPolicy, wanted: int, stable: int) -> tuple[Step, ...]:
 
 def _canary(policy: RolloutPolicy, wanted: int, stable: int) -> tuple[Step, ...]:
     steps = [
-        Step(s.share, wanted, stable, s.bake_seconds, s.approvals, proof=s.share < 1.0)
+        Step(s.share, wanted, stable, s.bake_seconds, s.approvals, s.share < 1.0, s.mirror)
         for s in policy.steps
     ]
     last = steps[-1]
