@@ -188,7 +188,7 @@ def _answer(context: Context, trouble: Trouble) -> None:
 @said.reason()
 @pass_context
 def suppress(
-    context: Context, service: str, length: float, delay: float, reason: str, **where: str
+    context: Context, /, service: str, length: float, delay: float, reason: str, **where: str
 ) -> None:
     """Disturb nobody for a while. What still lasts afterwards is told."""
     with context.headway.tx() as tx:
