@@ -10,7 +10,8 @@ from headway.metrics.window import Pair, Reading
 from headway.model.series import Series
 from headway.model.service import Signal
 
-GAP = 3.0  # a gap of more than so many resolutions is no data
+GAP = 3.0  # a gap of more than so many resolutions is no data,
+LONGEST = 60.0  # and of so many seconds whatever the resolution
 RANKED_SECONDS = 60.0  # parts are ranked by their first minute, so that the ranking then stays
 
 
@@ -179,7 +180,7 @@ def _born(series: Series, watch: Iterable[Series], span: Span) -> bool:
 
 
 def _patience(series: Series) -> float:
-    return GAP * max(samples.RESOLUTION, samples.resolution(series.samples))
+    return min(LONGEST, GAP * max(samples.RESOLUTION, samples.resolution(series.samples)))
 
 
 def _stale(found: Sequence[Series], span: Span) -> str:

@@ -271,7 +271,7 @@ class Samples:
         """Whether this label set is within the budget: those that were seen lately count."""
         read, families = self._families.get((metric, service), (0.0, set()))
         if batch.now - read > _SEEN_SECONDS or batch.now < read:
-            query = sa.select(series.c.family.distinct()).where(
+            query = sa.select(series.c.family).distinct().where(
                 series.c.metric == metric,
                 series.c.service == service,
                 series.c.seen > batch.now - batch.keep.raw,
