@@ -39,13 +39,20 @@ class Budget:
         return None if self.left is None else self.left >= -NANO
 
 
+def allowance(target: float) -> float:
+    """The share that may fail: 0.001 for 0.999, without the noise of a binary fraction, so that a
+    burn of exactly 2 is one of 2 here as in the exported rules.
+    """
+    return round(1.0 - target, 12)
+
+
 def budget(target: float, tally: Tally, window_seconds: float) -> Budget:
     """The budget of a window of that length (for calendar windows: the whole period's)."""
-    allowed = (1.0 - target) * tally.total
+    allowed = allowance(target) * tally.total
     if tally.total <= 0:
         return Budget(target, tally, window_seconds, None, None, 0.0, 0.0, None, thin=True)
     left = 1.0 - tally.bad / allowed if allowed > 0 else (1.0 if tally.bad == 0 else -1.0)
-    minutes = max(0.0, left) * (1.0 - target) * window_seconds / 60
+    minutes = max(0.0, left) * allowance(target) * window_seconds / 60
     return Budget(
         target,
         tally,
@@ -63,4 +70,4 @@ def burn_rate(target: float, tally: Tally) -> float | None:
     """How many times faster than sustainable the budget is used; None without an event."""
     if tally.total <= 0:
         return None
-    return (tally.bad / tally.total) / (1.0 - target)
+    return tally.bad / (allowance(target) * tally.total)

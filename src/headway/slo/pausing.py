@@ -6,7 +6,7 @@ better numbers decide.
 
 from dataclasses import dataclass
 
-from headway.slo.budget import burn_rate
+from headway.slo.budget import allowance, burn_rate
 from headway.slo.tally import Tally
 
 ANOTHER = 0.10  # of the whole budget must go before a resumed rollout is paused again
@@ -31,7 +31,7 @@ def must_pause(target: float, part: float, spent: Spent) -> str:
     all the same (a fix) is for the judge alone. So is one of a service with so little traffic that
     not even one failed request is allowed.
     """
-    budget = (1.0 - target) * spent.before.total
+    budget = allowance(target) * spent.before.total
     left = budget - spent.before.bad
     rate = burn_rate(target, spent.since)
     if budget < 1 or rate is None or rate <= 1.0 or left <= 0 or spent.since.bad < part * left:
