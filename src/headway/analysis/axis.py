@@ -39,7 +39,7 @@ class Axis:
 
     def ranged(self, estimate: float, low: float | None, high: float | None) -> str:
         """`0.85% (0.12 to 2.8)`."""
-        shown = f"{self.factor * estimate:.3g}{self.unit}"
+        shown = f"{_digits(self.factor * estimate)}{self.unit}"
         if low is None or high is None:
             return shown
         return f"{shown} ({self._fine(low, high)} to {self._fine(high, high)})"
@@ -48,7 +48,11 @@ class Axis:
         return f"{round(self.factor * value, 9):.6g}"
 
     def _fine(self, value: float, beside: float) -> str:
-        return "0" if abs(value) < abs(beside) / 1000 else f"{self.factor * value:.3g}"
+        return "0" if abs(value) < abs(beside) / 100 else _digits(self.factor * value)
+
+
+def _digits(value: float) -> str:
+    return f"{value:.3g}" if abs(value) >= 10 else f"{value:.2g}"
 
 
 def axis(values: Sequence[float], *, share: bool) -> Axis:

@@ -14,7 +14,7 @@ from headway.analysis.axis import Axis, Scale, axis, duration, times
 from headway.analysis.report import Report
 from headway.analysis.tracks import SignalReport, Track
 
-WIDTH, LEFT, RIGHT = 640.0, 70.0, 626.0
+WIDTH, LEFT, RIGHT = 640.0, 86.0, 626.0
 PANEL, EVIDENCE = 118.0, 118.0
 LINE = 54  # characters of a sentence in one line
 FLOOR = -6.0  # log evidence below this is no news
@@ -215,14 +215,16 @@ def _evidence(picture: Picture, across: Scale, y: float) -> tuple[list[str], flo
     weighed = [(t.end_seconds, t.log_evidence) for t in found.ticks]
     known = [(x, max(FLOOR, e)) for x, e in weighed if e is not None]
     limit = found.boundary if found.boundary is not None else -math.log(1 - found.confidence)
-    words = f"log e-value; the line is reached by {100 * (1 - found.confidence):.3g}% of good ones"
+    words = f"log e-value; at most {100 * (1 - found.confidence):.3g}% of good ones reach the line"
+    sign, tone = SIGNS.get(found.outcome, SIGNS["WAIT"])
+    held = "none" if found.log_evidence is None else f"{found.log_evidence:.1f}"
     top = y + 66
     high = max([limit * 1.15] + [e for _, e in known])
     low = min([-1.0] + [e for _, e in known])
     up = Scale(low, high, top + EVIDENCE, top)
     parts = [
         _word("evidence of harm", 14, y + 34, "name"),
-        _word(f"rolled back at {limit:.1f}", RIGHT, y + 34, "fail end"),
+        _word(f"{sign} {held}, rolled back at {limit:.1f}", RIGHT, y + 34, f"end {tone}"),
         _word(words, 14, y + 56, "muted"),
         *_frame(picture, across, up, Axis(low, high, (0.0,), 1.0, "")),
         f'<line class="limit" x1="{LEFT:g}" x2="{RIGHT:g}" {_level(up.at(limit))}/>',
@@ -231,23 +233,18 @@ def _evidence(picture: Picture, across: Scale, y: float) -> tuple[list[str], flo
     if known:
         line = _path([(across.at(x), up.at(e)) for x, e in known])
         parts.append(f'<polyline class="new" points="{line}"/>')
-        parts += _mark(picture, across, up, known[-1])
+        parts.append(_mark(picture, across, up, known[-1]))
     for tick in times(across.high):
         anchor = "end" if tick > 0.93 * across.high else "mid" if tick else ""
         parts.append(_word(duration(tick), across.at(tick), top + EVIDENCE + 24, f"muted {anchor}"))
     return parts, top + EVIDENCE + 40
 
 
-def _mark(picture: Picture, across: Scale, up: Scale, last: tuple[float, float]) -> list[str]:
+def _mark(picture: Picture, across: Scale, up: Scale, last: tuple[float, float]) -> str:
     """Where the verdict stands now, or fell."""
-    sign, tone = SIGNS.get(picture.report.outcome, SIGNS["WAIT"])
+    _, tone = SIGNS.get(picture.report.outcome, SIGNS["WAIT"])
     x, y = across.at(last[0]), up.at(last[1])
-    limit = up.at(picture.report.boundary or 0.0)
-    below = max(y, limit) + 24 if abs(y - limit) < 30 else y - 12
-    return [
-        f'<circle class="{tone}" cx="{_n(x)}" cy="{_n(y)}" r="5"/>',
-        _word(f"{sign} {picture.report.outcome}", x - 10, below, f"name end {tone}"),
-    ]
+    return f'<circle class="{tone}" cx="{_n(x)}" cy="{_n(y)}" r="5"/>'
 
 
 def lines(sentence: str, most: int, count: int) -> list[str]:
