@@ -336,7 +336,7 @@ def test_mail_goes_encrypted_and_with_a_login(certificate: tuple[Path, Path]) ->
         trusted = {"starttls": "required", "ca": str(certificate[0])}
         build("email", url, user="ops", password=SECRET, **trusted).send(now())
         assert len(mail.mails) == 1
-        assert mail.logins == ["ops"]
+        assert set(mail.logins) == {"ops"}
         with pytest.raises(Refused) as wrong:
             build("email", url, user="ops", password="other", **trusted).send(now())
         with pytest.raises(Refused) as untrusted:

@@ -125,7 +125,7 @@ def mail_receiver(
     def login(_server: Any, _session: Any, _envelope: Any, _how: str, data: Any) -> AuthResult:
         assert isinstance(data, LoginPassword)
         receiver.logins.append(data.login.decode())
-        return AuthResult(success=data.password.decode() == password)
+        return AuthResult(success=data.password.decode() == password, handled=False)
 
     controller = Controller(
         receiver,
