@@ -136,10 +136,13 @@ def _place(
 
 
 def _how(environment: Environment, made: Plan) -> str:
-    steps = " ".join(percent(s.share) for s in made.steps)
+    steps = " ".join(
+        f"mirror {percent(s.mirror)}" if s.mirror else percent(s.share) for s in made.steps
+    )
     first = ", first release here" if made.steps[0].stable == 0 and len(made.steps) == 1 else ""
-    shares = f" {steps}" if made.strategy == "canary" and not first else ""
-    tests = len(environment.tests.http) + len(environment.tests.workflows)
+    shares = f" {steps}" if made.strategy in {"canary", "shadow"} and not first else ""
+    kinds = environment.tests
+    tests = len(kinds.http) + len(kinds.workflows) + len(kinds.journeys)
     count = environment.run.instances
     return f"{made.strategy}{shares}, {_count(count, 'instance')}, {_count(tests, 'test')}{first}"
 

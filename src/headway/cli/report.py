@@ -13,6 +13,7 @@ def report(view: RolloutView, every: list[WindowView]) -> list[str]:
     lines += ["", *columns([STEPS, *(_step(s) for s in view.steps)])]
     for step in view.steps:
         lines += _signals(step)
+    lines += _compared(view)
     lines += ["", *columns([_move(view, m) for m in range(len(view.moves))])]
     if every:
         lines += ["", *columns([WINDOWS, *(_window(w) for w in every)])]
@@ -53,7 +54,7 @@ def _ended(view: RolloutView) -> str:
 def _step(step: StepView) -> tuple[str, ...]:
     return (
         str(step.step + 1),
-        percent(step.share),
+        f"mirror {percent(step.mirror)}" if step.mirror else percent(step.share),
         span(step.seconds) if step.seconds is not None else "",
         side(step.candidate),
         side(step.stable),
@@ -93,6 +94,26 @@ def _signals(step: StepView) -> list[str]:
         for s in known
     ]
     return ["", f"signals at step {step.step + 1}", *(f"  {line}" for line in columns(rows))]
+
+
+def _compared(view: RolloutView) -> list[str]:
+    """What differed in the answers to mirrored requests; the newest examples first."""
+    found = view.compared
+    if found is None:
+        return []
+    kinds = ", ".join(f"{plain(kind)} {n}" for kind, n in sorted(found.kinds.items()))
+    head = f"answers compared: {found.compared}, {found.candidate} differ" + (
+        f" ({kinds})" if kinds else ""
+    )
+    rows = [
+        (
+            f"  {plain(str(e['method']))} {plain(str(e['path']))}",
+            f"{e['kind']} {plain(str(e['field']))}".strip(),
+            f"{e['candidate_status']} against {e['stable_status']}",
+        )
+        for e in found.examples[:-9:-1]
+    ]
+    return ["", f"{head}; {found.control} of stable's own differ", *columns(rows)]
 
 
 def _move(view: RolloutView, number: int) -> tuple[str, ...]:

@@ -97,12 +97,20 @@ def _cleared(_event: Event, data: Data) -> str:
 
 
 def _started(event: Event, data: Data) -> str:
-    steps = " ".join(percent(s) for s in data["steps"])
+    mirrors = data.get("mirrors") or [0.0] * len(data["steps"])
+    steps = " ".join(_planned(*pair) for pair in zip(data["steps"], mirrors, strict=True))
     against = f" against {data['stable']}" if data["stable"] else ", the first release here"
     return f"● {event.release} starts: {data['strategy']} {steps}{against}, pace {data['pace']}"
 
 
+def _planned(share: float, mirror: float) -> str:
+    return f"mirror {percent(mirror)}" if mirror else percent(share)
+
+
 def _shifted(event: Event, data: Data) -> str:
+    if data.get("mirror"):
+        copies = f"{percent(data['mirror'])} of users' requests"
+        return f"● {event.release} gets copies of {copies} (step {data['step'] + 1})"
     return f"● {event.release} has {percent(data['share'])} of traffic (step {data['step'] + 1})"
 
 
@@ -123,6 +131,15 @@ def _settled(_event: Event, data: Data) -> str:
 
 def _released(event: Event, data: Data) -> str:
     return f"✓ released {event.release} at {data['address']}: {plain(data['because'])}"
+
+
+def _shadowed(event: Event, data: Data) -> str:
+    proven = "" if data["proven"] else ", not proven"
+    return f"✓ shadow of {event.release} has ended{proven}: {plain(data['because'])}"
+
+
+def _compared(_event: Event, data: Data) -> str:
+    return f"● {data['candidate']} of {data['compared']} compared answers differ"
 
 
 def _rolled_back(_event: Event, data: Data) -> str:
@@ -153,6 +170,9 @@ SENTENCES: dict[str, Callable[[Event, Data], str]] = {
     "rollout.unheard": _unheard,
     "rollout.settled": _settled,
     "release.released": _released,
+    "rollout.shadowed": _shadowed,
+    "rollout.differed": _compared,
+    "rollout.compared": _compared,
     "rollout.failed": _failed,
     "rollout.rolled_back": _rolled_back,
     "rollout.closed": lambda _event, data: f"✗ closed: {plain(data['because'])}",

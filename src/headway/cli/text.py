@@ -29,7 +29,7 @@ SYMBOLS = {
     "off": ("□", "bright_black"),
 }
 _WORDS = {
-    "good": ("success", "delivered", "released", "pass", "approve", "stability", "ok"),
+    "good": ("success", "delivered", "released", "shadowed", "pass", "approve", "stability", "ok"),
     "bad": ("failure", "failed", "fail", "refused", "reject", "aborted"),
     "back": ("rolled_back", "rolled back", "going back"),
     "wait": ("wait", "waiting", "held", "paused", "queued", "warning"),

@@ -16,7 +16,7 @@ from headway.store.views.window import Side, WindowView
 
 BAR = 12
 DIM = "bright_black"
-OVER = frozenset({"released", "rolled back", "failed", "refused"})
+OVER = frozenset({"released", "shadowed", "rolled back", "failed", "refused"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -258,6 +258,11 @@ def _released(_here: Visit, event: Event, data: Data) -> Data:
     return {**over, "because": data["because"], "address": data["address"]}
 
 
+def _shadowed(_here: Visit, event: Event, data: Data) -> Data:
+    over = {"state": "shadowed", "share": 0.0, "ended_at": at(event.at)}
+    return {**over, "because": data["because"]}
+
+
 def _rolled_back(_here: Visit, event: Event, data: Data) -> Data:
     over = {"state": "rolled back", "share": 0.0, "ended_at": at(event.at)}
     return {**over, "because": data["because"], "milliseconds": data["milliseconds"]}
@@ -297,6 +302,7 @@ CHANGES: dict[str, Callable[[Visit, Event, Data], Data]] = {
     "rollout.closed": _closed,
     "rollout.recovered": lambda _v, _e, data: {"recovery": data["outcome"]},
     "release.released": _released,
+    "rollout.shadowed": _shadowed,
     "approval.decided": _said,
     "command.given": _said,
 }

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from headway.analysis.judge import Finding, SignalFinding
 from headway.model.event import Event
-from headway.model.rollout import Rollout
+from headway.model.rollout import Rollout, Step
 from headway.model.window import Counts, VersionCounts, Window
 from headway.store import log, rollouts
 from headway.store.records import loads
@@ -31,6 +31,7 @@ class StepView:
 
     step: int
     share: float
+    mirror: float
     began_at: datetime | None
     seconds: float | None
     windows: int
@@ -53,6 +54,19 @@ class Happened:
     step: int | None
     because: str
     proven: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Of so many answers while requests were mirrored, how many differed and in what; `control`:
+    how many of stable's own second answers did. `examples` as in ports/shadow_differ, the last 20.
+    """
+
+    compared: int
+    candidate: int
+    control: int
+    kinds: dict[str, int]
+    examples: tuple[dict[str, Any], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +100,7 @@ class RolloutView:
     steps: tuple[StepView, ...]
     moves: tuple[Happened, ...]
     last_window: WindowView | None
+    compared: Compared | None = None
 
 
 def read(connection: sa.Connection, id: str) -> RolloutView:
@@ -122,6 +137,7 @@ def read(connection: sa.Connection, id: str) -> RolloutView:
         steps=_steps(state, events, judged),
         moves=tuple(_moves(events)),
         last_window=view(judged[-1][0]) if judged else None,
+        compared=_compared(events),
     )
 
 
@@ -138,6 +154,12 @@ def _data(events: list[Event], kind: str) -> dict[str, Any]:
     return next((e.data for e in events if e.kind == kind), {})
 
 
+def _compared(events: list[Event]) -> Compared | None:
+    """The newest word on it."""
+    told = [e.data for e in events if e.kind in {"rollout.differed", "rollout.compared"}]
+    return msgspec.convert(told[-1], Compared) if told else None
+
+
 def _steps(
     state: Rollout, events: list[Event], judged: list[tuple[Window, Finding]]
 ) -> tuple[StepView, ...]:
@@ -145,7 +167,7 @@ def _steps(
     ends = [*(e.at for e in shifts[1:]), _end(events)]
     begun = {_step(e): (e.at, end) for e, end in zip(shifts, ends, strict=True)} if shifts else {}
     return tuple(
-        _one(number, step.share, begun.get(number), [p for p in judged if p[0].step == number])
+        _one(number, step, begun.get(number), [p for p in judged if p[0].step == number])
         for number, step in enumerate(state.plan.steps)
     )
 
@@ -156,13 +178,13 @@ def _step(event: Event) -> int:
 
 
 def _end(events: list[Event]) -> float:
-    over = {"release.released", "rollout.failed", "rollout.closed"}
+    over = {"release.released", "rollout.failed", "rollout.closed", "rollout.shadowed"}
     return next((e.at for e in events if e.kind in over), 0.0)
 
 
 def _one(
     number: int,
-    share: float,
+    planned: Step,
     time: tuple[float, float] | None,
     judged: list[tuple[Window, Finding]],
 ) -> StepView:
@@ -170,7 +192,8 @@ def _one(
     began, end = time or (0.0, 0.0)
     return StepView(
         step=number,
-        share=share,
+        share=planned.share,
+        mirror=planned.mirror,
         began_at=moment(began),
         seconds=round(end - began, 3) if end else None,
         windows=len(judged),
@@ -199,6 +222,7 @@ TOLD = {
     "rollout.rolled_back": "rolled back",
     "rollout.closed": "closed",
     "rollout.retired": "retired",
+    "rollout.shadowed": "shadowed",
     "command.given": "said",
 }
 
