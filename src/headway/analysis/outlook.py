@@ -58,6 +58,8 @@ class Outlook:
 def ahead(rollout: Rollout, now: float) -> Ahead:
     """The steps still to be proven, the present one first."""
     plan = rollout.plan
+    if rollout.at < 0 or not plan.steps[rollout.at].share:
+        return Ahead((), None)  # nobody is there yet, or only copies of requests
     steps = [
         (index, step.share)
         for index, step in enumerate(plan.steps)

@@ -120,6 +120,11 @@ def _judged(_event: Event, data: Data) -> str:
     return f"{marked(data['outcome'])} at {share}: {plain(data['because'])} ({counted} in window)"
 
 
+def _held(_event: Event, data: Data) -> str:
+    more = f"; {plain(data['outlook'])}" if data.get("outlook") else ""
+    return f"◷ held: {plain(data['because'])}{more}"
+
+
 def _recovered(_event: Event, data: Data) -> str:
     told = f"{data['errors']} errors of {data['requests']} requests"
     return f"{marked(data['outcome'])}: {data['stable']} after going back: {told}"
@@ -166,7 +171,7 @@ SENTENCES: dict[str, Callable[[Event, Data], str]] = {
     "rollout.started": _started,
     "rollout.shifted": _shifted,
     "rollout.judged": _judged,
-    "rollout.held": lambda _event, data: f"◷ held: {plain(data['because'])}",
+    "rollout.held": _held,
     "rollout.unheard": _unheard,
     "rollout.settled": _settled,
     "release.released": _released,

@@ -13,7 +13,7 @@ from headway.analysis import judge as analysis
 from headway.analysis import shadow as besides
 from headway.analysis import windows
 from headway.analysis.judge import Finding, Setup
-from headway.flows import shadow
+from headway.flows import baseline, shadow
 from headway.flows.measure import Subject, measure
 from headway.flows.shadow import BesideSeen
 from headway.flows.trip import Begun, Trip
@@ -32,6 +32,7 @@ from headway.rollout import machine
 from headway.store import decisions, readings, records, rollouts
 from headway.store.database import Tx
 from headway.store.log import append
+from headway.store.views import verdict as read_model
 
 NONE = -1e8  # below this there was nothing to weigh
 JUDGED = frozenset({"baking", "stability"})
@@ -221,10 +222,12 @@ def _ask(tx: Tx, trip: Trip, begun: Begun, window: Window) -> Finding:
         mirrored=begun.plan.steps[window.step].mirror > 0,
         journeys=shadow.journeys(trip.environment, begun),
     )
-    setup = Setup(watched, begun.plan.holdback)
+    known = baseline.known(tx, trip, window)
+    setup = Setup(watched, begun.plan.holdback, known.memory)
     text = rollouts.column(tx.connection, begun.rollout, "judge")
     state = records.loads(text, analysis.State) if text else analysis.begin(setup)
-    after, finding = analysis.judge(setup, state, window)
+    after, finding = answer = analysis.judge(setup, state, window)
+    finding = baseline.judged(tx, trip, begun, window, known, answer)
     rollouts.update(tx, begun.rollout, judge=records.dumps(after))
     rollouts.add_window(
         tx, begun.rollout, window.index, records.dumps(window), records.dumps(finding)
@@ -283,6 +286,12 @@ def _silence(state: Rollout) -> Verdict:
     return Verdict("analysis", Outcome.PASS, "nothing is judged in this phase")
 
 
+def _outlook(tx: Tx, begun: Begun) -> str:
+    """How much longer it may take at this rate; empty where that is not the question."""
+    found = read_model.outlook(tx.connection, begun.rollout, tx.now)
+    return found.because if found else ""
+
+
 def _tell(tx: Tx, trip: Trip, begun: Begun, state: Rollout, move: Move) -> Rollout:
     """Write the move where it changes something; a hold is told once."""
     held = move.because if isinstance(move, Hold) and move.held else ""
@@ -293,6 +302,7 @@ def _tell(tx: Tx, trip: Trip, begun: Begun, state: Rollout, move: Move) -> Rollo
                 "because": held,
                 "step": state.at,
                 "policy": state.plan.insufficient_data,
+                "outlook": _outlook(tx, begun),
             }
             append(tx, trip.about, Fact("rollout.held", begun.rollout, number, data))
         records.update_delivery(tx, trip.delivery, state="held" if held else "delivering")

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from headway.analysis import outlook as forecast
 from headway.analysis import report as analysis
+from headway.analysis import shadow
 from headway.analysis.judge import Finding, Setup, State, begin
 from headway.analysis.outlook import Outlook
 from headway.analysis.report import Case, Report
@@ -108,6 +109,7 @@ def read(connection: sa.Connection, id: str, now: float) -> VerdictView:
     )
 
 
+CONCURRENT = frozenset({"canary", "shadow"})  # both versions stay, as in flows/shadow.py
 ENDS = frozenset({"release.released", "rollout.failed", "rollout.closed"})
 
 
@@ -120,12 +122,20 @@ def _case(
 ) -> Case:
     """What the judge was set up with: the release's own configuration."""
     release = records.release(connection, row.release)
-    declared = release.config.environment(row.environment).analysis
-    setup = Setup(with_measured(declared, last.signals if last else {}), state.plan.holdback)
+    environment = release.config.environment(row.environment)
+    declared, plan = environment.analysis, state.plan
+    beside = row.stable and plan.strategy in CONCURRENT
+    journeys = tuple(j.file for j in environment.tests.journeys) if beside else ()
+    asked = shadow.watched(
+        with_measured(declared, last.signals if last else {}),
+        mirrored=last is not None and plan.steps[last.step].mirror > 0,
+        journeys=journeys,
+    )
+    setup = Setup(asked, plan.holdback)
     return Case(
         setup=setup,
         state=loads(row.judge, State) if row.judge else begin(setup),
-        own=watched(declared),
+        own=(*watched(declared), shadow.DIFFERENCES, *(shadow.journey(j) for j in journeys)),
         ahead=None if row.outcome else forecast.ahead(state, now),
     )
 
