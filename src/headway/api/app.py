@@ -10,14 +10,21 @@ from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
 
 from headway.api.git import git_app
+from headway.api.refusals import Refusals
 from headway.wiring import Headway
 
 
 def app(headway: Headway, token: str) -> Starlette:
     """Git under /, health under /health and /health/ready."""
 
+    refusals = Refusals(headway)
+
     def may_push(request: Request) -> bool:
-        return bool(token) and hmac.compare_digest(_password(request), token.encode())
+        given = _password(request)
+        good = bool(token) and hmac.compare_digest(given, token.encode())
+        if given and not good:
+            refusals.note(request.scope["path"])
+        return good
 
     async def alive(_request: Request) -> JSONResponse:
         return JSONResponse({"status": "ok"})

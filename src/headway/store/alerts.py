@@ -128,6 +128,8 @@ def signal(tx: Tx, symptom: Symptom) -> None:
         t.c.service == symptom.service,
         t.c.environment == symptom.environment,
         t.c.rule == symptom.rule,
+        t.c.release == symptom.release,
+        t.c.cause == symptom.cause,
     )
     tx.connection.execute(t.delete().where(*here))
     if not symptom.over:

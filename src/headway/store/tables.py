@@ -172,8 +172,8 @@ alert_signals = sa.Table(
     sa.Column("service", sa.Text, primary_key=True),
     sa.Column("environment", sa.Text, primary_key=True),
     sa.Column("rule", sa.Text, primary_key=True),
-    sa.Column("release", sa.Text, nullable=False),
-    sa.Column("cause", sa.Text, nullable=False),
+    sa.Column("release", sa.Text, primary_key=True),
+    sa.Column("cause", sa.Text, primary_key=True),
     sa.Column("seen", sa.Float, nullable=False),
 )
 
@@ -246,4 +246,15 @@ readings = sa.Table(
     sa.Column("rollout", sa.Text, primary_key=True),
     sa.Column("readings", sa.Text, nullable=False),
     sa.Column("unheard", sa.Text, nullable=False),
+)
+
+# what a place's stable release was last seen to do (the judge's memory of it)
+baselines = sa.Table(
+    "headway_baseline",
+    metadata,
+    sa.Column("service", sa.Text, primary_key=True),
+    sa.Column("environment", sa.Text, primary_key=True),
+    sa.Column("release", sa.Text, nullable=False),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("memory", sa.Text, nullable=False),
 )
