@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from headway.cli import telling
 from headway.cli.context import Context, pass_context
 from headway.cli.options import verb
 from headway.cli.text import marked, plain
@@ -144,6 +145,14 @@ def _engine(context: Context) -> Check:
     return Check("server", "ok", found, "headway server")
 
 
+def _channels(context: Context) -> Check:
+    return Check("alert channels", *telling.channels(context))
+
+
+def _quiet(context: Context) -> Check:
+    return Check("alert noise", *telling.quiet(context))
+
+
 CHECKS: tuple[Callable[[Context], Check], ...] = (
     _python,
     _system,
@@ -155,6 +164,8 @@ CHECKS: tuple[Callable[[Context], Check], ...] = (
     _home,
     _database,
     _engine,
+    _channels,
+    _quiet,
 )
 
 
