@@ -37,6 +37,8 @@ def _head(view: RolloutView) -> list[str]:
     because = view.because or view.held or view.paused
     if because:
         lines.append(f"  because {plain(because)}")
+    if view.outlook is not None:
+        lines.append(f"  {plain(view.outlook.because)}")
     if view.milliseconds is not None:
         lines.append(f"  back on {view.stable} {view.milliseconds:.0f} ms after the decision")
     if view.recovery:

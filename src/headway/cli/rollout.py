@@ -1,5 +1,7 @@
 """`headway rollout`: list, show, watch, and what a person can tell a running one."""
 
+import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -85,10 +87,12 @@ def listing(context: Context, service: str, environment: str, outcome: str, limi
 def show(context: Context, id: str, *, windows: bool) -> None:
     """Show each step's numbers, intervals, evidence and reason, and every move."""
     from headway.store.views import rollout as full  # noqa: PLC0415  it loads the judge
+    from headway.store.views import verdict  # noqa: PLC0415
 
     with context.reading() as connection:
         known = ids.rollout_id(connection, id)
-        view = full.read(connection, known)
+        outlook = verdict.outlook(connection, known, time.time())
+        view = replace(full.read(connection, known), outlook=outlook)
         every = full.windows(connection, known) if windows else []
     if context.json:
         context.document({"rollout": view, "windows": every} if windows else view)

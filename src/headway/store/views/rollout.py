@@ -12,6 +12,7 @@ import msgspec
 import sqlalchemy as sa
 
 from headway.analysis.judge import Finding, SignalFinding
+from headway.analysis.outlook import Outlook
 from headway.model.event import Event
 from headway.model.rollout import Rollout, Step
 from headway.model.window import Counts, VersionCounts, Window
@@ -101,10 +102,11 @@ class RolloutView:
     moves: tuple[Happened, ...]
     last_window: WindowView | None
     compared: Compared | None = None
+    outlook: Outlook | None = None
 
 
 def read(connection: sa.Connection, id: str) -> RolloutView:
-    """The rollout with exactly this id."""
+    """The rollout with exactly this id; its outlook is read by views/verdict.py."""
     row = connection.execute(sa.select(table).where(table.c.id == id)).one()
     state = loads(row.state, Rollout)
     events = _events(connection, id, row.delivery, row.environment)

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from headway.analysis import outlook as forecast
 from headway.analysis import report as analysis
 from headway.analysis import shadow
 from headway.analysis.judge import Finding, Setup, State, begin
+from headway.analysis.memory import Memory
 from headway.analysis.outlook import Outlook
 from headway.analysis.report import Case, Report
 from headway.metrics.window import judged as with_measured
@@ -131,13 +133,22 @@ def _case(
         mirrored=last is not None and plan.steps[last.step].mirror > 0,
         journeys=journeys,
     )
-    setup = Setup(asked, plan.holdback)
+    setup = Setup(asked, plan.holdback, _snapshot(connection, row.id))
     return Case(
         setup=setup,
         state=loads(row.judge, State) if row.judge else begin(setup),
         own=(*watched(declared), shadow.DIFFERENCES, *(shadow.journey(j) for j in journeys)),
         ahead=None if row.outcome else forecast.ahead(state, now),
     )
+
+
+def _snapshot(connection: sa.Connection, id: str) -> Memory | None:
+    """What stood in for a stable version, as the rollout's own event tells."""
+    for event in log.any_of(connection, id=[f"{id}/0/rollout.baseline"]):
+        data: dict[str, Any] = event.data
+        if data["used"]:
+            return msgspec.convert(data["memory"], Memory)
+    return None
 
 
 def outlook(connection: sa.Connection, id: str, now: float) -> Outlook | None:
