@@ -19,7 +19,7 @@ from typing import IO, Any
 import sqlalchemy as sa
 
 from headway.adapters.git.hosting import GitHosting
-from headway.flows import alert_rounds, goals, intake, telling
+from headway.flows import alert_rounds, baseline, goals, intake, telling
 from headway.flows import scrape as scraping
 from headway.flows.deliver import deliver
 from headway.flows.journal import LOG, Engine, Outbox, executor_id
@@ -160,9 +160,11 @@ class Headway:
             beats = Liveness(self.db, executor, engine.recover, lambda: os._exit(70))
             tending = Rounds("tend", TEND_SECONDS, self._tend, self.complain)
             scrape = Scrape(self.world, self.samples)
+            fresh = baseline.Freshness(self.world)
             watching = [
                 Rounds("scrape", scraping.SECONDS, partial(self._scrape, scrape), self.complain),
                 Rounds("alerts", ALERT_SECONDS, self._alert, self.complain),
+                Rounds("baselines", baseline.SECONDS, partial(self._freshen, fresh), self.complain),
                 Rounds("messages", TELL_SECONDS, self._tell, self.complain),
                 Rounds("meters", MEASURED_SECONDS, self._measured, self.complain),
                 Rounds("goals", GOALS_SECONDS, self._keep_goals, self.complain),
@@ -187,6 +189,12 @@ class Headway:
         with self.reading() as connection:
             found = scraping.known_places(connection)
         scrape.go(found)
+
+    def _freshen(self, fresh: baseline.Freshness) -> None:
+        """What stable releases do while nothing is rolled out."""
+        with self.reading() as connection:
+            found = scraping.known_places(connection)
+        fresh.go(self.tx, found)
 
     def _alert(self) -> None:
         """What the log and the clock have for people, as alerts."""

@@ -8,8 +8,8 @@ The body interprets moves and does nothing else; what to do is decided in `decid
 from dataclasses import replace
 from typing import NoReturn
 
+from headway.flows import baseline, shadow
 from headway.flows import decide as turn
-from headway.flows import shadow
 from headway.flows.change import Change, apply, next_generation, order_for, remove, to_routes
 from headway.flows.enter import release_place
 from headway.flows.journal import Journal
@@ -314,6 +314,7 @@ def released(tx: Tx, trip: Trip, begun: Begun, because: str, address: str) -> No
     }
     append(tx, trip.about, Fact("release.released", begun.rollout, 0, data))
     rollouts.finish(tx, begun.rollout, "released", because)
+    baseline.released(tx, trip, begun)
     if after.phase == "done":
         _leave(tx, trip)
 

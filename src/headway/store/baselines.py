@@ -1,0 +1,28 @@
+"""What each place's stable release was last seen to do. Written by flows/baseline, a row a place."""
+
+import sqlalchemy as sa
+
+from headway.analysis.memory import Memory
+from headway.analysis.snapshot import Kept
+from headway.store.database import Tx
+from headway.store.records import dumps, loads
+from headway.store.tables import baselines
+
+
+def load(connection: sa.Connection, service: str, environment: str) -> Kept | None:
+    """The snapshot there, if one was ever kept."""
+    row = connection.execute(sa.select(baselines).where(_there(service, environment))).first()
+    return None if row is None else Kept(row.release, row.at, loads(row.memory, Memory))
+
+
+def keep(tx: Tx, service: str, environment: str, kept: Kept) -> None:
+    """Replace what is known there."""
+    values = {"release": kept.release, "at": kept.at, "memory": dumps(kept.memory)}
+    update = baselines.update().where(_there(service, environment)).values(**values)
+    if tx.connection.execute(update).rowcount == 0:
+        place = {"service": service, "environment": environment}
+        tx.connection.execute(baselines.insert().values(**place, **values))
+
+
+def _there(service: str, environment: str) -> "sa.ColumnElement[bool]":
+    return sa.and_(baselines.c.service == service, baselines.c.environment == environment)
