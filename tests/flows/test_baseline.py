@@ -11,11 +11,14 @@ from headway.analysis import judge
 from headway.analysis.judge import Setup
 from headway.analysis.memory import Memory
 from headway.analysis.snapshot import Kept
+from headway.cli.report import report
+from headway.cli.sentences import sentence
 from headway.flows.baseline import Freshness
 from headway.model.event import Event
 from headway.model.window import Window
 from headway.store import baselines, records, rollouts
 from headway.store.database import Tx, lock
+from headway.store.views import rollout as views
 
 BLUE_GREEN = CONFIG.replace(
     "{rollout: {strategy: canary, stability: 60s}}",
@@ -196,3 +199,18 @@ def test_a_rollout_that_runs_is_left_alone(stage: Stage) -> None:
         records.put_place(tx, records.changed(place, rollout="rol_1"))
     around.fresh.go(around.tx, [place])
     assert kept(stage) == before
+
+
+@pytest.mark.seed("S-101")
+def test_the_age_of_the_snapshot_is_shown(stage: Stage) -> None:
+    stage.deliver("a1", SNAPSHOT)
+    wait(stage, 2 * DAY)
+    stage.deliver("a2", SNAPSHOT)
+    (event,) = told(stage, "shop-2")
+    with stage.db.connect() as connection:
+        view = views.read(connection, event.subject)
+    assert view.snapshot is not None
+    assert view.snapshot.age_seconds == pytest.approx(2 * DAY, abs=300)
+    shown = "\n".join(report(view, []))
+    assert "⚠ compared with the snapshot of shop-1, 2 days old: stale" in shown
+    assert "2 days old" in (sentence(event) or "")

@@ -39,6 +39,9 @@ def _head(view: RolloutView) -> list[str]:
         lines.append(f"  because {plain(because)}")
     if view.outlook is not None:
         lines.append(f"  {plain(view.outlook.because)}")
+    if view.snapshot is not None:
+        warned = view.snapshot.stale or not view.snapshot.used
+        lines.append(f"  {'⚠' if warned else '●'} {plain(view.snapshot.because)}")
     if view.milliseconds is not None:
         lines.append(f"  back on {view.stable} {view.milliseconds:.0f} ms after the decision")
     if view.recovery:

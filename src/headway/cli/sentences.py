@@ -130,6 +130,10 @@ def _recovered(_event: Event, data: Data) -> str:
     return f"{marked(data['outcome'])}: {data['stable']} after going back: {told}"
 
 
+def _baseline(_event: Event, data: Data) -> str:
+    return f"{'⚠' if data['stale'] or not data['used'] else '●'} {plain(data['because'])}"
+
+
 def _settled(_event: Event, data: Data) -> str:
     return f"● last step reached; watching for {span(data['stability_seconds'])}"
 
@@ -173,6 +177,7 @@ SENTENCES: dict[str, Callable[[Event, Data], str]] = {
     "rollout.judged": _judged,
     "rollout.held": _held,
     "rollout.unheard": _unheard,
+    "rollout.baseline": _baseline,
     "rollout.settled": _settled,
     "release.released": _released,
     "rollout.shadowed": _shadowed,

@@ -71,6 +71,19 @@ class Compared:
 
 
 @dataclass(frozen=True, slots=True)
+class Baseline:
+    """The snapshot that stood for a stable version where none ran beside: whose it was, how old
+    when it was first asked for, whether it was used, and the warning or reason in words.
+    """
+
+    release: str
+    age_seconds: float
+    used: bool
+    stale: bool
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
 class RolloutView:
     """`milliseconds`: from the decision to go back until the proxy confirmed it.
 
@@ -103,6 +116,7 @@ class RolloutView:
     last_window: WindowView | None
     compared: Compared | None = None
     outlook: Outlook | None = None
+    snapshot: Baseline | None = None
 
 
 def read(connection: sa.Connection, id: str) -> RolloutView:
@@ -139,8 +153,17 @@ def read(connection: sa.Connection, id: str) -> RolloutView:
         steps=_steps(state, events, judged),
         moves=tuple(_moves(events)),
         last_window=view(judged[-1][0]) if judged else None,
+        snapshot=_snapshot(events),
         compared=_compared(events),
     )
+
+
+def _snapshot(events: list[Event]) -> Baseline | None:
+    data = _data(events, "rollout.baseline")
+    if not data:
+        return None
+    known: dict[str, Any] = {k: v for k, v in data.items() if k in Baseline.__dataclass_fields__}
+    return Baseline(**known)
 
 
 def _events(connection: sa.Connection, id: str, delivery: str, environment: str) -> list[Event]:
