@@ -85,7 +85,13 @@ ROUTES = (
     Route(
         "policy_broke", "ticket", "a policy raised an error, which counts as no", "`gates.judged`"
     ),
-    Route("quarantined", "ticket", "a digest is refused from now on", "`artifact.quarantined`"),
+    Route(
+        "quarantined",
+        "ticket",
+        "a digest is refused from now on",
+        "`artifact.quarantined` of a rollout",
+        30.0,  # the rollback that it belongs to is told first, as one alert
+    ),
     Route(
         "drift",
         "ticket",
