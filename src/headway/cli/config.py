@@ -13,6 +13,7 @@ from headway.cli.context import Context, pass_context
 from headway.cli.options import Noun
 from headway.cli.text import columns
 from headway.model.errors import Invalid
+from headway.settings import openslo
 from headway.settings import schema as schemas
 from headway.settings.keys import Key
 from headway.settings.origins import Origin, explain, key, written
@@ -38,7 +39,7 @@ def config() -> None:
 def check(context: Context, path: Path) -> None:
     """Say whether headway.yaml in PATH is right, with every problem at its line."""
     where = settings.find(path)
-    service = settings.load(where)
+    service = openslo.resolved(settings.load(where), lambda file: _beside(where, file))
     names = [environment.name for environment in service.environments]
     if context.json:
         context.document({"valid": True, "service": service.name, "environments": names})
@@ -91,6 +92,16 @@ def explain_key(context: Context, name: str, path: Path) -> None:
 def schema(context: Context) -> None:
     """Print the JSON Schema of what this version reads, for editors."""
     context.document(schemas.published())
+
+
+def _beside(where: Path, file: str) -> str:
+    """A file named in headway.yaml, from its folder. Raises Invalid (`missing-file`, `outside`)."""
+    folder, found = where.parent.resolve(), (where.parent / file).resolve()
+    if not found.is_relative_to(folder):
+        raise Invalid(f"{file} leads out of {folder}", why="it is a link", code="outside")
+    if not found.is_file():
+        raise Invalid(f"there is no {file} in {folder}", code="missing-file")
+    return settings.text_of(found)
 
 
 def _value(origin: Origin) -> dict[str, object]:

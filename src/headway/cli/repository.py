@@ -7,6 +7,7 @@ from headway.model.commit import Commit
 from headway.model.errors import Invalid
 from headway.model.service import Service
 from headway.ports.source_host import SourceHost
+from headway.settings import openslo
 
 FILE = "headway.yaml"
 
@@ -34,7 +35,8 @@ def _bare(folder: Path) -> bool:
 
 def service_of(source: SourceHost, commit: Commit) -> Service:
     """headway.yaml at the commit. Raises Invalid with every problem, each with its place."""
-    return settings.read(text_of(source, commit, FILE), FILE)
+    service = settings.read(text_of(source, commit, FILE), FILE)
+    return openslo.resolved(service, lambda path: text_of(source, commit, path))
 
 
 def text_of(source: SourceHost, commit: Commit, path: str) -> str:

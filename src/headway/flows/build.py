@@ -17,6 +17,7 @@ from headway.model.errors import Failed, Invalid
 from headway.model.event import Fact
 from headway.model.pipeline import JobOrder, JobResult, PlannedJob, Upload
 from headway.model.service import Service
+from headway.settings import openslo
 from headway.store import records
 from headway.store.database import Tx
 from headway.store.log import About, append
@@ -65,7 +66,9 @@ def read_commit(world: World, order: Order) -> Commit:
 
 
 def read_config(world: World, order: Order) -> Service:
-    """headway.yaml of that commit. Raises Invalid, also if it names another service."""
+    """headway.yaml of that commit with the OpenSLO files that it names. Raises Invalid, also if it
+    names another service.
+    """
     service = settings.read(_text(world, order, "headway.yaml"), "headway.yaml")
     if order.service and service.name != order.service:
         raise Invalid(
@@ -74,7 +77,7 @@ def read_config(world: World, order: Order) -> Service:
             next=f"write `service: {order.service}`, or push to `{service.name}.git`",
             code="other-service",
         )
-    return service
+    return openslo.resolved(service, lambda path: _text(world, order, path))
 
 
 def plan_jobs(world: World, order: Order, service: Service) -> tuple[PlannedJob, ...]:

@@ -111,6 +111,15 @@ def say(tx: Tx, outbox: Outbox, delivery: str, word: Word) -> None:
     outbox.wake(tx, delivery)
 
 
+def is_said(connection: sa.Connection, delivery: str, verb: Verb) -> bool:
+    """Whether somebody said so and the delivery has not heard it yet."""
+    t = commands
+    query = sa.select(t.c.seq).where(
+        t.c.delivery == delivery, t.c.verb == verb, t.c.taken.is_(False)
+    )
+    return connection.execute(query).first() is not None
+
+
 def decide_approval(tx: Tx, outbox: Outbox, name: str, word: Word) -> None:
     """Approve or reject a release for an environment. Raises Refused (`may-not-approve`)."""
     release = records.release(tx.connection, name)

@@ -191,9 +191,15 @@ def _pause(tx: Tx, world: World, one: Watched, gate: ErrorBudgetGate) -> None:
     if not place.rollout or not place.holder:
         return
     state = rollouts.load(tx.connection, place.rollout)
-    if state.phase not in RUNNING or state.paused or not state.exposed:
+    if state.phase not in RUNNING or not state.exposed:
+        return
+    if commands.is_said(tx.connection, place.holder, "pause"):
         return
     spent = {s.name: _spent(tx, one, s, place.rollout, state.exposed) for s in one.slos}
+    if state.paused:
+        # what burns meanwhile is known to whoever resumes it
+        _mark(tx, one, place.rollout, spent)
+        return
     subject = records.delivery(tx.connection, place.holder).subject
     for slo in one.slos:
         if is_fix(subject) and _came_as_a_fix(slo, spent[slo.name], gate):

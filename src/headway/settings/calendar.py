@@ -4,9 +4,17 @@ Here and not in the core, because time zones are read from the machine's tz data
 """
 
 from datetime import UTC, datetime, timedelta, tzinfo
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from headway.model.service import Slo
+
+
+def known(zone: str) -> bool:
+    """Whether this machine knows the IANA time zone; UTC is known everywhere."""
+    try:
+        return zone == "UTC" or bool(ZoneInfo(zone).key)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
 
 
 def begins(slo: Slo, now: float) -> float:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from headway.model.service import Slo
 from headway.model.window import Snapshot
@@ -88,35 +89,34 @@ def goals(connection: sa.Connection) -> list[Goal]:
 
 def add(tx: Tx, goal: Goal, release: str, buckets: Iterable[Bucket]) -> None:
     """Add what happened, in minutes; quarters of an hour are kept along."""
+    minutes: dict[float, Tally] = {}
     quarters: dict[float, Tally] = {}
     for bucket in buckets:
-        _add(tx, goal, release, MINUTE, bucket)
         at = math.floor(bucket.at / QUARTER) * QUARTER
+        minutes[bucket.at] = minutes.get(bucket.at, Tally()).plus(bucket.tally)
         quarters[at] = quarters.get(at, Tally()).plus(bucket.tally)
-    for at, tally in quarters.items():
-        _add(tx, goal, release, QUARTER, Bucket(at, tally))
+    rows = [
+        {
+            **_fields(goal),
+            "resolution": int(size),
+            "at": int(at),
+            "release": release,
+            "good": tally.good,
+            "total": tally.total,
+        }
+        for size, found in ((MINUTE, minutes), (QUARTER, quarters))
+        for at, tally in found.items()
+    ]
+    if rows:
+        tx.connection.execute(_added(tx.connection.dialect.name), rows)
 
 
-def _add(tx: Tx, goal: Goal, release: str, size: float, bucket: Bucket) -> None:
-    t, tally = slis, bucket.tally
-    where = (
-        *_key(t, goal),
-        t.c.resolution == int(size),
-        t.c.at == int(bucket.at),
-        t.c.release == release,
-    )
-    more = {"good": t.c.good + tally.good, "total": t.c.total + tally.total}
-    if tx.connection.execute(t.update().where(*where).values(**more)).rowcount == 0:
-        tx.connection.execute(
-            t.insert().values(
-                **_fields(goal),
-                resolution=int(size),
-                at=int(bucket.at),
-                release=release,
-                good=tally.good,
-                total=tally.total,
-            )
-        )
+def _added(dialect: str) -> sa.Executable:
+    """A row, or more of what is there."""
+    new: sqlite.Insert | postgresql.Insert
+    new = postgresql.insert(slis) if dialect == "postgresql" else sqlite.insert(slis)
+    more = {"good": slis.c.good + new.excluded.good, "total": slis.c.total + new.excluded.total}
+    return new.on_conflict_do_update(index_elements=list(slis.primary_key), set_=more)
 
 
 def forget(tx: Tx, goal: Goal) -> None:

@@ -9,8 +9,8 @@ from headway.slo.windows import (
     HOUR,
     burns,
     conditions,
-    levels,
     lengths,
+    levels,
     nominal_seconds,
     published,
 )
