@@ -18,7 +18,7 @@ from headway.model.window import Window
 MOST_SHARES = 3
 REFINEMENTS = 3
 COINS = 16
-FARTHEST = 7 * 86400.0
+FARTHEST = 86400.0
 
 
 @dataclass(frozen=True, slots=True)
