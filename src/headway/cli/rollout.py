@@ -8,7 +8,7 @@ from typing import NamedTuple
 import click
 import sqlalchemy as sa
 
-from headway.cli import names, said
+from headway.cli import names, said, suggest
 from headway.cli.context import Context, pass_context
 from headway.cli.driving import watch as watch_it
 from headway.cli.duration import Duration
@@ -159,6 +159,7 @@ def abort(context: Context, id: str, reason: str) -> None:
 
 
 rollout.add_command(verdict_report)
+rollout.add_command(suggest.command)
 
 
 def _row(connection: sa.Connection, text: str) -> Known:
