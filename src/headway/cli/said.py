@@ -11,13 +11,15 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 def reason(*, required: bool = True) -> Decorator:
     """`--reason TEXT`, which goes to the audit trail."""
     help = "Why; kept with the fact."
-    return click.option("--reason", required=required, default=None, metavar="TEXT", help=help)
+    return click.option("--reason", required=required, metavar="TEXT", help=help)
 
 
 def environment(*, required: bool = True) -> Decorator:
     """`--env ENV`."""
+    # A default, even an empty one, would do for the value that is required.
+    default: dict[str, Any] = {} if required else {"default": ""}
     return click.option(
-        "--env", "environment", required=required, default="", metavar="ENV", help="Environment."
+        "--env", "environment", required=required, metavar="ENV", help="Environment.", **default
     )
 
 
