@@ -28,12 +28,14 @@ class Reading:
     """One signal since the rollout reached users. None for a side: no data, and `because` says why.
 
     Ratio: (bad, total). Count: (events, requests). Value: (sum of the samples, their number).
+    `heard`: where a window begins, whether one of this step before had data of both sides.
     """
 
     kind: Kind
     candidate: Pair | None
     stable: Pair | None
     because: str = ""
+    heard: bool = False
 
 
 def watched(analysis: Analysis) -> tuple[Signal, ...]:
@@ -43,8 +45,8 @@ def watched(analysis: Analysis) -> tuple[Signal, ...]:
 
 
 def judged(analysis: Analysis, measured: Mapping[str, Measured]) -> Analysis:
-    """The analysis with those saturation signals that were measured: nobody declared them, so their
-    absence is no reason to wait.
+    """The analysis with those saturation signals that are measured at all: nobody declared them, so
+    their absence is no reason to wait.
     """
     also = tuple(s for s in watched(analysis)[len(analysis.signals) :] if s.name in measured)
     return replace(analysis, signals=(*analysis.signals, *also)) if also else analysis
@@ -55,8 +57,8 @@ def between(
 ) -> tuple[dict[str, Measured], dict[str, Reading]]:
     """What happened between two readings, and the readings at which the next window begins.
 
-    A side without data keeps the beginning it had. A saturation signal is only there if both sides
-    have data of it.
+    A side without data keeps the beginning it had. A saturation signal is there from the first
+    window of the step on in which both sides have data.
     """
     optional = {s.name for s in SATURATION}
     measured: dict[str, Measured] = {}
@@ -65,8 +67,9 @@ def between(
         was = before.get(name, Reading(now.kind, None, None))
         candidate, from_candidate = _side(now.kind, was.candidate, now.candidate)
         stable, from_stable = _side(now.kind, was.stable, now.stable)
-        onward[name] = Reading(now.kind, from_candidate, from_stable)
-        if name.partition("{")[0] not in optional or (candidate and stable):
+        heard = was.heard or bool(candidate and stable)
+        onward[name] = Reading(now.kind, from_candidate, from_stable, heard=heard)
+        if heard or name.partition("{")[0] not in optional:
             measured[name] = Measured(candidate, stable)
     return measured, onward
 

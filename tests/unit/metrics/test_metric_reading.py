@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -149,7 +151,7 @@ def reading(candidate: object, stable: object = (0.0, 10.0), kind: str = "ratio"
 def test_a_window_is_the_difference_of_two_readings() -> None:
     got, onward = between({"s": reading((1, 10))}, {"s": reading((3, 30), (5, 90))})
     assert got == {"s": Measured((2, 20), (5, 80))}
-    assert onward["s"] == reading((3, 30), (5, 90))
+    assert onward["s"] == replace(reading((3, 30), (5, 90)), heard=True)
 
 
 def test_a_first_reading_only_begins() -> None:
@@ -193,6 +195,14 @@ def test_saturation_without_data_is_not_there() -> None:
     assert judged(analysis, got) == analysis
     both = {"cpu": Measured((1, 1), (1, 1))}
     assert [s.name for s in judged(analysis, both).signals] == ["conversion", "memory", "cpu"]
+
+
+def test_saturation_that_was_heard_at_this_step_stays() -> None:
+    had = {"cpu": reading((1, 1), (1, 1), "value")}
+    got, onward = between(had, {"cpu": reading((5, 2), (5, 2), "value")})
+    assert got == {"cpu": Measured((4, 1), (4, 1))}
+    got, _ = between(onward, {"cpu": reading(None, None, "value")})
+    assert got == {"cpu": Measured(None, None)}
 
 
 def test_a_declared_signal_called_like_a_saturation_signal_is_missed() -> None:
