@@ -25,15 +25,13 @@ class Route:
 
 NONE_YET = "nothing tells it yet"
 ROUTES = (
-    Route("slo_breach", "page", "an SLI that users feel is below its goal", "SLO evaluation"),
     Route(
         "slo_burn",
         "page",
-        "the error budget burns fast; a ticket if its windows are the slow ones (label `severity`)",
-        "SLO evaluation",
+        "an SLO burns its error budget fast; a ticket for its slow windows (label `severity`)",
+        "burn rates of every SLO",
     ),
-    Route("slo_burn_fast", "page", "the error budget is gone within days", "SLO evaluation"),
-    Route("slo_burn_slow", "ticket", "the error budget burns too fast to last", "SLO evaluation"),
+    Route("slo_breach", "page", "an SLI that users feel is below its goal", NONE_YET),
     Route(
         "outage",
         "page",

@@ -179,7 +179,7 @@ def test_a_hundred_symptoms_of_one_deploy_are_one_page() -> None:
     office = Office()
     for n in range(100):
         office.pass_time(1.0)
-        office.symptom(("slo_burn", "slo_burn_fast", "rollout_failed")[n % 3], "shop-2", over=False)
+        office.symptom(("slo_burn", "outage", "rollout_failed")[n % 3], "shop-2", over=False)
     (trouble,) = office.troubles
     assert trouble.alert.count == 100
     assert [t.what for _, t, _ in office.told] == ["fired"]
