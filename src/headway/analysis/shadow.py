@@ -1,6 +1,7 @@
 """The signals that Headway itself counts beside a rollout: differing answers, failing journeys.
 
-Both are shares of what went well, and judged as such (docs/explanation/judge.md, own signals).
+Both are shares of what went well, (good, total), where more is better: the margin is a part of all,
+not of the few that differed on stable (which is mostly none, and no factor of it would be harm).
 Called by flows/decide.py, which hands the judge the analysis that holds them.
 
 Answers: every request asked stable once, the candidate once and stable once more; what differs on
@@ -14,7 +15,8 @@ from dataclasses import replace
 
 from headway.model.service import Analysis, Signal
 
-DIFFERENCES = Signal("differences", "ratio", "headway", "", better="higher", margin=0.01)
+EQUAL = "equal answers"
+DIFFERENCES = Signal(EQUAL, "ratio", "headway", "", better="higher", margin=0.01)
 JOURNEY_MARGIN = 0.05
 
 

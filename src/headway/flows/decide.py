@@ -98,7 +98,7 @@ def decide(tx: Tx, trip: Trip, begun: Begun, seen: Seen) -> Turn:
     if state.phase in JUDGED:
         state, finding = _judge(tx, trip, begun, state, seen)
     heard = _heard(tx, trip, begun, state, seen)
-    verdict = worst([heard, finding.verdict if finding else _silence(state), _health(trip, seen)])
+    verdict = worst([finding.verdict if finding else _silence(state), heard, _health(trip, seen)])
     suspicion = finding.suspicion if finding else False
     move = machine.next_move(state, verdict, tx.now, suspicion=suspicion)
     state = _tell(tx, trip, begun, state, move)

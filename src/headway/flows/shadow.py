@@ -7,6 +7,7 @@ is wrong with them is no data, which is WAIT.
 
 from dataclasses import dataclass
 
+from headway.analysis.shadow import EQUAL, journey
 from headway.flows.trip import Begun, Trip
 from headway.flows.world import World
 from headway.metrics.window import Reading
@@ -85,17 +86,15 @@ def readings(trip: Trip, begun: Begun, seen: BesideSeen) -> dict[str, Reading]:
     """The counts as cumulative readings of signals; see analysis/shadow.py for their names."""
     found = {}
     if (told := seen.differences) is not None:
-        found["differences"] = _reading(
-            (told.candidate, told.compared), (told.control, told.compared)
-        )
+        found[EQUAL] = _reading((told.candidate, told.compared), (told.control, told.compared))
     for file, counts in seen.played.counts.items() if seen.played else ():
         candidate, stable = (counts.get(r) for r in (trip.release.name, begun.stable))
         if candidate is not None and stable is not None:
-            found[f"journey {file}"] = _reading(candidate, stable)
+            found[journey(file).name] = _reading(candidate, stable)
     return found
 
 
 def _reading(candidate: tuple[int, int], stable: tuple[int, int]) -> Reading:
-    """Both are (bad, total)."""
+    """Both are (bad, total); a signal of which more is better is (good, total)."""
     (bad_c, of_c), (bad_b, of_b) = candidate, stable
-    return Reading("ratio", (float(bad_c), float(of_c)), (float(bad_b), float(of_b)))
+    return Reading("ratio", (float(of_c - bad_c), float(of_c)), (float(of_b - bad_b), float(of_b)))

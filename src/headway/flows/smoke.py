@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from headway import pipeline
 from headway.flows.journal import Journal
+from headway.flows.journey import planned
 from headway.flows.trip import Trip
 from headway.flows.world import World
 from headway.model.errors import Failed
@@ -26,13 +27,30 @@ def smoke(journal: Journal, world: World, trip: Trip, address: str) -> None:
     for number, test in enumerate(trip.environment.tests.workflows):
         for job in journal.act(f"plan test {number}", plan_test, world, trip, test, address):
             result = journal.act(f"test job {job.id}", run_test, world, trip, job, number)
-            journal.commit(f"test job {job.id} ended", tested, trip, test, result)
+            journal.commit(f"test job {job.id} ended", tested, trip, test.workflow, result)
             if result.outcome != "success":
                 raise Failed(
                     f"test workflow `{test.workflow}` failed against {trip.environment.name}",
                     why=f"job `{result.job}`: {_tail(result)}",
                     code="tests-failed",
                 )
+    _walk(journal, world, trip, address)
+
+
+def _walk(journal: Journal, world: World, trip: Trip, address: str) -> None:
+    """Each journey once."""
+    tests = trip.environment.tests
+    for number, journey in enumerate(tests.journeys):
+        job = planned(trip, journey, number, address)
+        run = len(tests.workflows) + number
+        result = journal.act(f"walk {journey.file}", run_test, world, trip, job, run)
+        journal.commit(f"walked {journey.file}", tested, trip, journey.file, result)
+        if result.outcome != "success":
+            raise Failed(
+                f"journey `{journey.file}` failed against {trip.environment.name}",
+                why=_tail(result),
+                code="tests-failed",
+            )
 
 
 def ask(world: World, trip: Trip, address: str) -> tuple[Answer, ...]:
@@ -81,12 +99,12 @@ def run_test(world: World, trip: Trip, job: PlannedJob, number: int) -> JobResul
     return world.runner.run(JobOrder(run, 1, job, trip.repo, trip.release.sha))
 
 
-def tested(tx: Tx, trip: Trip, test: WorkflowTest, result: JobResult) -> None:
+def tested(tx: Tx, trip: Trip, test: str, result: JobResult) -> None:
     """A test job's result is evidence too."""
     data: dict[str, object] = {
         "digest": trip.release.digest,
         "outcome": "PASS" if result.outcome == "success" else "FAIL",
-        "workflow": test.workflow,
+        "workflow": test,
         "job": result.job,
     }
     number = decisions.count(tx.connection, trip.delivery, "tests.finished")
