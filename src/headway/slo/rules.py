@@ -167,7 +167,11 @@ def extra(subject: Subject, rows: Iterable[Burning]) -> list[Rule]:
     for row in rows:
         name = LEVEL if row.name.startswith("level-") else OWN
         rule = _alert(subject, name, row.severity, _pair(subject, row))
-        rule["labels"] = {"headway_severity": row.severity, "headway_condition": row.name}
+        rule["labels"] = {
+            "headway_condition": row.name,
+            "headway_id": subject.id,
+            "headway_severity": row.severity,
+        }
         if row.after:
             rule["for"] = prometheus(row.after)
         made.append(rule)
@@ -178,7 +182,8 @@ def _alert(subject: Subject, name: str, severity: str, expression: str) -> Rule:
     return {
         "alert": name,
         "expr": expression,
-        "labels": {"headway_severity": severity},
+        # the id comes with the series, too; here it tells the rules of two SLOs apart
+        "labels": {"headway_id": subject.id, "headway_severity": severity},
         "annotations": {
             "summary": "{{$labels.headway_service}} {{$labels.headway_slo}} burns its error budget "
             "too fast",
