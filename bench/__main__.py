@@ -43,6 +43,7 @@ BENCHMARKS = (
     Benchmark("rds", 200, 20, 60),
     Benchmark("start", 3, 2, 90),
     Benchmark("engine", 1000, 50, 120),
+    Benchmark("judge.canaries", 1000, 50, 150),
 )
 
 

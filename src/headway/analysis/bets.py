@@ -5,13 +5,15 @@ the same as staking nothing.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from headway.analysis import dispersion, margins, roles
+from headway.analysis import warm as warming
 from headway.analysis.dispersion import MOST_INSTANCES, Spread
 from headway.analysis.margins import ABSOLUTE_ERRORS, Edges, Growth, Moment
 from headway.analysis.memory import Memory
+from headway.analysis.warm import Warm
 from headway.histogram.survival import above, scaled
 from headway.model.service import Analysis
 from headway.model.window import Counts, VersionCounts
@@ -25,7 +27,8 @@ class Bet:
     """`k_c` of `n_c` candidate requests and `k_b` of `n_b` stable ones were bad.
 
     `rate`: the stable rate expected before looking; `phi`: dispersion; `bound_ms` for latencies;
-    `instance` is empty for the whole candidate. `shown`: what people are told instead of `counts`.
+    `instance` is empty for the whole candidate. `believed`: how many of `k_c` rollback may hold
+    against it, if not all. `shown`: what people are told instead of `counts`.
     """
 
     role: str
@@ -35,6 +38,7 @@ class Bet:
     edges: Edges
     phi: float
     bound_ms: float | None = None
+    believed: float | None = None
     shown: tuple[float, float, float, float] | None = None
 
 
@@ -44,16 +48,20 @@ class Past:
 
     memory: Memory
     spread: Spread
+    warm: Warm = field(default_factory=Warm)
 
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """What was counted in this window. `stable` is empty where limits are absolute."""
+    """What was counted in this window. `stable` is empty where limits are absolute. `believed`:
+    the candidate's errors that do not all come from one instance.
+    """
 
     candidate: VersionCounts
     stable: VersionCounts
     bounds_ms: tuple[float, ...]
     absolute: bool
+    believed: int
 
     def forgiven(self, tau: float) -> float:
         """Relative difference of two means over instances that tau alone explains."""
@@ -67,7 +75,7 @@ def offered(analysis: Analysis, moment: Moment, sides: Sides, past: Past) -> lis
     chosen = chosen_bounds(past.memory, sides.bounds_ms)
     bets += _latency(analysis, moment, sides, past, chosen)
     alone = len(sides.candidate.instances) < 2 or sides.absolute
-    if alone or moment.error_slack(analysis.pace):
+    if alone or moment.warming(analysis.pace):
         return bets
     return bets + _instances(analysis, moment, sides, past, chosen)
 
@@ -82,13 +90,15 @@ def chosen_bounds(memory: Memory, bounds_ms: tuple[float, ...]) -> dict[str, int
 def _errors(analysis: Analysis, moment: Moment, sides: Sides, past: Past) -> Bet:
     memory, phi = past.memory, past.spread.error_phi
     counts = _error_counts(sides.candidate.total, sides.stable.total)
+    slack = warming.errors(past.warm, memory, moment, analysis.pace)
     if not sides.absolute:
         tau = sides.forgiven(dispersion.error_spread(past.spread))
-        edges = margins.concurrent_errors(analysis, moment, memory.error_rate, tau)
-        return Bet(roles.ERRORS, "", counts, memory.error_rate, edges, phi)
+        edges = margins.concurrent_errors(analysis, moment, memory.error_rate, tau, slack)
+        return Bet(roles.ERRORS, "", counts, memory.error_rate, edges, phi, believed=sides.believed)
     known = memory.error_ceiling
-    edges = margins.absolute_errors(analysis, moment, known)
-    return Bet(roles.ERRORS, "", counts, ABSOLUTE_ERRORS if known is None else known, edges, phi)
+    edges = margins.absolute_errors(analysis, moment, known, slack)
+    rate = ABSOLUTE_ERRORS if known is None else known
+    return Bet(roles.ERRORS, "", counts, rate, edges, phi, believed=sides.believed)
 
 
 def _latency(
@@ -99,7 +109,6 @@ def _latency(
     if early or (moment.stepped and moment.step_age <= pace.latency_step_from) or not chosen:
         return []
     shares, bounds = past.memory.shares(), sides.bounds_ms
-    grown = margins.growth(analysis, moment, absolute=sides.absolute)
     bets = []
     for role, j in chosen.items():
         counts = _slow_counts(sides.candidate.total, sides.stable.total, j)
@@ -109,6 +118,8 @@ def _latency(
         wider = 1 + sides.forgiven(dispersion.slow_spread(past.spread, j))
         if sides.absolute:
             wider *= past.memory.slow_ceiling(rate)
+        cold = warming.latency(past.warm, past.memory, j, moment, pace)
+        grown = margins.growth(analysis, cold, absolute=sides.absolute)
         ratios = _ratios(past.memory, j, grown, wider)
         edges = margins.slow_edges(ratios, moment, rate, absolute=sides.absolute)
         bets.append(Bet(role, "", counts, rate, edges, past.spread.slow_phi, bounds[j]))
@@ -138,7 +149,8 @@ def _slow_instances(
         return []
     shares, bounds = past.memory.shares(), sides.bounds_ms
     rate = float(shares[j])
-    grown = margins.growth(analysis, moment, absolute=False, lone=LONE_GROWTH)
+    cold = warming.latency(past.warm, past.memory, j, moment, analysis.pace)
+    grown = margins.growth(analysis, cold, absolute=False, lone=LONE_GROWTH)
     ratios = _ratios(past.memory, j, grown, 1.0)
     edges = margins.lone_slow(ratios, rate, dispersion.slow_spread(past.spread, j))
     phi, bets = past.spread.slow_phi, []

@@ -71,15 +71,15 @@ def staked(  # noqa: PLR0913
     due = capital.restarts == 0 or age - capital.last >= every
     if due:
         part = handed_out(capital.restarts)
-        for family, seats in accounts.items():
-            _fund(seats, playing.get(family, [IDLE]), weights[family] * part)
+        for family, weight in weights.items():
+            _fund(accounts[family], playing.get(family, [IDLE]), weight * part)
     _settle(accounts, bets, log_s)
     return Capital(capital.restarts + due, age if due else capital.last, accounts)
 
 
 def log_evidence(capital: Capital) -> float:
     """log E: everything anybody holds."""
-    return _log_sum([account for _, _, account in _holders(capital)])
+    return float(np.logaddexp.reduce([held for _, _, held in _holders(capital)]))
 
 
 def log_held(
@@ -88,13 +88,13 @@ def log_held(
     """log of what this seat holds over its even share of the family's weight."""
     seats = capital.accounts[family]
     even = weights[family] / max(1, len(seats) - 1)
-    return _log_sum([seats.get(seat, EMPTY)]) - float(np.log(even))
+    return _log_sum(seats.get(seat, EMPTY)) - float(np.log(even))
 
 
 def richest(capital: Capital) -> tuple[str, str]:
     """The family and seat of the signal that holds most. Only after a first bet."""
     playing = [holder for holder in _holders(capital) if holder[1] != IDLE]
-    family, seat, _ = max(playing, key=lambda holder: _log_sum([holder[2]]))
+    family, seat, _ = max(playing, key=lambda holder: holder[2])
     return family, seat
 
 
@@ -149,11 +149,15 @@ def _account(logs: Floats) -> Account:
     return tuple(np.maximum(logs, NOTHING).tolist())
 
 
-def _holders(capital: Capital) -> list[tuple[str, str, Account]]:
-    """A database may hand keys back in another order; sums must not depend on it."""
+def _holders(capital: Capital) -> list[tuple[str, str, float]]:
+    """Family, seat and log of what it holds. A database may hand keys back in another order; sums
+    must not depend on it.
+    """
     accounts = capital.accounts
-    return [(f, seat, accounts[f][seat]) for f in sorted(accounts) for seat in sorted(accounts[f])]
+    seats = [(family, seat) for family in sorted(accounts) for seat in sorted(accounts[family])]
+    logs = np.logaddexp.reduce(np.array([accounts[f][s] for f, s in seats]), axis=1)
+    return [(f, s, held) for (f, s), held in zip(seats, logs.tolist(), strict=True)]
 
 
-def _log_sum(accounts: list[Account]) -> float:
-    return float(np.logaddexp.reduce(np.array(accounts).ravel()))
+def _log_sum(account: Account) -> float:
+    return float(np.logaddexp.reduce(account))

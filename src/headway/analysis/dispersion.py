@@ -6,16 +6,31 @@ difference between instances. Called by `judge` (learning) and `bets` (reading).
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 from headway.histogram.survival import above
 from headway.model.window import Counts, VersionCounts
 
 PRIOR_DF = 30.0
 PRIOR_PHI = 1.5
+LENGTHS = (6, 30)  # windows in a block: errors of one client come in runs
+BLOCK_DF = 10.0
 MOST_INSTANCES = 64
 UNKNOWN_SPREAD = 0.05
 LARGEST_SPREAD = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Chi-square of errors over whole blocks of windows. `seen`: windows in the open one,
+    `instances`: its (errors, requests) by instance.
+    """
+
+    df: float = BLOCK_DF
+    chi: float = BLOCK_DF * PRIOR_PHI
+    seen: int = 0
+    instances: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +42,13 @@ class Spread:
     slow_df: float = PRIOR_DF
     slow_chi: float = PRIOR_DF * PRIOR_PHI
     instances: dict[str, Counts] | None = None
+    blocks: tuple[Block, ...] = (Block(),) * len(LENGTHS)
 
     @property
     def error_phi(self) -> float:
-        """Dispersion of errors, >= 1."""
-        return max(1.0, self.error_chi / self.error_df)
+        """Dispersion of errors at the length of time where it is largest, >= 1."""
+        longer = (block.chi / block.df for block in self.blocks)
+        return max(1.0, self.error_chi / self.error_df, *longer)
 
     @property
     def slow_phi(self) -> float:
@@ -51,7 +68,25 @@ def learn(spread: Spread, stable: VersionCounts, bound: int | None) -> Spread:
         slow_df=spread.slow_df + slow_df,
         slow_chi=spread.slow_chi + slow_chi,
         instances={key: _sum(known.get(key), counts) for key, counts in present.items()},
+        blocks=tuple(
+            _lengthened(block, present, length)
+            for block, length in zip(spread.blocks, LENGTHS, strict=True)
+        ),
     )
+
+
+def _lengthened(block: Block, present: dict[str, Counts], length: int) -> Block:
+    """One more window in it; a full one is closed. Lasting differences between instances are left
+    in: a client that errs all day is one.
+    """
+    sums = {}
+    for key, counts in present.items():
+        errors, requests = block.instances.get(key, (0, 0))
+        sums[key] = (errors + counts.errors, requests + counts.requests)
+    if block.seen + 1 < length:
+        return replace(block, seen=block.seen + 1, instances=sums)
+    df, chi = _chi_square(list(sums.values()))
+    return Block(block.df + df, block.chi + chi)
 
 
 def error_spread(spread: Spread) -> float:
@@ -83,7 +118,7 @@ def _sum(old: Counts | None, new: Counts) -> Counts:
     return Counts(old.requests + new.requests, old.errors + new.errors, buckets)
 
 
-def _chi_square(pairs: list[tuple[float, float]]) -> tuple[float, float]:
+def _chi_square(pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:
     """Degrees of freedom and Pearson's chi-square of (k of n) against one common rate."""
     served = [(k, n) for k, n in pairs if n > 0]
     bad, requests = sum(k for k, _ in served), sum(n for _, n in served)

@@ -70,8 +70,10 @@ def log_e(pair: Pair, alt_c: Floats, alt_b: Floats, edge: Edge) -> Floats:
     )
 
 
-def hedged(log_s: Floats, dispersion: Floats) -> Floats:
+def hedged(log_s: Floats, dispersion: Floats, most: Floats | float = np.inf) -> Floats:
     """log of 0.95 S^(1/phi) + 0.05: over-dispersed counts speak more softly, and a part of the
-    capital is never at stake. For phi >= 1 the expectation stays <= 1 (Jensen).
+    capital is never at stake. For phi >= 1 the expectation stays <= 1 (Jensen). `most`: log of the
+    most that S^(1/phi) may be, so that one window convicts nobody; less than S is an e-value too.
     """
-    return np.asarray(np.logaddexp(np.log(1 - HEDGE) + log_s / dispersion, np.log(HEDGE)))
+    softer = np.minimum(log_s / dispersion, most)
+    return np.asarray(np.logaddexp(np.log(1 - HEDGE) + softer, np.log(HEDGE)))

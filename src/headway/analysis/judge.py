@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass, field, replace
 
 from headway.analysis import capital as purse
-from headway.analysis import own, roles, words
+from headway.analysis import concentration, own, roles, words
 from headway.analysis.bets import Baseline, Bet, Past, Sides, chosen_bounds, offered
 from headway.analysis.capital import Capital
 from headway.analysis.dispersion import Spread, learn
@@ -19,6 +19,7 @@ from headway.analysis.margins import Moment
 from headway.analysis.memory import Memory, remember
 from headway.analysis.proof import Proof, extended, label
 from headway.analysis.score import score
+from headway.analysis.warm import Warm, observe
 from headway.model.errors import Invalid
 from headway.model.service import Analysis
 from headway.model.verdict import Outcome, Verdict
@@ -77,7 +78,8 @@ class Finding:
 class State:
     """Everything the judge knows; JSON by msgspec and back is exact. `missed`: windows without a
     bet. `step_from`: seconds, begin of the step in force. `failed`: the sentence it fell by.
-    `ratios`: stable's past (bad, all) of the service's own ratios.
+    `instances`: the candidate's errors by instance. `ratios`: stable's past (bad, all) of the
+    service's own ratios.
     """
 
     windows: int = 0
@@ -87,6 +89,8 @@ class State:
     failed: str = ""
     memory: Memory = field(default_factory=Memory)
     spread: Spread = field(default_factory=Spread)
+    warm: Warm = field(default_factory=Warm)
+    instances: concentration.Known = field(default_factory=dict)
     capital: Capital = field(default_factory=Capital)
     proof: Proof = field(default_factory=Proof)
     ratios: own.Known = field(default_factory=dict)
@@ -101,7 +105,8 @@ def begin(setup: Setup) -> State:
 def judge(setup: Setup, state: State, window: Window) -> tuple[State, Finding]:
     """Learn from one window and answer. Raises Invalid (`impossible-window`)."""
     state = _arrived(setup, state, window)
-    sides, moment = _sides(window), _moment(state, window)
+    state, believed = _believed(state, window)
+    sides, moment = _sides(window, believed), _moment(state, window)
     bets = own.offered(setup.analysis, moment, window, state.ratios)
     if sides is None:
         state = replace(state, missed=state.missed + 1)
@@ -116,10 +121,10 @@ def judge(setup: Setup, state: State, window: Window) -> tuple[State, Finding]:
 def _past(setup: Setup, state: State, sides: Sides) -> tuple[Past, Baseline]:
     """What this rollout saw of the stable version counts for more than any snapshot."""
     if not sides.absolute:
-        return Past(state.memory, state.spread), "concurrent"
+        return Past(state.memory, state.spread, state.warm), "concurrent"
     if setup.snapshot is None or state.memory.requests:
-        return Past(state.memory, state.spread), "absolute"
-    return Past(setup.snapshot, state.spread), "snapshot"
+        return Past(state.memory, state.spread, state.warm), "absolute"
+    return Past(setup.snapshot, state.spread, state.warm), "snapshot"
 
 
 def _arrived(setup: Setup, state: State, window: Window) -> State:
@@ -147,17 +152,26 @@ def _check(side: VersionCounts | None, window: Window) -> None:
             )
 
 
-def _sides(window: Window) -> Sides | None:
+def _believed(state: State, window: Window) -> tuple[State, int]:
+    """The candidate's errors without what one instance has beyond the others."""
+    if window.candidate is None:
+        return state, 0
+    instances, believed = concentration.trimmed(state.instances, window.candidate)
+    return replace(state, instances=instances), believed
+
+
+def _sides(window: Window, believed: int) -> Sides | None:
     """Whom to compare with whom; None if this window cannot be judged."""
     candidate, stable = window.candidate, window.stable
     if candidate is None or not candidate.total.requests:
         return None
     nobody = stable is not None and not stable.instances and not stable.total.requests
     if window.share >= FULL_SHARE or nobody:
-        return Sides(candidate, VersionCounts(Counts(0, 0), {}), window.bounds_ms, absolute=True)
+        nothing = VersionCounts(Counts(0, 0), {})
+        return Sides(candidate, nothing, window.bounds_ms, absolute=True, believed=believed)
     if stable is None or not stable.total.requests:
         return None
-    return Sides(candidate, stable, window.bounds_ms, absolute=False)
+    return Sides(candidate, stable, window.bounds_ms, absolute=False, believed=believed)
 
 
 def _moment(state: State, window: Window) -> Moment:
@@ -185,6 +199,9 @@ def _bet(setup: Setup, state: State, bets: list[Bet], window: Window) -> State:
 def _learnt(setup: Setup, state: State, window: Window) -> State:
     """Remember the stable version, after the bet: what is bet on never knows the outcome."""
     stable, pace = window.stable, setup.analysis.pace
+    if window.candidate is not None:
+        counts, bounds = window.candidate.total, window.bounds_ms
+        state = replace(state, warm=observe(state.warm, counts, bounds, window.end, pace))
     seconds = max(0.0, window.end - window.start)
     fade = math.exp(-seconds / pace.memory_errors)
     state = replace(state, ratios=own.learn(state.ratios, setup.analysis.signals, window, fade))

@@ -5,7 +5,6 @@ against p_c >= harm_a p_b + harm_d ("harmful"). Between the two lies the grey zo
 is proven. Time (warm-up) widens tolerances; it never narrows what must be proven. Called by `bets`.
 """
 
-import math
 from dataclasses import dataclass, replace
 
 from headway.model.pace import Pace
@@ -14,15 +13,11 @@ from headway.model.service import Analysis
 ABSOLUTE_ERRORS = 0.01  # the error limit of a service nobody has any baseline for
 ROLLBACK = 0.5  # share of the declared error margins at which rollback's edge lies
 HARM = 1.5  # the same for promotion's edge
-WARM_ERRORS = 0.10
-REWARM_ERRORS = 0.03
-WARM_LATENCY = 6.0
-REWARM_LATENCY = 2.4
 GREY = 0.2  # width of the grey zone of latencies, at least
 HOPE = 0.3  # promotion bets on a point this far between the baseline and the edge
 SPREAD_ERRORS = 2.5  # how many standard errors of the difference between instances are forgiven
 LONE_SPREAD = 3.0
-SLOW_SLACK = 0.002  # share of requests above a bound that is forgiven at any rate
+SLOW_SLACK = 0.001  # share of requests above a bound that is forgiven at any rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,20 +29,9 @@ class Moment:
     stepped: bool
     share: float
 
-    def error_slack(self, pace: Pace) -> float:
-        """Error rate forgiven while instances are warming up."""
-        if self.age <= pace.warm:
-            return WARM_ERRORS
-        return REWARM_ERRORS if self.rewarming(pace) else 0.0
-
-    def rewarming(self, pace: Pace) -> bool:
-        """Has the share just grown?"""
-        return self.stepped and self.step_age <= pace.rewarm
-
-    def warm_latency(self, pace: Pace) -> float:
-        """What warming up adds to the tolerated latency growth (1 is +100 %)."""
-        again = REWARM_LATENCY * math.exp(-self.step_age / pace.warm_tau) if self.stepped else 0.0
-        return WARM_LATENCY * math.exp(-self.age / pace.warm_tau) + again
+    def warming(self, pace: Pace) -> bool:
+        """Has it just begun, or has the share just grown?"""
+        return self.age <= pace.warm or (self.stepped and self.step_age <= pace.rewarm)
 
     def caution(self) -> float:
         """Margins of promotion are this much wider while few users are exposed."""
@@ -73,14 +57,18 @@ class Edges:
     settled: float = 0.0
 
 
-def concurrent_errors(analysis: Analysis, moment: Moment, rate: float, spread: float) -> Edges:
-    """Errors of all instances. `spread`: forgiven relative difference of the instance mixes."""
+def concurrent_errors(
+    analysis: Analysis, moment: Moment, rate: float, spread: float, slack: float
+) -> Edges:
+    """Errors of all instances. `spread`: forgiven relative difference of the instance mixes;
+    `slack`: error rate that a cold start is forgiven now.
+    """
     relative, absolute = analysis.errors_relative, analysis.errors_absolute
     a, d = 1 + ROLLBACK * relative + spread, ROLLBACK * absolute
     return _with_harm(
         Edges(
             a=a,
-            d=d + moment.error_slack(analysis.pace),
+            d=d + slack,
             harm_a=1 + (HARM * relative + spread) * moment.caution(),
             harm_d=HARM * absolute * moment.caution(),
             settled=a * rate + d,
@@ -89,9 +77,8 @@ def concurrent_errors(analysis: Analysis, moment: Moment, rate: float, spread: f
     )
 
 
-def absolute_errors(analysis: Analysis, moment: Moment, rate: float | None) -> Edges:
+def absolute_errors(analysis: Analysis, moment: Moment, rate: float | None, slack: float) -> Edges:
     """Errors against the full margin on top of the last known `rate`, or against a constant."""
-    slack = moment.error_slack(analysis.pace)
     if rate is None:
         harm = 1 + (HARM - 1) * moment.caution()
         hope, limit = HOPE * ABSOLUTE_ERRORS, ABSOLUTE_ERRORS
@@ -121,15 +108,16 @@ class Growth:
     settled: float
 
 
-def growth(analysis: Analysis, moment: Moment, *, absolute: bool, lone: float = 0.0) -> Growth:
-    """How far latencies may have grown. Without a concurrent baseline the grey zone is given too,
+def growth(analysis: Analysis, warm: float, *, absolute: bool, lone: float = 0.0) -> Growth:
+    """How far latencies may have grown; `warm`: by what part of it a cold start may multiply that.
+
+    Without a concurrent baseline the grey zone is given too,
     because the time of day alone moves latencies.
     """
-    warm = moment.warm_latency(analysis.pace)
     margin = analysis.latency_relative
     grey = max(GREY, margin)
     base = 1 + margin + (grey if absolute else 0.0) + lone
-    return Growth(base + warm, base + grey + max(0.0, warm - GREY / 2), base)
+    return Growth(base * (1 + warm), (base + grey) * (1 + warm), base)
 
 
 def slow_edges(grown: Growth, moment: Moment, rate: float, *, absolute: bool) -> Edges:
@@ -139,7 +127,7 @@ def slow_edges(grown: Growth, moment: Moment, rate: float, *, absolute: bool) ->
         a=grown.tolerated,
         d=SLOW_SLACK,
         harm_a=1 + (grown.harmful - 1) * caution,
-        harm_d=4 * SLOW_SLACK * caution,
+        harm_d=8 * SLOW_SLACK * caution,
         fixed=absolute,
         settled=grown.settled * rate + SLOW_SLACK,
     )
@@ -155,7 +143,7 @@ def lone_errors(analysis: Analysis, rate: float, spread: float) -> Edges:
 def lone_slow(grown: Growth, rate: float, spread: float) -> Edges:
     """Slow requests of one instance against the whole stable version."""
     wide = LONE_SPREAD * spread
-    d = 10 * SLOW_SLACK
+    d = 20 * SLOW_SLACK
     return Edges(grown.tolerated + wide, d, settled=(grown.settled + wide) * rate + d)
 
 

@@ -38,7 +38,7 @@ def heard(signals: Iterable[Signal], window: Window) -> tuple[str, ...]:
 
 def offered(analysis: Analysis, moment: Moment, window: Window, known: Known) -> list[Bet]:
     """The bets on own signals; none while instances warm up. `known`: stable's past, by key."""
-    if moment.error_slack(analysis.pace):
+    if moment.warming(analysis.pace):
         return []
     bets = []
     for signal in analysis.signals:

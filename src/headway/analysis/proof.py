@@ -57,7 +57,7 @@ def extended(proof: Proof, bets: list[Bet], log_harmless: Floats, requests: int)
         requests=proof.requests + requests,
         harmless=harmless,
         tallies={**_still_known(proof), **tallies},
-        watched=tuple(bet.role for bet in bets if bet.edges.hope is not None),
+        watched=tuple(dict.fromkeys(bet.role for bet in bets if bet.edges.hope is not None)),
         bounds_ms={bet.role: bet.bound_ms for bet in bets if bet.bound_ms is not None},
         heard=proof.heard,
     )

@@ -1,8 +1,11 @@
 """All bets of a window scored at once: bets are rows, alternatives columns. Called by `judge`."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
+from headway.analysis import roles
 from headway.analysis.bets import Bet
 from headway.analysis.evariable import Edge, Floats, Pair, hedged, log_e
 from headway.analysis.margins import Edges
@@ -11,6 +14,8 @@ ODDS = np.array([1.3, 1.8, 3.0, 8.0, 40.0])  # over the settled edge
 ALARM = np.array([3.0])  # over the edge of this moment: disasters are seen in the warm-up too
 ALTERNATIVES = len(ODDS) + len(ALARM)
 INSIDE = 1e-9
+MOST = math.inf  # log of what a bet may win in one window
+MOST_LONE = 1.0  # and one on the errors of a single instance, which may be one client's
 LEAST = 1e-7  # no rate is taken for smaller than this, nor for larger than 1 minus it
 
 
@@ -32,7 +37,8 @@ def score(bets: list[Bet]) -> tuple[Floats, Floats]:
     log_s = log_e(_pair(bets), np.hstack([worse, hope]), rate, both)
     against = np.where(worse > tolerated + INSIDE, log_s[:, :-1], 0.0)
     harmless = plays & (hope < harm.a * rate + harm.d - INSIDE)
-    return hedged(against, phi), hedged(np.where(harmless, log_s[:, -1:], 0.0), phi)[:, 0]
+    most = _column([MOST_LONE if b.role == roles.INSTANCE_ERRORS else MOST for b in bets])
+    return hedged(against, phi, most), hedged(np.where(harmless, log_s[:, -1:], 0.0), phi)[:, 0]
 
 
 def _worse(rate: Floats, odds: Floats) -> Floats:
@@ -42,7 +48,10 @@ def _worse(rate: Floats, odds: Floats) -> Floats:
 
 
 def _pair(bets: list[Bet]) -> Pair:
-    return Pair(*(_column([b.counts[i] for b in bets]) for i in range(4)))
+    """The candidate's bad ones: as rollback believes them, and for promotion all of them."""
+    believed = _column([b.counts[0] if b.believed is None else b.believed for b in bets])
+    k_c, n_c, k_b, n_b = (_column([b.counts[i] for b in bets]) for i in range(4))
+    return Pair(_widen(believed, k_c), n_c, k_b, n_b)
 
 
 def _edges(bets: list[Bet]) -> tuple[Edge, Edge]:

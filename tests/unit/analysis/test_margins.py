@@ -18,7 +18,7 @@ def at(**changes):
 
 
 def test_errors_roll_back_at_half_the_margin_and_promote_below_one_and_a_half():
-    edges = margins.concurrent_errors(ANALYSIS, LATER, 0.02, 0.0)
+    edges = margins.concurrent_errors(ANALYSIS, LATER, 0.02, 0.0, 0.0)
     assert (edges.a, edges.d) == pytest.approx((1.25, 0.0005))
     assert (edges.harm_a, edges.harm_d) == pytest.approx((1.75, 0.0015))
     assert edges.settled == pytest.approx(0.0255)
@@ -27,53 +27,54 @@ def test_errors_roll_back_at_half_the_margin_and_promote_below_one_and_a_half():
 
 
 def test_differing_instances_widen_both_edges():
-    edges = margins.concurrent_errors(ANALYSIS, LATER, 0.02, 0.1)
+    edges = margins.concurrent_errors(ANALYSIS, LATER, 0.02, 0.1, 0.0)
     assert (edges.a, edges.harm_a) == pytest.approx((1.35, 1.85))
 
 
-@pytest.mark.parametrize(
-    ("moment", "slack"),
-    [
-        (at(age=90, step_age=90, stepped=False), 0.10),
-        (at(age=91, step_age=91, stepped=False), 0.0),
-        (at(age=300, step_age=60), 0.03),
-        (at(age=300, step_age=61), 0.0),
-    ],
-)
-def test_the_warm_up_forgives_errors_but_moves_no_bet(moment, slack):
-    edges = margins.concurrent_errors(ANALYSIS, moment, 0.0, 0.0)
-    assert edges.d == pytest.approx(0.0005 + slack)
+def test_the_warm_up_forgives_errors_but_moves_no_bet():
+    edges = margins.concurrent_errors(ANALYSIS, LATER, 0.0, 0.0, 0.04)
+    assert edges.d == pytest.approx(0.0405)
     assert edges.settled == pytest.approx(0.0005)
     assert edges.harm_d == pytest.approx(0.0015)
-    assert moment.error_slack(STANDARD) == slack
+
+
+@pytest.mark.parametrize(
+    ("moment", "warming"),
+    [
+        (at(age=90, step_age=90, stepped=False), True),
+        (at(age=91, step_age=91, stepped=False), False),
+        (at(age=300, step_age=60), True),
+        (at(age=300, step_age=61), False),
+    ],
+)
+def test_single_instances_and_own_signals_wait_until_it_is_warm(moment, warming):
+    assert moment.warming(STANDARD) is warming
 
 
 @pytest.mark.parametrize(("share", "caution"), [(0.05, 5.0), (0.25, 2.5), (0.5, 1.0), (0.95, 1.0)])
 def test_promotion_asks_for_less_while_few_are_exposed(share, caution):
-    edges = margins.concurrent_errors(ANALYSIS, at(share=share), 0.0, 0.0)
+    edges = margins.concurrent_errors(ANALYSIS, at(share=share), 0.0, 0.0, 0.0)
     assert edges.harm_d == pytest.approx(0.0015 * caution)
     assert (edges.a, edges.d) == pytest.approx((1.25, 0.0005))
 
 
 def test_latencies():
-    settled = margins.growth(ANALYSIS, at(age=6000, step_age=3000), absolute=False)
+    settled = margins.growth(ANALYSIS, 0.0, absolute=False)
     assert (settled.tolerated, settled.harmful) == pytest.approx((1.1, 1.3))
-    start = margins.growth(ANALYSIS, at(age=0, step_age=0, stepped=False), absolute=False)
-    assert (start.tolerated, start.harmful, start.settled) == pytest.approx((7.1, 7.2, 1.1))
-    stepped = margins.growth(ANALYSIS, at(age=6000, step_age=0), absolute=False)
-    assert stepped.tolerated == pytest.approx(3.5)
-    nobody = margins.growth(ANALYSIS, at(age=6000, step_age=3000), absolute=True)
+    cold = margins.growth(ANALYSIS, 6.0, absolute=False)
+    assert (cold.tolerated, cold.harmful, cold.settled) == pytest.approx((7.7, 9.1, 1.1))
+    nobody = margins.growth(ANALYSIS, 0.0, absolute=True)
     assert (nobody.tolerated, nobody.harmful) == pytest.approx((1.3, 1.5))
     edges = margins.slow_edges(Growth(1.2, 1.6, 1.2), LATER, 0.1, absolute=False)
-    assert (edges.a, edges.d, edges.harm_a, edges.harm_d) == pytest.approx((1.2, 0.002, 1.6, 0.008))
+    assert (edges.a, edges.d, edges.harm_a, edges.harm_d) == pytest.approx((1.2, 0.001, 1.6, 0.008))
 
 
 def test_absolute_limits():
-    known = margins.absolute_errors(ANALYSIS, LATER, 0.02)
+    known = margins.absolute_errors(ANALYSIS, LATER, 0.02, 0.0)
     assert known.fixed
     assert known.settled == pytest.approx(0.031)
     assert (known.a, known.d) == pytest.approx((1.5, 0.001))
-    nobody = margins.absolute_errors(ANALYSIS, LATER, None)
+    nobody = margins.absolute_errors(ANALYSIS, LATER, None, 0.0)
     assert nobody.fixed
     assert nobody.settled == margins.ABSOLUTE_ERRORS == 0.01
     assert nobody.harm_a * 0.01 == pytest.approx(0.015)

@@ -1,0 +1,1 @@
+"""The judge on simulated deployments, and a thousand canaries at once."""
