@@ -2,6 +2,8 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,11 +14,12 @@ from tests.support.receivers import http_receiver
 
 from headway.flows import alert_rounds, alerting, telling
 from headway.flows.deliver import deliver
+from headway.model.alert import Message
 from headway.model.errors import Invalid, Unreachable
 from headway.model.event import Fact
 from headway.model.verdict import Verdict
 from headway.ports.policy_engine import Promotion
-from headway.store import alerts, messages
+from headway.store import alerts, database, messages
 from headway.store.log import About, append
 
 
@@ -390,6 +393,40 @@ def test_one_dead_channel_does_not_keep_the_others_waiting(desk: Desk) -> None:
     desk.connect("nobody")
     desk.later(900)
     assert len(desk.arrived("nobody")) == 1
+
+
+def test_hundreds_of_messages_for_a_dead_channel_starve_nobody(desk: Desk) -> None:
+    with desk.tx() as tx:
+        for n in range(300):
+            key = f"alr_{n}/1/fired"
+            message = Message(key, f"alr_{n}", "t", "x", "page", resolved=False, at=desk.now)
+            messages.post(tx, "webhook/nobody", f"alr_{n}", message)
+        messages.post(tx, "webhook/page", "alr_300", replace(message, key="alr_300/1/fired"))
+    desk.send()
+    assert len(desk.arrived("page")) == 1
+    with desk.stage.db.connect() as connection:
+        assert sum(p.attempts for p in messages.undelivered(connection)) == 1
+
+
+def test_postgres_keeps_the_same_promises(postgres_url: str, tmp_path: Path) -> None:
+    database.prepare(postgres_url)
+    with http_receiver() as http:
+        desk = Desk(Stage(tmp_path, database.connect(postgres_url)), http)
+        desk.stage.deliver("a1")
+        desk.later(0)
+        desk.suppress(600, rule="outage")
+        desk.report("outage", release="shop-1")
+        many = [threading.Thread(target=desk.report, args=("slo_burn",)) for _ in range(8)]
+        for thread in many:
+            thread.start()
+        for thread in many:
+            thread.join(60)
+        desk.send()
+        assert sorted(t.alert.count for t in desk.open()) == [1, 8]
+        assert len(desk.arrived("page")) == 1
+        desk.later(601)
+        assert len(desk.arrived("page")) == 2
+        desk.stage.db.dispose()
 
 
 def test_a_channel_of_another_kind_is_not_used(desk: Desk) -> None:

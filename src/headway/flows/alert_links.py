@@ -43,8 +43,11 @@ def links(connection: sa.Connection, alert: Alert, known: Service | None) -> dic
 def _step(labels: dict[str, str]) -> str:
     if "step" not in labels:
         return ""
-    share = labels.get("share", "")
-    return f"step {labels['step']}" + (f", {100 * float(share):.3g} % of traffic" if share else "")
+    try:
+        share = f", {100 * float(labels['share']):.3g} % of traffic"
+    except (KeyError, ValueError):
+        share = ""
+    return f"step {labels['step']}{share}"
 
 
 def _release(connection: sa.Connection, alert: Alert, known: Service | None) -> dict[str, str]:

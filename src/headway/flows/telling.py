@@ -91,5 +91,7 @@ def _record(tx: Tx, pending: Pending, error: HeadwayError | None) -> None:
     data: dict[str, object] = {"channel": pending.channel, "because": str(error)}
     if dead:
         append(tx, About(), Fact("alert.undelivered", pending.alert, pending.seq, data))
-    elif isinstance(error, Invalid):
+        return
+    messages.postpone(tx, pending.channel, tx.now + backoff(pending.attempts + 1))
+    if isinstance(error, Invalid):
         append(tx, About(), Fact("channel.missing", pending.channel, 0, data))

@@ -69,6 +69,12 @@ def update(tx: Tx, seq: int, **changes: str | float) -> None:
     tx.connection.execute(table.update().where(table.c.seq == seq).values(**changes))
 
 
+def postpone(tx: Tx, channel: str, until: float) -> None:
+    """Nothing is sent to this channel before then, so that others are not kept waiting for it."""
+    here = (table.c.channel == channel, table.c.state == "waiting", table.c.next_at < until)
+    tx.connection.execute(table.update().where(*here).values(next_at=until))
+
+
 def of_alert(connection: sa.Connection, alert: str) -> list[Pending]:
     """Everything told about an alert, oldest first."""
     query = sa.select(table).where(table.c.alert == alert).order_by(table.c.seq)

@@ -51,7 +51,7 @@ def test_what_nobody_knows_is_a_ticket_and_an_unknown_tier_is_production() -> No
 def test_a_part_of_a_composite_never_pages_alone() -> None:
     policy = AlertPolicy(composites=(Composite("down", ("slo_burn", "of_a_plugin")),))
     assert routes.severity(of("slo_burn"), policy, "production") == "ticket"
-    assert routes.severity(of("slo_burn_of_mine"), policy, "production") == "ticket"
+    assert routes.severity(of("slo_burn_of_mine"), policy, "production") is None
     assert routes.severity(of("of_a_plugin"), policy, "production") is None
     assert routes.severity(of("down"), policy, "production") == "page"
     assert routes.severity(of("outage"), policy, "production") == "page"
