@@ -36,7 +36,9 @@ PROCESSES.set_forkserver_preload(["tests.flows.kill_child"])
 SHOP = "shop"
 ENVIRONMENTS = ("staging", "production")
 LIFE_SECONDS = 120.0
-TIMED = frozenset({"rollout.judged", "rollout.held"})
+TIMED = frozenset(
+    {"rollout.judged", "rollout.held", "rollout.baseline", "alert.fired", "alert.resolved"}
+)
 
 WORKFLOW = """\
 on: push

@@ -1,12 +1,15 @@
 """`headway judge selftest`: how often would the judge have rolled back the stable version itself?
 
-The traffic comes from an access log or from recorded rollouts; what is promised and the steps come
-from the service as it is released, else from headway.yaml in this folder.
+The traffic comes from an access log, else from Headway's own samples of the stable release, else
+from recorded rollouts; what is promised and the steps come from the service as it is released, else
+from headway.yaml in this folder.
 """
 
+import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 import sqlalchemy as sa
@@ -22,9 +25,21 @@ from headway.cli.text import columns, percent, plain
 from headway.model.errors import Invalid
 from headway.model.service import Environment, Service
 from headway.rollout.step import StepEnd, step_ends
-from headway.store.views import recorded
+from headway.store import records
+from headway.store.samples import Samples, location
+from headway.store.views import own_traffic, recorded
+from headway.store.views.own_traffic import Span
 
 SPLITS = 100
+LEAST_WINDOWS = 30  # of own samples; with fewer, recorded rollouts say more
+
+
+class Traffic(NamedTuple):
+    """What is split, how, and where it comes from in words."""
+
+    stretches: list[Cells]
+    course: Course
+    source: str
 
 
 @verb(
@@ -38,7 +53,7 @@ SPLITS = 100
 @click.option(
     "--log",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="An access log, common or combined format; else recorded rollouts.",
+    help="An access log, common or combined format; else own samples or recorded rollouts.",
 )
 @click.option("--splits", type=click.IntRange(1, 10_000), default=SPLITS, show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
@@ -82,19 +97,19 @@ def command(  # noqa: PLR0913  each is an option
     with context.reading() as connection:
         where = _environment(connection, service, environment)
         if log is None:
-            stretches, course = _recorded(connection, service, where)
+            sampled = _sampled(context, connection, service, where)
+            traffic = sampled or _recorded(connection, service, where)
         else:
             reading = Reading(errors_from, latency)
-            stretches, course = _logged(context, log, reading, where, windows or 0)
+            traffic = _logged(context, log, reading, where, windows or 0)
     context.note(f"{splits} splits of {where.name}, each judged from begin to end …")
     setup = Setup(where.analysis, where.rollout.holdback)
-    report = selftest.run(setup, stretches, course, splits=splits, seed=seed)
+    report = selftest.run(setup, traffic.stretches, traffic.course, splits=splits, seed=seed)
     if context.json:
-        context.document(
-            {"service": service, "environment": where.name, "seed": seed, **asdict(report)}
-        )
+        told = {"service": service, "environment": where.name, "source": traffic.source}
+        context.document({**told, "seed": seed, **asdict(report)})
     else:
-        context.lines(list(_shown(report, where)))
+        context.lines(list(_shown(report, where, traffic.source)))
     return 1 if report.proven else 0
 
 
@@ -141,10 +156,34 @@ def _ends(where: Environment) -> Ends:
     return ends
 
 
-def _recorded(
-    connection: sa.Connection, service: str, where: Environment
-) -> tuple[list[Cells], Course]:
-    """By instance: half of them against the other half, at one step."""
+def _sampled(
+    context: Context, connection: sa.Connection, service: str, where: Environment
+) -> Traffic | None:
+    """The stable release's last days by instance, if the server has counted enough of them."""
+    url = location(context.place.home, context.place.database)
+    file = Path(url.removeprefix("sqlite:///"))
+    release = records.place(connection, service, where.name).stable
+    if not release or (url.startswith("sqlite") and not file.exists()):
+        return None
+    samples, now, pace = Samples(url), time.time(), where.analysis.pace
+    try:
+        span = Span(now - samples.retention().raw, now, pace.window)
+        found = own_traffic.windows(samples, service, where.name, release, span)
+    finally:
+        samples.close()
+    cells = selftest.from_windows(found) if len(found) >= LEAST_WINDOWS else None
+    if cells is None:
+        return None
+    return Traffic([cells], _halves(where), f"own samples of {release}")
+
+
+def _halves(where: Environment) -> Course:
+    """Half of the instances against the other half, at one step."""
+    return Course((0.5,), where.analysis.pace.window, _ends(where), "instance")
+
+
+def _recorded(connection: sa.Connection, service: str, where: Environment) -> Traffic:
+    """The stable instances of past rollouts."""
     past = [
         selftest.from_windows(each) for each in recorded.windows(connection, service, where.name)
     ]
@@ -156,12 +195,12 @@ def _recorded(
             next=f"headway judge selftest {service} --log access.log",
             code="no-traffic",
         )
-    return stretches, Course((0.5,), where.analysis.pace.window, _ends(where), "instance")
+    return Traffic(stretches, _halves(where), f"{len(stretches)} recorded rollouts")
 
 
 def _logged(
     context: Context, log: Path, reading: Reading, where: Environment, windows: int
-) -> tuple[list[Cells], Course]:
+) -> Traffic:
     """By client, at the steps of a rollout."""
     with log.open(encoding="utf-8", errors="replace") as lines:
         requests, strange = access_log.parse(lines, reading)
@@ -169,7 +208,8 @@ def _logged(
         context.note(f"{strange} lines of {log.name} were not understood and are left out")
     seconds = where.analysis.pace.window
     cells = access_log.cells(requests, seconds, where.run.instances, windows)
-    return [cells], Course(tuple(_shares(where)), seconds, _ends(where), "client")
+    course = Course(tuple(_shares(where)), seconds, _ends(where), "client")
+    return Traffic([cells], course, log.name)
 
 
 def _shares(where: Environment) -> Iterator[float]:
@@ -179,7 +219,7 @@ def _shares(where: Environment) -> Iterator[float]:
     yield 1.0 - (where.rollout.holdback or 0.05)
 
 
-def _shown(report: Report, where: Environment) -> Iterator[str]:
+def _shown(report: Report, where: Environment, source: str) -> Iterator[str]:
     yield f"{report.alarms} false alarms in {report.splits} splits by {report.unit}"
     between = f"{percent(report.low)} to {percent(report.high)}"
     silent = f"{report.silent} splits had nothing to compare" if report.silent else ""
@@ -187,7 +227,7 @@ def _shown(report: Report, where: Environment) -> Iterator[str]:
         ("  rate", f"{percent(report.rate)} (95% interval {between}); splits share their requests"),
         ("  promised", f"at most {percent(report.alpha)} (confidence of {where.name})"),
         ("  traffic", f"{report.requests:,} requests, {report.errors:,} errors, "
-         f"{report.units:,} {report.unit}s"),
+         f"{report.units:,} {report.unit}s ({plain(source)})"),
         ("  dispersion", _dispersion(report)),
         ("  alarmed", ", ".join(f"{plain(n)} {k}" for n, k in report.signals.items()) or "none"),
         ("  silent", silent),
