@@ -8,7 +8,7 @@ import fcntl
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
 from importlib.metadata import entry_points
@@ -19,7 +19,9 @@ from typing import IO, Any
 import sqlalchemy as sa
 
 from headway.adapters.git.hosting import GitHosting
-from headway.flows import alert_rounds, baseline, goals, intake, telling
+from headway.adapters.statsd import emitter
+from headway.adapters.statsd.listener import Listener
+from headway.flows import alert_rounds, baseline, emit, goals, intake, telling
 from headway.flows import scrape as scraping
 from headway.flows.deliver import deliver
 from headway.flows.journal import LOG, Engine, Outbox, executor_id
@@ -40,6 +42,7 @@ from headway.flows.world import World
 from headway.model.connection import Connection
 from headway.model.delivery import Order
 from headway.model.errors import Drifted, HeadwayError, Invalid, Unreachable
+from headway.model.series import Point
 from headway.ports.metric_source import MetricSource
 from headway.store import connections, database, messages, records, slis
 from headway.store.database import Tx, lock
@@ -162,6 +165,7 @@ class Headway:
             scrape = Scrape(self.world, self.samples)
             fresh = baseline.Freshness(self.world)
             watching = [
+                Rounds("statsd", emit.SECONDS, self._emit, self.complain),
                 Rounds("scrape", scraping.SECONDS, partial(self._scrape, scrape), self.complain),
                 Rounds("alerts", ALERT_SECONDS, self._alert, self.complain),
                 Rounds("baselines", baseline.SECONDS, partial(self._freshen, fresh), self.complain),
@@ -183,6 +187,31 @@ class Headway:
                 beats.stop()
                 engine.close()
                 self._last_words()
+
+    @contextmanager
+    def statsd(self, host: str, port: int) -> Iterator[int]:
+        """Hear statsd until the block ends; gives the port. Raises Refused (`port-in-use`)."""
+        listener = Listener(host, port, self._heard, self.complain)
+        listener.start()
+        try:
+            yield listener.port
+        finally:
+            listener.stop()
+
+    def _heard(self, points: Sequence[Point], lost: dict[str, int]) -> None:
+        now = time.time()
+        self.samples.append(points, now)
+        for why, count in lost.items():
+            self.samples.drop("statsd", "", why, count, now)
+
+    def _emit(self) -> None:
+        """Tell every statsd connection how deployments ended."""
+        known = [c for c in connections.every(self.home) if c.kind == "statsd"]
+        with self.reading() as connection:
+            ended = emit.new_ends(connection, self.samples)
+        for one in ended:
+            for to in known:
+                emitter.send(to, emitter.lines(one))
 
     def _scrape(self, scrape: Scrape) -> None:
         """One round of measuring."""

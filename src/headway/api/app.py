@@ -9,13 +9,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
 
+from headway.api.access import bearer, from_here
 from headway.api.git import git_app
+from headway.api.metrics import page
+from headway.api.otlp import receive
 from headway.api.refusals import Refusals
 from headway.wiring import Headway
 
 
 def app(headway: Headway, token: str) -> Starlette:
-    """Git under /, health under /health and /health/ready."""
+    """Git under /, health under /health and /health/ready, metrics in and out."""
 
     refusals = Refusals(headway)
 
@@ -25,6 +28,9 @@ def app(headway: Headway, token: str) -> Starlette:
         if given and not good:
             refusals.note(request.scope["path"])
         return good
+
+    def may_measure(request: Request) -> bool:
+        return from_here(request) or bearer(request, token) or may_push(request)
 
     async def alive(_request: Request) -> JSONResponse:
         return JSONResponse({"status": "ok"})
@@ -38,6 +44,8 @@ def app(headway: Headway, token: str) -> Starlette:
     routes = [
         Route("/health", alive),
         Route("/health/ready", ready),
+        Route("/metrics", page(headway, may_measure)),
+        Route("/v1/metrics", receive(lambda: headway.samples, may_measure), methods=["POST"]),
         Mount("/", git_app(headway.home, may_push)),
     ]
     return Starlette(routes=routes)

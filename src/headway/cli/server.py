@@ -14,7 +14,7 @@ import click
 
 from headway.cli.context import Context, pass_context
 from headway.cli.options import Noun
-from headway.model.errors import Refused, Unreachable
+from headway.model.errors import Invalid, Refused, Unreachable
 
 PORT = 8470
 
@@ -33,11 +33,14 @@ class State(TypedDict):
     examples=("headway server", "headway server --port 0", "headway server status"),
 )
 @click.option("--port", default=PORT, show_default=True, help="On 127.0.0.1; 0 picks a free one.")
+@click.option(
+    "--statsd", metavar="[HOST:]PORT", help="Hear statsd over UDP there; on 127.0.0.1 by default."
+)
 @pass_context
-def server(context: Context, port: int) -> None:
+def server(context: Context, port: int, statsd: str | None) -> None:
     """Run the server: `git push` to it starts a delivery."""
     if click.get_current_context().invoked_subcommand is None:
-        _run(context, port)
+        _run(context, port, statsd)
 
 
 @server.verb("headway server status", "headway server status --json")
@@ -54,7 +57,7 @@ def status(context: Context) -> None:
     context.line(f"running at {known['address']}, pid {known['pid']}, since {since}")
 
 
-def _run(context: Context, port: int) -> None:
+def _run(context: Context, port: int, statsd: str | None) -> None:
     import uvicorn  # noqa: PLC0415
 
     from headway.api.app import app  # noqa: PLC0415
@@ -66,12 +69,23 @@ def _run(context: Context, port: int) -> None:
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
         stack.enter_context(headway.engine())
         stack.enter_context(headway.pushes())
+        if statsd:
+            heard = stack.enter_context(headway.statsd(*_place(statsd)))
+            context.note(f"statsd is heard at udp port {heard}")
         stack.enter_context(_state(headway.home, address))
         context.note(f"headway server at {address}, home {headway.home}")
         context.note("to deliver a repository:  headway remote && git push headway main")
         config = uvicorn.Config(app(headway, token), log_level="warning", access_log=False)
         uvicorn.Server(config).run(sockets=[listener])
     context.hard_exit = True
+
+
+def _place(text: str) -> tuple[str, int]:
+    """The host and port of `--statsd`. Raises Invalid (`statsd`)."""
+    host, _, port = text.rpartition(":")
+    if not port.isdecimal() or int(port) > 65535:
+        raise Invalid(f"`{text}` is no port", next="headway server --statsd 8125", code="statsd")
+    return host.strip("[]") or "127.0.0.1", int(port)
 
 
 @contextmanager

@@ -77,8 +77,8 @@ class Scrape:
         cpu, requests = self._last.get(key, (0.0, -1))
         self._last[key] = (one.cpu_seconds, served)
         if 0 <= requests <= served - FEWEST and cpu <= one.cpu_seconds:
-            each = 1000 * (one.cpu_seconds - cpu) / (served - requests)
-            yield Point("headway_cpu_milliseconds_per_request", _of(labels, one), "gauge", at, each)
+            each = (one.cpu_seconds - cpu) / (served - requests)
+            yield Point("headway_cpu_seconds_per_request", _of(labels, one), "gauge", at, each)
 
 
 def _served(one: InstanceState, snapshot: Snapshot | None) -> int | None:

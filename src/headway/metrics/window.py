@@ -17,7 +17,7 @@ Kind = Literal["ratio", "count", "value"]
 # Saturation of the instances, measured by Headway itself. CPU is per request: the sides do not get
 # the same share of traffic, and time per instance would blame the side that works more.
 SATURATION = (
-    Signal("cpu", "value", "headway", "headway_cpu_milliseconds_per_request", margin=1.0),
+    Signal("cpu", "value", "headway", "headway_cpu_seconds_per_request", margin=1.0),
     Signal("memory", "value", "headway", "headway_instance_memory_bytes", margin=1.0),
     Signal("restarts", "count", "headway", "headway_instance_restarts_total", margin=1.0),
 )

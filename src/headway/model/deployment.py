@@ -56,3 +56,14 @@ class InstanceState:
     started_at: float
     cpu_seconds: float | None = None
     memory_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """How a deployment ended. `seconds`: from the rollout's begin to its end."""
+
+    service: str
+    environment: str
+    release: str
+    success: bool
+    seconds: float

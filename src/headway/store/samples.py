@@ -86,20 +86,24 @@ class Samples:
 
     def append(
         self, points: Iterable[Point], now: float, *, trusted: bool = False
-    ) -> dict[Why, int]:
-        """Keep the points in one transaction; gives how many were dropped, and why, which is also
-        kept. `trusted`: Headway's own, whose label sets are bounded by what runs.
+    ) -> list[tuple[int, Why]]:
+        """Keep the points in one transaction; gives (index, why) of those that were dropped, which
+        is counted too. `trusted`: Headway's own, whose label sets are bounded by what runs.
         """
+        lost: list[tuple[int, Why]] = []
         with self._guard, self._writing() as connection:
             batch = _Batch(connection, now, self.retention(connection), trusted=trusted)
-            rows = [row for p in points if (row := self._row(batch, p)) is not None]
+            rows = []
+            for index, point in enumerate(points):
+                row, why = self._row(batch, point)
+                if row is not None:
+                    rows.append(row)
+                else:
+                    lost.append((index, why))
             upsert(connection, raw, rows)
             self._touch(batch)
             _note(connection, batch)
-        total: Counter[Why] = Counter()
-        for (_, _, why), count in batch.dropped.items():
-            total[why] += count
-        return dict(total)
+        return lost
 
     def drop(self, metric: str, service: str, why: str, count: int, now: float) -> None:
         """Report samples that a receiver could not even hand over."""
@@ -219,21 +223,21 @@ class Samples:
         with self._engine.connect() as mine:
             yield mine
 
-    def _row(self, batch: "_Batch", point: Point) -> dict[str, object] | None:
-        """The row of a point, or None: dropped, and counted in the batch."""
+    def _row(self, batch: "_Batch", point: Point) -> tuple[dict[str, object] | None, Why]:
+        """The row of a point, or why it is dropped, which is counted in the batch."""
         metric, service = name(point.metric), point.labels.get("service", "")[:MOST_CHARACTERS]
         why = batch.refused(point)
         known = None if why else self._series(batch, point, metric, service)
         if known is None:
             batch.dropped[metric, service, why or batch.over] += 1
-            return None
+            return None, why or batch.over
         at, value = point.at, point.value
         if point.delta:
             at, value = self._accumulated(batch.connection, known, point)
         known.last = value
         if at > known.seen:
             batch.seen[known.id] = known.seen = at
-        return {"series": known.id, "at": at, "value": value}
+        return {"series": known.id, "at": at, "value": value}, batch.over
 
     def _accumulated(
         self, connection: sa.Connection, known: _Known, point: Point
@@ -271,10 +275,14 @@ class Samples:
         """Whether this label set is within the budget: those that were seen lately count."""
         read, families = self._families.get((metric, service), (0.0, set()))
         if batch.now - read > _SEEN_SECONDS or batch.now < read:
-            query = sa.select(series.c.family).distinct().where(
-                series.c.metric == metric,
-                series.c.service == service,
-                series.c.seen > batch.now - batch.keep.raw,
+            query = (
+                sa.select(series.c.family)
+                .distinct()
+                .where(
+                    series.c.metric == metric,
+                    series.c.service == service,
+                    series.c.seen > batch.now - batch.keep.raw,
+                )
             )
             families = {row[0] for row in batch.connection.execute(query)}
             self._families[metric, service] = (batch.now, families)

@@ -1,0 +1,1 @@
+"""statsd: the Datadog dialect, heard and spoken."""
