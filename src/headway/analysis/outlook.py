@@ -16,7 +16,7 @@ from headway.model.verdict import Outcome
 from headway.model.window import Window
 
 MOST_SHARES = 3
-REFINEMENTS = 3
+REFINEMENTS = 2
 COINS = 16
 FARTHEST = 86400.0
 
@@ -24,7 +24,7 @@ FARTHEST = 86400.0
 @dataclass(frozen=True, slots=True)
 class Ahead:
     """What could be tried. `steps`: (index, share) of the step in force and those after it that
-    ask for proof; `left_seconds`: until the deadline, None if there is none any more.
+    ask for proof. `left_seconds`: until the deadline, None if there is none any more.
     """
 
     steps: tuple[tuple[int, float], ...]
@@ -76,10 +76,14 @@ def outlook(setup: Setup, state: State, windows: Sequence[Window], todo: Ahead) 
     now = present(windows, setup.analysis.signals)
     if now is None:
         return Outlook(0.0, 0.0, todo.left_seconds, (), NO_RATE)
-    found = []
+    found: list[Forecast] = []
+    left = todo.left_seconds
     for step, share in todo.steps:
         course = Course(now, windows[-1].end, windows[-1].index + 1, step, share)
         found.append(_forecast(setup, state, course))
+        late = found[-1].outcome == Outcome.PASS and not _in_time(found[-1], left)
+        if len(found) > 1 and not late:
+            break  # it settles it; or it never would, and then a later step, held to more, neither
     return Outlook(
         rate=round(now.rate, 3),
         over_seconds=round(now.over_seconds, 3),
@@ -107,7 +111,7 @@ def _forecast(setup: Setup, state: State, course: Course) -> Forecast:
 def _refined(
     setup: Setup, state: State, course: Course, between: tuple[float, float]
 ) -> tuple[float, Outcome]:
-    """The earliest end of a window from `between` that decides, to an eighth of its length."""
+    """The earliest end of a window from `between` that decides, to a quarter of its length."""
     since, until = between
     _, outcome = _asked(setup, state, course, between)
     low = since

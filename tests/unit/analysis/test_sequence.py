@@ -45,7 +45,6 @@ def misses(runs, seed=7):
     return share, difference
 
 
-@pytest.mark.seed("S-103")
 def test_the_truth_is_inside_at_all_times_while_rates_move():
     """At a true 10 % of misses, 10 and more of 40 have probability .005."""
     share, difference = misses(40)
