@@ -72,8 +72,16 @@ def key(path: str) -> tuple[Key, ...]:
 
 
 def _named(path: str, known: tuple[Key, ...]) -> tuple[Key, ...]:
-    exact = tuple(k for k in known if path in (k.path, k.path.replace("[]", "")))
+    exact = tuple(k for k in known if _is(path, k.path))
     return exact or tuple(k for k in known if k.path.split(".")[-1] == path)
+
+
+def _is(path: str, known: str) -> bool:
+    """Whether it is that key; any name may stand for NAME, and `[]` may be left out."""
+    given, wanted = (p.replace("[]", "").split(".") for p in (path, known))
+    return len(given) == len(wanted) and all(
+        w in (g, "NAME") for g, w in zip(given, wanted, strict=True)
+    )
 
 
 def written(text: str, file: str, path: str) -> tuple[tuple[str, Mark], ...]:
@@ -89,8 +97,20 @@ def written(text: str, file: str, path: str) -> tuple[tuple[str, Mark], ...]:
 
 def _places(root: Mapping, prefixes: list[Path], parts: Path) -> Iterator[tuple[str, Mark]]:
     for prefix in prefixes:
-        if node := find(root, (*prefix, *parts)):
-            yield ".".join(map(str, (*prefix, *parts))), node.at
+        for path in _named_so(root, prefix, parts):
+            if node := find(root, path):
+                yield ".".join(map(str, path)), node.at
+
+
+def _named_so(root: Mapping, done: Path, parts: Path) -> Iterator[Path]:
+    """The paths that `parts` means: NAME stands for every name that is written there."""
+    if "NAME" not in parts:
+        yield (*done, *parts)
+        return
+    at = parts.index("NAME")
+    block = find(root, (*done, *parts[:at]))
+    for name in block.keys() if isinstance(block, Mapping) else ():
+        yield from _named_so(root, (*done, *parts[:at], name), parts[at + 1 :])
 
 
 def _origin(merged: Mapping, path: Path) -> Mark | None:

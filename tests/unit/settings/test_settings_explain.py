@@ -108,6 +108,8 @@ def test_a_key_is_found_by_its_path_or_its_last_word() -> None:
         "shadow",
     }
     assert [k.path for k in origins.key("holdback")] == ["rollout.holdback"]
+    assert [k.path for k in origins.key("slos.checkout.target")] == ["slos.NAME.target"]
+    assert [k.path for k in origins.key("environments.live.tier")] == ["environments.NAME.tier"]
     assert {k.issue for k in origins.key("secrets")} == {"trust"}
     with pytest.raises(Invalid, match="there is no key `holdbak`"):
         origins.key("holdbak")
@@ -223,6 +225,16 @@ def test_what_is_measured_and_who_is_told_has_its_lines() -> None:
     assert shown["alerts.ticket"] == ("nobody", None)
     assert shown["alerts.escalate.after"] == ("20m", 9)
     assert shown["alerts.composite.worse.all"] == ("slo_burn, rollout_failed", 10)
+
+
+def test_a_key_below_a_name_of_ones_own_is_found_in_the_file() -> None:
+    found = origins.written(MEASURED, "f", "slos.NAME.target")
+    assert [(path, at.line) for path, at in found] == [
+        ("slos.up.target", 4),
+        ("slos.fast.target", 5),
+    ]
+    found = origins.written(MEASURED, "f", "analysis.signals.NAME.ratio.bad")
+    assert [(path, at.line) for path, at in found] == [("analysis.signals.carts.ratio.bad", 14)]
 
 
 def test_a_shadow_shows_what_it_copies_and_no_steps() -> None:
