@@ -19,7 +19,7 @@ from headway.model.errors import Invalid, Unreachable
 from headway.model.event import Fact
 from headway.model.verdict import Verdict
 from headway.ports.policy_engine import Promotion
-from headway.store import alerts, database, messages
+from headway.store import alerts, database, messages, records
 from headway.store.log import About, append
 
 
@@ -38,6 +38,39 @@ def test_a_hundred_symptoms_of_one_deploy_are_one_page(desk: Desk) -> None:
     (trouble,) = desk.open()
     assert trouble.alert.count == 100
     assert [m["title"] for m in desk.arrived()] == ["PAGE shop/production: burns 0"]
+
+
+@pytest.mark.seed("S-216")
+def test_whatever_a_deploy_does_is_one_page(desk: Desk) -> None:
+    """Two SLOs burn while it is rolled out, one more when it is back already, and it fails."""
+    desk.stage.deliver("a1")
+    desk.stage.deliver("a2")
+    desk.later(0)
+    with desk.tx() as tx:
+        place = records.place(tx.connection, "shop", "production")
+        records.put_place(tx, records.changed(place, candidate="shop-3"))
+    desk.report("slo_burn", release="shop-3", cause="availability")
+    with desk.tx() as tx:
+        records.put_place(tx, place)
+    desk.report("rollout_failed", release="shop-3")
+    desk.report("slo_burn", release="shop-3", cause="latency")
+    desk.report("slo_burn", release="shop-3", cause="availability")
+    desk.send()
+    (trouble,) = desk.open()
+    assert trouble.alert.count == 5, "with the composite of a failed rollout and an SLO"
+    assert len(desk.arrived("page")) == 1
+    desk.report("slo_burn", release="shop-3", cause="availability", over=True)
+    lasting = {(m.rule, m.cause) for m in desk.open()[0].members if not m.over}
+    assert ("slo_burn", "latency") in lasting
+    assert ("slo_burn", "availability") not in lasting
+
+
+def test_an_slo_that_burns_without_a_deploy_is_a_trouble_of_its_own(desk: Desk) -> None:
+    desk.stage.deliver("a1")
+    desk.later(0)
+    desk.report("slo_burn", release="shop-1", cause="availability")
+    desk.report("slo_burn", release="shop-1", cause="latency")
+    assert len(desk.open()) == 2
 
 
 @pytest.mark.seed("S-219", "S-220")

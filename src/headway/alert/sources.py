@@ -117,7 +117,7 @@ def _recovered(event: Event, _earlier: Earlier) -> Found:
 
 def _finished(event: Event, earlier: Earlier) -> Found:
     kinds = {e.kind for e in earlier}
-    outcome = event.data.get("outcome")
+    outcome = str(event.data.get("outcome"))
     if outcome not in {"failed", "refused", "rolled_back"}:
         return NOTHING
     if "rollout.failed" in kinds and not kinds & {"rollout.rolled_back", "rollout.closed"}:

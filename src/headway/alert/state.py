@@ -20,7 +20,7 @@ What = Literal["fired", "escalated", "reminded", "suppressed", "resolved", "ackn
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """Symptoms of one rule in an alert. `over`: when they ended; 0 while they last."""
+    """Symptoms of one rule and cause in an alert. `over`: when they ended; 0 while they last."""
 
     rule: str
     severity: Severity
@@ -30,6 +30,7 @@ class Member:
     confirm_seconds: float = 0.0
     count: int = 1
     over: float = 0.0
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,11 @@ def key(symptom: Symptom) -> str:
     return f"{symptom.service}/{symptom.environment}/{by}"
 
 
+def has(trouble: Trouble, symptom: Symptom) -> bool:
+    """Whether the alert knows this very symptom: its rule and its cause."""
+    return any((m.rule, m.cause) == (symptom.rule, symptom.cause) for m in trouble.members)
+
+
 def covers(window: Quiet, alert: Alert, rule: str, now: float) -> bool:
     """Whether the window suppresses the rule for this service and environment now."""
     return (
@@ -109,11 +115,12 @@ def begin(id: str, symptom: Symptom, member: Member) -> Trouble:
 def join(trouble: Trouble, symptom: Symptom, member: Member) -> Trouble:
     """One more symptom of the same trouble. One that came back lasts anew."""
     alert = trouble.alert
-    known = next((m for m in trouble.members if m.rule == member.rule), None)
+    same = (member.rule, member.cause)
+    known = next((m for m in trouble.members if (m.rule, m.cause) == same), None)
     if known:
         since = member.began if known.over else known.began
         member = replace(member, began=since, count=known.count + 1)
-    others = tuple(m for m in trouble.members if m.rule != member.rule)
+    others = tuple(m for m in trouble.members if (m.rule, m.cause) != same)
     alert = replace(
         alert,
         seen=max(alert.seen, member.seen),
@@ -124,11 +131,12 @@ def join(trouble: Trouble, symptom: Symptom, member: Member) -> Trouble:
     return replace(trouble, alert=alert, members=(*others, member))
 
 
-def ended(trouble: Trouble, rules: Iterable[str], now: float) -> Trouble:
-    """The symptoms of these rules are over."""
+def ended(trouble: Trouble, rules: Iterable[str], now: float, cause: str | None = None) -> Trouble:
+    """The symptoms of these rules are over: those of the cause, or of every one."""
     gone = set(rules)
     members = tuple(
-        replace(m, over=now) if m.rule in gone and not m.over else m for m in trouble.members
+        replace(m, over=now) if m.rule in gone and cause in {None, m.cause} and not m.over else m
+        for m in trouble.members
     )
     return replace(trouble, members=members)
 

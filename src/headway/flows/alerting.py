@@ -14,7 +14,7 @@ from headway.flows.world import World
 from headway.model.alert import Symptom
 from headway.model.event import Fact
 from headway.model.service import AlertPolicy, Composite, Service, Tier
-from headway.store import alerts, messages
+from headway.store import alerts, messages, records
 from headway.store.database import Tx
 from headway.store.log import About, append
 
@@ -108,10 +108,10 @@ def _settle_all(tx: Tx, service: str) -> None:
 def _report(tx: Tx, symptom: Symptom) -> None:
     """The symptom itself, without what it means for composites."""
     alerts.signal(tx, symptom)
-    known = alerts.open_by_key(tx.connection, state.key(symptom))
+    group, known = _group(tx, symptom)
     if symptom.over:
         if known:
-            _settle(tx, state.ended(known, {symptom.rule}, tx.now))
+            _settle(tx, state.ended(known, {symptom.rule}, tx.now, symptom.cause))
         return
     config = alert_links.config(tx.connection, symptom.service, symptom.environment)
     policy = config.alerts if config else AlertPolicy()
@@ -125,12 +125,32 @@ def _report(tx: Tx, symptom: Symptom) -> None:
         tx.now,
         tx.now,
         routes.confirm_seconds(symptom.rule),
+        cause=symptom.cause,
     )
     if known:
         trouble = state.join(known, symptom, member)
     else:
-        trouble = state.begin(alerts.new_id(tx), symptom, member)
+        trouble = state.begin(alerts.new_id(tx), group, member)
     _count(tx, _settle(tx, trouble), symptom.rule)
+
+
+def _group(tx: Tx, symptom: Symptom) -> tuple[Symptom, Trouble | None]:
+    """The symptom as it is grouped, and the open alert it belongs to, if there is one.
+
+    One that is known stays where it is. Else a deploy is the root cause of what is seen of its
+    release while it is rolled out, or while the release has an open alert.
+    """
+    place = records.place(tx.connection, symptom.service, symptom.environment)
+    if symptom.cause:
+        for trouble in alerts.open_at(tx.connection, symptom.service, symptom.environment):
+            if state.has(trouble, symptom):
+                return symptom, trouble
+    if symptom.cause and symptom.release:
+        by_release = replace(symptom, cause="")
+        known = alerts.open_by_key(tx.connection, state.key(by_release))
+        if known or place.candidate == symptom.release:
+            return by_release, known
+    return symptom, alerts.open_by_key(tx.connection, state.key(symptom))
 
 
 def _weigh(tx: Tx, composite: Composite, symptom: Symptom) -> None:
@@ -138,23 +158,30 @@ def _weigh(tx: Tx, composite: Composite, symptom: Symptom) -> None:
     if symptom.rule == composite.name:
         return
     found = alerts.signals(tx.connection, symptom.service, symptom.environment)
-    fresh = [s for s in found if tx.now - s.seen <= SIGNAL_SECONDS]
     own = next((s for s in found if s.rule == composite.name), None)
-    parts = [s for s in fresh if s.rule != composite.name]
+    parts = [s for s in found if s is not own and tx.now - s.seen <= SIGNAL_SECONDS]
     if all(any(routes.matches(n, s.rule) for s in parts) for n in composite.all):
-        if any(routes.matches(n, symptom.rule) for n in composite.all):
-            head = own or next(s for s in parts if s.rule == symptom.rule)
-            summary = f"{composite.name}: " + " and ".join(composite.all)
-            with_it = replace(
-                symptom,
-                rule=composite.name,
-                release=head.release,
-                cause=head.cause,
-                summary=f"{summary}; {symptom.summary}",
-            )
-            _report(tx, with_it)
+        if any(routes.matches(n, symptom.rule) for n in composite.all) and not symptom.over:
+            _complete(tx, composite, symptom, own)
     elif own:
         _report(tx, _over(own, tx.now))
+
+
+def _complete(tx: Tx, composite: Composite, symptom: Symptom, own: alerts.Signal | None) -> None:
+    """All parts last. It joins the alert of the part that completed it, and is counted once."""
+    head = own or symptom
+    whole = replace(
+        symptom,
+        rule=composite.name,
+        release=head.release,
+        cause=head.cause,
+        summary=f"{composite.name}: {' and '.join(composite.all)}; {symptom.summary}",
+    )
+    _, known = _group(tx, whole)
+    if own and known and state.has(known, whole):
+        alerts.signal(tx, whole)
+    else:
+        _report(tx, whole)
 
 
 def _over(signal: alerts.Signal, now: float) -> Symptom:
