@@ -49,6 +49,7 @@ NOUNS = {
         "Outside systems by name: channels of alerts, sources of metrics.",
     ),
     "slo": ("headway.cli.slo:slo", "Goals for users, and what is left of their error budgets."),
+    "metric": ("headway.cli.metric:metric", "What is measured, kept, dropped and changed."),
     "judge": ("headway.cli.judge:judge", "Judge windows read as JSON lines."),
     "completion": ("headway.cli.completion:completion", "Print a completion script for a shell."),
 }

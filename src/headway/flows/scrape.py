@@ -90,7 +90,7 @@ def _served(one: InstanceState, snapshot: Snapshot | None) -> int | None:
 def traffic(labels: Labels, snapshot: Snapshot) -> Iterator[Point]:
     """What the proxy counted, per release, and attempts per instance (`instance` is its address).
 
-    Buckets are of whole releases only; a bucket that is empty so far is left out.
+    Buckets are of whole releases only, from the last one on below which nobody was.
     """
     for release, version in snapshot.versions.items():
         mine = {**labels, "release": release}
@@ -115,8 +115,9 @@ def _buckets(labels: Labels, counts: Counts, snapshot: Snapshot) -> Iterator[Poi
         return
     name = "headway_request_duration_milliseconds_bucket"
     bounds = [*(f"{b:g}" for b in snapshot.bounds_ms), "+Inf"]
-    for le, below in zip(bounds, accumulate(counts.buckets), strict=True):
-        if below or le == "+Inf":
+    standing = list(accumulate(counts.buckets))
+    for index, (le, below) in enumerate(zip(bounds, standing, strict=True)):
+        if le == "+Inf" or standing[index + 1]:
             yield Point(name, {**labels, "le": le}, "counter", snapshot.at, below)
 
 
