@@ -16,6 +16,7 @@ from headway.model.series import Selector
 from headway.store import connections
 
 NOTIFIERS, SOURCES = "headway.notifiers", "headway.metric_sources"
+GROUPS = (NOTIFIERS, SOURCES, "headway.emitters")
 SECRET_WORDS = ("password", "secret", "token", "key")
 NAME = click.argument("name", metavar="NAME")
 MOST_STDIN = 65_536
@@ -92,7 +93,7 @@ def _pairs(lines: tuple[str, ...]) -> dict[str, str]:
 
 
 def _known_kind(kind: str) -> None:
-    known = sorted({e.name for group in (NOTIFIERS, SOURCES) for e in entry_points(group=group)})
+    known = sorted({e.name for group in GROUPS for e in entry_points(group=group)})
     if kind not in known:
         raise Invalid(
             f"`{kind}` is no kind of connection", why=f"known: {', '.join(known)}", code="kind"
