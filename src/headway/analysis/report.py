@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from headway.analysis import outlook as forecast
-from headway.analysis import words
+from headway.analysis import roles, words
 from headway.analysis.changes import Change, changes
 from headway.analysis.judge import BETA, Finding, Setup, State
 from headway.analysis.outlook import Ahead, Outlook
@@ -141,7 +141,11 @@ def _unproven(
         return ()
     at_step = {s.name: s for s in last.signals} if last else {}
     proof = state.proof
-    held = {words.name(r, "", proof.bounds_ms.get(r)): e for r, e in proof.harmless.items()}
+    held = {
+        words.name(role, "", proof.bounds_ms.get(role)): evidence
+        for role, evidence in proof.harmless.items()
+        if role == roles.ERRORS or role in proof.bounds_ms or roles.own_kind(role)
+    }
     told = []
     for signal in found:
         seen = at_step.get(signal.name)
