@@ -36,6 +36,7 @@ def options():
     parser.add_argument("--policy", default="promote_unproven")
     parser.add_argument("--holdback", type=float, default=0.05)
     parser.add_argument("--only", choices=["good", "bad"], help="for a quick look at one half")
+    parser.add_argument("--kind", action="append", help="only deployments of these kinds")
     parser.add_argument("--constant", action="append", default=[])
     parser.add_argument("--out", type=Path)
     return parser.parse_args()
@@ -99,9 +100,15 @@ def shard(told):
     asked, part = told
     sim, _ = prepared(asked)
     numbers = range(asked.first + part, asked.first + asked.n, asked.jobs)
-    wanted = {"good": (False,), "bad": (True,), None: (False, True)}[asked.only]
     every = ((number, sim.Deployment(asked.set, number)) for number in numbers)
-    return [run(sim, number, one, asked) for number, one in every if one.bad in wanted]
+    return [run(sim, number, one, asked) for number, one in every if _wanted(one, asked)]
+
+
+def _wanted(deployment, asked):
+    halves = {"good": (False,), "bad": (True,), None: (False, True)}
+    return deployment.bad in halves[asked.only] and (
+        not asked.kind or deployment.kind in asked.kind
+    )
 
 
 def main():

@@ -119,8 +119,8 @@ def _latency(
         if sides.absolute:
             wider *= past.memory.slow_ceiling(rate)
         cold = warming.latency(past.warm, past.memory, j, moment, pace)
-        grown = margins.growth(analysis, cold, absolute=sides.absolute)
-        ratios = _ratios(past.memory, j, grown, wider)
+        grown = margins.growth(analysis, absolute=sides.absolute)
+        ratios = _ratios(past.memory, j, grown, cold, wider)
         edges = margins.slow_edges(ratios, moment, rate, absolute=sides.absolute)
         bets.append(Bet(role, "", counts, rate, edges, past.spread.slow_phi, bounds[j]))
     return bets
@@ -137,7 +137,7 @@ def _instances(
     bets = []
     for key in sorted(sides.candidate.instances)[:MOST_INSTANCES]:
         pair = _error_counts(sides.candidate.instances[key], stable)
-        bets.append(Bet(roles.INSTANCE_ERRORS, key, pair, rate, edges, past.spread.error_phi))
+        bets.append(Bet(roles.INSTANCE_ERRORS, key, pair, rate, edges, past.spread.lone_phi))
     j = roles.slow_bound(chosen)
     return bets if j is None else bets + _slow_instances(analysis, moment, sides, past, j)
 
@@ -150,8 +150,8 @@ def _slow_instances(
     shares, bounds = past.memory.shares(), sides.bounds_ms
     rate = float(shares[j])
     cold = warming.latency(past.warm, past.memory, j, moment, analysis.pace)
-    grown = margins.growth(analysis, cold, absolute=False, lone=LONE_GROWTH)
-    ratios = _ratios(past.memory, j, grown, 1.0)
+    grown = margins.growth(analysis, absolute=False, lone=LONE_GROWTH)
+    ratios = _ratios(past.memory, j, grown, cold, 1.0)
     edges = margins.lone_slow(ratios, rate, dispersion.slow_spread(past.spread, j))
     phi, bets = past.spread.slow_phi, []
     for key in sorted(sides.candidate.instances)[:MOST_INSTANCES]:
@@ -161,11 +161,15 @@ def _slow_instances(
     return bets
 
 
-def _ratios(memory: Memory, j: int, grown: Growth, wider: float) -> Growth:
-    """From factors on latencies to factors on the share above the bound."""
+def _ratios(memory: Memory, j: int, grown: Growth, cold: float, wider: float) -> Growth:
+    """From factors on latencies to factors on the share above the bound. `cold`: by what part a
+    cold start may multiply the tolerated latency.
+    """
     shares, bounds = memory.shares(), memory.bounds_ms
-    each = (grown.tolerated, grown.harmful, grown.settled)
-    return Growth(*(scaled(shares, bounds, j, f) / float(shares[j]) * wider for f in each))
+    tolerated, harmful = (scaled(shares, bounds, j, f) for f in (grown.tolerated, grown.harmful))
+    more = scaled(shares, bounds, j, grown.tolerated * (1 + cold)) - tolerated if cold else 0.0
+    rate = float(shares[j])
+    return Growth(tolerated / rate * wider, harmful / rate * wider, more * wider)
 
 
 def _error_counts(candidate: Counts, stable: Counts) -> tuple[float, float, float, float]:

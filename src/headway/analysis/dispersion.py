@@ -16,6 +16,8 @@ PRIOR_DF = 30.0
 PRIOR_PHI = 1.5
 LENGTHS = (6, 30)  # windows in a block: errors of one client come in runs
 BLOCK_DF = 10.0
+LONE_DF = 20.0
+LONE_PHI = 5.0
 MOST_INSTANCES = 64
 UNKNOWN_SPREAD = 0.05
 LARGEST_SPREAD = 0.5
@@ -49,6 +51,13 @@ class Spread:
         """Dispersion of errors at the length of time where it is largest, >= 1."""
         longer = (block.chi / block.df for block in self.blocks)
         return max(1.0, self.error_chi / self.error_df, *longer)
+
+    @property
+    def lone_phi(self) -> float:
+        """The same for a single instance, which serves few clients: more until independence shows."""
+        df = LONE_DF + sum(block.df for block in self.blocks)
+        chi = LONE_DF * LONE_PHI + sum(block.chi for block in self.blocks)
+        return max(self.error_phi, chi / df)
 
     @property
     def slow_phi(self) -> float:

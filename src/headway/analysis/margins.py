@@ -100,24 +100,23 @@ def absolute_errors(analysis: Analysis, moment: Moment, rate: float | None, slac
 @dataclass(frozen=True, slots=True)
 class Growth:
     """Factors on a latency, or on the share of requests above a bound: `tolerated` at rollback's
-    edge, `harmful` at promotion's, `settled` is `tolerated` after the warm-up.
+    edge, `harmful` at promotion's. `cold`: share above the bound that a cold start is forgiven now,
+    on top of both; added, because what is slow for that reason does not follow the hour.
     """
 
     tolerated: float
     harmful: float
-    settled: float
+    cold: float = 0.0
 
 
-def growth(analysis: Analysis, warm: float, *, absolute: bool, lone: float = 0.0) -> Growth:
-    """How far latencies may have grown; `warm`: by what part of it a cold start may multiply that.
-
-    Without a concurrent baseline the grey zone is given too,
+def growth(analysis: Analysis, *, absolute: bool, lone: float = 0.0) -> Growth:
+    """How far latencies may have grown. Without a concurrent baseline the grey zone is given too,
     because the time of day alone moves latencies.
     """
     margin = analysis.latency_relative
     grey = max(GREY, margin)
     base = 1 + margin + (grey if absolute else 0.0) + lone
-    return Growth(base * (1 + warm), (base + grey) * (1 + warm), base)
+    return Growth(base, base + grey)
 
 
 def slow_edges(grown: Growth, moment: Moment, rate: float, *, absolute: bool) -> Edges:
@@ -125,11 +124,11 @@ def slow_edges(grown: Growth, moment: Moment, rate: float, *, absolute: bool) ->
     caution = moment.caution()
     edges = Edges(
         a=grown.tolerated,
-        d=SLOW_SLACK,
+        d=SLOW_SLACK + grown.cold,
         harm_a=1 + (grown.harmful - 1) * caution,
-        harm_d=8 * SLOW_SLACK * caution,
+        harm_d=8 * SLOW_SLACK * caution + grown.cold,
         fixed=absolute,
-        settled=grown.settled * rate + SLOW_SLACK,
+        settled=grown.tolerated * rate + SLOW_SLACK,
     )
     return _with_harm(edges, rate)
 
@@ -144,7 +143,8 @@ def lone_slow(grown: Growth, rate: float, spread: float) -> Edges:
     """Slow requests of one instance against the whole stable version."""
     wide = LONE_SPREAD * spread
     d = 20 * SLOW_SLACK
-    return Edges(grown.tolerated + wide, d, settled=(grown.settled + wide) * rate + d)
+    a = grown.tolerated + wide
+    return Edges(a, d + grown.cold, settled=a * rate + d)
 
 
 def _with_harm(edges: Edges, rate: float) -> Edges:

@@ -23,6 +23,8 @@ ERRORS_AGAIN = 0.5  # the same for errors
 STEPPED = 0.03  # errors forgiven in the first seconds of a step, however warm the start was
 SEEN = 0.01  # less warmth than this is none
 HALVINGS = 7
+ROOM = 1.15  # the first seconds are an estimate, and no two windows are alike
+ROOM_ANYWAY = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ def latency(warm: Warm, memory: Memory, j: int, moment: Moment, pace: Pace) -> f
     unknown = not warm.buckets or warm.bounds_ms != memory.bounds_ms
     if unknown or moment.age <= pace.learn or not factor:
         return factor * MOST_LATENCY
-    return factor * _excluded(warm, memory, j)
+    return factor * min(MOST_LATENCY, ROOM * _excluded(warm, memory, j) + ROOM_ANYWAY)
 
 
 def _excluded(warm: Warm, memory: Memory, j: int) -> float:

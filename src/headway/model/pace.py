@@ -10,10 +10,10 @@ class Pace:
     window: one observation. warm / rewarm: no step ends this soon after the start / after a step,
     and single instances are not judged. learn: the first seconds, which tell how cold this start
     is; plateau: as much is forgiven until then; warm_tau: decay after it. latency_from /
-    latency_step_from: no latency bet before this age / step age. restart: a new e-process starts this often.
-    floors: least time at rollout step 1, 2, 3 and later. clock: longest wait for proof at a step;
-    after it the `insufficient_data` policy decides. memory_errors / memory_latency: the baseline's
-    error rate and latency distribution are remembered with weight exp(-age/memory).
+    latency_step_from: no latency bet before this age / step age. restart: a new e-process starts
+    this often. floors: least time at rollout step 1, 2, 3 and later. clock: longest wait for proof
+    at a step; after it the `insufficient_data` policy decides. memory_errors / memory_latency: the
+    baseline's error rate and latency distribution are remembered with weight exp(-age/memory).
     """
 
     name: str

@@ -59,13 +59,13 @@ def test_promotion_asks_for_less_while_few_are_exposed(share, caution):
 
 
 def test_latencies():
-    settled = margins.growth(ANALYSIS, 0.0, absolute=False)
-    assert (settled.tolerated, settled.harmful) == pytest.approx((1.1, 1.3))
-    cold = margins.growth(ANALYSIS, 6.0, absolute=False)
-    assert (cold.tolerated, cold.harmful, cold.settled) == pytest.approx((7.7, 9.1, 1.1))
-    nobody = margins.growth(ANALYSIS, 0.0, absolute=True)
+    beside = margins.growth(ANALYSIS, absolute=False)
+    assert (beside.tolerated, beside.harmful) == pytest.approx((1.1, 1.3))
+    nobody = margins.growth(ANALYSIS, absolute=True)
     assert (nobody.tolerated, nobody.harmful) == pytest.approx((1.3, 1.5))
-    edges = margins.slow_edges(Growth(1.2, 1.6, 1.2), LATER, 0.1, absolute=False)
+    cold = margins.slow_edges(Growth(1.2, 1.6, 0.3), LATER, 0.1, absolute=False)
+    assert (cold.d, cold.harm_d, cold.settled) == pytest.approx((0.301, 0.308, 0.121))
+    edges = margins.slow_edges(Growth(1.2, 1.6), LATER, 0.1, absolute=False)
     assert (edges.a, edges.d, edges.harm_a, edges.harm_d) == pytest.approx((1.2, 0.001, 1.6, 0.008))
 
 
@@ -83,8 +83,8 @@ def test_absolute_limits():
 def test_single_instances_get_more_room():
     edges = margins.lone_errors(ANALYSIS, 0.02, 0.05)
     assert (edges.a, edges.d, edges.hope) == pytest.approx((1.65, 0.005, None))
-    slow = margins.lone_slow(Growth(1.5, 9.0, 1.4), 0.1, 0.05)
-    assert (slow.a, slow.d, slow.settled) == pytest.approx((1.65, 0.02, 0.175))
+    slow = margins.lone_slow(Growth(1.5, 9.0, 0.1), 0.1, 0.05)
+    assert (slow.a, slow.d, slow.settled) == pytest.approx((1.65, 0.12, 0.185))
 
 
 def test_bounds_are_chosen_by_role_and_the_tail_by_rank():
