@@ -52,6 +52,8 @@ class Export:
 def decode(body: bytes, *, json: bool) -> ExportMetricsServiceRequest:
     """Raises Invalid (`otlp`)."""
     request = ExportMetricsServiceRequest()
+    if json and not body.lstrip().startswith(b"{"):
+        raise Invalid("this is no OTLP metrics export", why="it is no JSON object", code="otlp")
     try:
         if json:
             json_format.Parse(body, request, ignore_unknown_fields=True, max_recursion_depth=50)
