@@ -54,7 +54,7 @@ class Spread:
 
     @property
     def lone_phi(self) -> float:
-        """The same for a single instance, which serves few clients: more until independence shows."""
+        """The same for one instance, which serves few clients: more until independence shows."""
         df = LONE_DF + sum(block.df for block in self.blocks)
         chi = LONE_DF * LONE_PHI + sum(block.chi for block in self.blocks)
         return max(self.error_phi, chi / df)
