@@ -92,7 +92,7 @@ def command(  # noqa: PLR0913  each is an option
     """Split the stable version's own traffic in two and count the false alarms.
 
     Nothing is new in such a split, so each rollback is a false alarm. Exit 1 if more of them than
-    the service's confidence allows are proven (95 %).
+    the service's confidence allows are proven (95 %), exit 5 if nothing could be compared.
     """
     with context.reading() as connection:
         where = _environment(connection, service, environment)
@@ -110,7 +110,7 @@ def command(  # noqa: PLR0913  each is an option
         context.document({**told, "seed": seed, **asdict(report)})
     else:
         context.lines(list(_shown(report, where, traffic.source)))
-    return 1 if report.proven else 0
+    return 5 if _blind(report) else 1 if report.proven else 0
 
 
 def _environment(connection: sa.Connection, service: str, name: str) -> Environment:
@@ -233,7 +233,13 @@ def _shown(report: Report, where: Environment, source: str) -> Iterator[str]:
         ("  silent", silent),
     ]  # fmt: skip
     yield from columns([row for row in rows if row[1]])
-    yield f"{'✗' if report.proven else '✓'} {report.advice}"
+    unsure = _blind(report) or report.rate > report.alpha
+    yield f"{'✗' if report.proven else '⚠' if unsure else '✓'} {report.advice}"
+
+
+def _blind(report: Report) -> bool:
+    """No split had anything to compare: that is no answer."""
+    return report.silent == report.splits
 
 
 def _dispersion(report: Report) -> str:

@@ -22,11 +22,12 @@ from headway.model.delivery import Place
 from headway.model.event import Fact
 from headway.model.pace import STANDARD, Pace
 from headway.model.window import Snapshot, Window
-from headway.store import baselines, decisions, records, rollouts
+from headway.store import baselines, decisions, records
 from headway.store.database import Tx
 from headway.store.log import append
 
 SECONDS = 60.0
+REMEMBERED = 600  # windows; what is older has faded
 ALONE = frozenset({"absolute", "snapshot"})
 Transaction = Callable[[], AbstractContextManager[Tx]]
 
@@ -88,10 +89,8 @@ def released(tx: Tx, trip: Trip, begun: Begun) -> None:
     """The candidate is the stable release now: what users saw of it is what the next one is
     compared with. Nothing is kept of a release that nobody used.
     """
-    recorded = rollouts.all_windows(tx.connection, begun.rollout)
-    seen = (records.loads(text, Window) for text, _ in recorded)
     memory = Memory()
-    for window in seen:
+    for window in baselines.newest_windows(tx.connection, begun.rollout, REMEMBERED):
         memory = _added(memory, window, begun.plan.pace)
     _keep(tx, trip.release.service, trip.environment.name, trip.release.name, memory)
 

@@ -1,12 +1,13 @@
-"""What each place's stable release was last seen to do. Written by flows/baseline, a row a place."""
+"""What each stable release was last seen to do, one row a place. Written by flows/baseline."""
 
 import sqlalchemy as sa
 
 from headway.analysis.memory import Memory
 from headway.analysis.snapshot import Kept
+from headway.model.window import Window
 from headway.store.database import Tx
 from headway.store.records import dumps, loads
-from headway.store.tables import baselines
+from headway.store.tables import baselines, windows
 
 
 def load(connection: sa.Connection, service: str, environment: str) -> Kept | None:
@@ -22,6 +23,17 @@ def keep(tx: Tx, service: str, environment: str, kept: Kept) -> None:
     if tx.connection.execute(update).rowcount == 0:
         place = {"service": service, "environment": environment}
         tx.connection.execute(baselines.insert().values(**place, **values))
+
+
+def newest_windows(connection: sa.Connection, rollout: str, most: int) -> list[Window]:
+    """The last judged windows of a rollout, oldest first."""
+    query = (
+        sa.select(windows.c.window)
+        .where(windows.c.rollout == rollout)
+        .order_by(windows.c.index.desc())
+        .limit(most)
+    )
+    return [loads(text, Window) for text in connection.execute(query).scalars()][::-1]
 
 
 def _there(service: str, environment: str) -> "sa.ColumnElement[bool]":

@@ -66,6 +66,14 @@ def test_clustered_errors_are_exit_1_also_as_json(ask, tmp_path: Path) -> None:
     assert "errors cluster by client" in told["advice"]
 
 
+def test_nothing_to_compare_is_no_answer(ask, tmp_path: Path) -> None:
+    line = log(tmp_path, clustered=False).read_text().splitlines()[0]
+    (tmp_path / "one.log").write_text(line)
+    done = ask("shop", "--log", "one.log", "--splits", "2")
+    assert done.exit_code == 5
+    assert "⚠ nothing could be compared in any split" in done.stdout
+
+
 def test_what_cannot_be_split_is_refused(ask, tmp_path: Path) -> None:
     no_log = ask("shop")
     assert no_log.exit_code == 2
