@@ -267,3 +267,51 @@ def test_what_heals_before_it_is_confirmed_is_never_told() -> None:
     office.symptom("metrics_missing", "shop-2", over=False)
     office.pass_time(60.0)
     assert office.troubles[-1].told_as == "ticket"
+
+
+def test_what_comes_back_is_confirmed_anew() -> None:
+    office = Office()
+    office.symptom("metrics_missing", "shop-2", over=False)
+    office.pass_time(10.0)
+    office.symptom("metrics_missing", "shop-2", over=True)
+    office.pass_time(60.0)
+    office.symptom("metrics_missing", "shop-2", over=False)
+    assert office.troubles[0].told_as == ""
+    office.pass_time(60.0)
+    assert office.troubles[0].told_as == "ticket"
+
+
+def test_a_ticket_acknowledged_before_it_became_a_page_is_escalated() -> None:
+    office = Office()
+    office.symptom("rollout_failed", "shop-2", over=False)
+    office.put(*state.acknowledge(office.troubles[0], "ana", office.now))
+    office.symptom("slo_burn", "shop-2", over=False)
+    office.pass_time(901.0)
+    assert office.told[-1][1].what == "escalated"
+
+
+def test_an_acknowledgement_counts_once() -> None:
+    office = Office()
+    office.symptom("slo_burn", "shop-2", over=False)
+    office.put(*state.acknowledge(office.troubles[0], "ana", office.now))
+    office.put(*state.acknowledge(office.troubles[0], "bo", office.now))
+    assert [t.what for _, t, _ in office.told] == ["fired", "acknowledged"]
+    assert office.troubles[0].alert.by == "ana"
+
+
+@pytest.mark.parametrize(
+    ("window", "covered"),
+    [
+        (Quiet("s", "shop", "", "", 0.0, 10.0, "", ""), True),
+        (Quiet("s", "shop", "production", "slo_burn", 0.0, 10.0, "", ""), True),
+        (Quiet("s", "shop", "staging", "", 0.0, 10.0, "", ""), False),
+        (Quiet("s", "shop", "", "drift", 0.0, 10.0, "", ""), False),
+        (Quiet("s", "cart", "", "", 0.0, 10.0, "", ""), False),
+        (Quiet("s", "shop", "", "", 6.0, 10.0, "", ""), False),
+        (Quiet("s", "shop", "", "", 0.0, 5.0, "", ""), False),
+    ],
+)
+def test_a_window_covers_exactly_what_it_says(window: Quiet, *, covered: bool) -> None:
+    symptom = Symptom("slo_burn", "shop", "production", "", 0.0)
+    alert = state.begin("alr_1", symptom, Member("slo_burn", "page", "", 0.0, 0.0)).alert
+    assert state.covers(window, alert, "slo_burn", 5.0) is covered
