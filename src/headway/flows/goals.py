@@ -10,26 +10,18 @@ from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
-from headway.flows import burning, commands, counters
-from headway.flows.commands import Word
+from headway.flows import burning, counters, eating
 from headway.flows.counters import Counted
 from headway.flows.world import World
-from headway.gate.error_budget import is_fix
 from headway.model.delivery import Place
 from headway.model.errors import HeadwayError
-from headway.model.service import Environment, ErrorBudgetGate, Slo
+from headway.model.service import Environment, Slo
 from headway.model.window import Snapshot
-from headway.settings import calendar
-from headway.slo.budget import budget
-from headway.slo.pausing import Spent, must_pause
 from headway.slo.tally import Tally, grown, remembered, spread
-from headway.slo.windows import nominal_seconds
-from headway.store import records, rollouts, slis
+from headway.store import records, slis
 from headway.store.database import Tx
 from headway.store.slis import Goal, Reading
 from headway.store.tables import places, releases
-
-RUNNING = frozenset({"baking", "stability"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,16 +99,20 @@ def _counted(world: World, slo: Slo, since: float, now: float) -> Counted:
 
 def take(tx: Tx, world: World, one: Watched, seen: Looked) -> None:
     """Record what was counted, tell what burns, and pause a rollout that eats too much."""
+    running = eating.running(tx, one.place)
     for slo in one.slos:
         goal = one.goal(slo)
         before = _of_this_definition(tx, goal, slo)
+        if running:
+            before = eating.based(tx, running, (slo, goal), before)
         reading = _record(tx, goal, slo, before, seen)
         if not reading.problem:
             reading = burning.tell(tx, world, one.place, (slo, goal), reading)
         slis.put_reading(tx, goal, reading)
     _end_others(tx, world, one)
-    if one.environment.error_budget is not None and one.place.rollout:
-        _pause(tx, world, one, one.environment.error_budget)
+    if running and one.environment.error_budget is not None:
+        pairs = [(slo, one.goal(slo)) for slo in one.slos]
+        eating.weigh(tx, world, running, pairs, one.environment.error_budget)
 
 
 def _end_others(tx: Tx, world: World, one: Watched) -> None:
@@ -183,56 +179,3 @@ def _light(snapshot: Snapshot) -> Snapshot:
     """Without what was counted per instance, which no SLO asks for."""
     versions = {r: replace(v, instances={}) for r, v in snapshot.versions.items()}
     return replace(snapshot, versions=versions)
-
-
-def _pause(tx: Tx, world: World, one: Watched, gate: ErrorBudgetGate) -> None:
-    """Pause the rollout once, through the same door as a person's word."""
-    place = records.place(tx.connection, one.place.service, one.place.environment)
-    if not place.rollout or not place.holder:
-        return
-    state = rollouts.load(tx.connection, place.rollout)
-    if state.phase not in RUNNING or not state.exposed:
-        return
-    if commands.is_said(tx.connection, place.holder, "pause"):
-        return
-    spent = {s.name: _spent(tx, one, s, place.rollout, state.exposed) for s in one.slos}
-    if state.paused:
-        # what burns meanwhile is known to whoever resumes it
-        _mark(tx, one, place.rollout, spent)
-        return
-    subject = records.delivery(tx.connection, place.holder).subject
-    for slo in one.slos:
-        if is_fix(subject) and _came_as_a_fix(slo, spent[slo.name], gate):
-            continue
-        because = must_pause(slo.target, gate.pause, spent[slo.name])
-        if because:
-            reason = f"{slo.name}: {because}"
-            word = Word("pause", "headway", reason, place.environment)
-            commands.say(tx, world.outbox, place.holder, word)
-            _mark(tx, one, place.rollout, spent)
-            return
-
-
-def _came_as_a_fix(slo: Slo, spent: Spent, gate: ErrorBudgetGate) -> bool:
-    """Whether only its being a fix let it in: then what little is left is not its measure."""
-    left = budget(slo.target, spent.before, nominal_seconds(slo)).left
-    return gate.then == "fixes_only" and left is not None and left <= gate.left
-
-
-def _spent(tx: Tx, one: Watched, slo: Slo, rollout: str, exposed: float) -> Spent:
-    goal = one.goal(slo)
-    known = slis.reading(tx.connection, goal)
-    begin = calendar.begins(slo, exposed)
-    return Spent(
-        slis.tallied(tx.connection, goal, begin, exposed),
-        slis.tallied(tx.connection, goal, exposed, tx.now),
-        known.paused.get(rollout),
-    )
-
-
-def _mark(tx: Tx, one: Watched, rollout: str, spent: dict[str, Spent]) -> None:
-    """How much each SLO had burnt when the rollout was paused: resumed, it may burn a little."""
-    for slo in one.slos:
-        known = slis.reading(tx.connection, one.goal(slo))
-        marked = replace(known, paused={rollout: spent[slo.name].since.bad})
-        slis.put_reading(tx, one.goal(slo), marked)

@@ -44,11 +44,25 @@ class Firing:
 
 
 @dataclass(frozen=True, slots=True)
+class Base:
+    """Where an SLO stood when users first reached a rollout: `before`: its window until then;
+    `bad`, `total`: everything ever counted until then; `paused_at`: bad requests since then at the
+    last pause, None if there was none.
+    """
+
+    rollout: str
+    before: Tally
+    bad: float
+    total: float
+    paused_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """How far an SLO was read. `snapshot`: the proxy's counters then; `until`: the last sample of a
     metric source; `bad`, `total`: everything ever counted, which never falls; `problem`: why
     nothing could be read the last time; `firing`: by condition, `reported`: when it was told last;
-    `paused`: by rollout, how many bad events it had when it was paused.
+    `base`: of the last rollout that reached users.
     """
 
     snapshot: Snapshot | None = None
@@ -60,7 +74,7 @@ class Reading:
     definition: str = ""
     reported: float = 0.0
     firing: dict[str, Firing] = field(default_factory=dict)
-    paused: dict[str, float] = field(default_factory=dict)
+    base: Base | None = None
 
 
 def reading(connection: sa.Connection, goal: Goal) -> Reading:
