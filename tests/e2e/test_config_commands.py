@@ -131,7 +131,7 @@ def test_explain_tells_meaning_default_and_place(shop: Path) -> None:
     assert "how many instances run" in told
     assert "default: 2" in told
     assert "set here: environments.staging.run.instances at headway.yaml:4" in told
-    assert "planned, not in this version" in headway("config", "explain", "slos", shop).stdout
+    assert "planned, not in this version" in headway("config", "explain", "secrets", shop).stdout
     assert headway("config", "explain", "holdbak", shop).exit_code == 2
 
 
@@ -146,7 +146,8 @@ def test_explain_needs_no_right_file(shop: Path, tmp_path: Path) -> None:
 def test_schema_is_json_schema() -> None:
     document = json.loads(headway("config", "schema").stdout)
     assert document["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-    assert "slos" not in document["properties"]
+    assert "secrets" not in document["properties"]
+    assert "slos" in document["properties"]
 
 
 def test_the_installed_command_gives_the_exit_code(shop: Path) -> None:
