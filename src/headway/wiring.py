@@ -256,14 +256,20 @@ class Headway:
             self.complain(f"messages: {error}")
 
     def _keep_goals(self) -> None:
-        """One look at every place whose SLOs are kept."""
+        """One look at every place whose SLOs are kept; one that fails does not keep the others."""
         with self.reading() as connection:
             found = goals.watched(connection)
+        failed: list[HeadwayError] = []
         for one in found:
-            with self.reading() as connection:
-                seen = goals.look(self.world, connection, one)
-            with self.tx() as tx:
-                goals.take(tx, self.world, one, seen)
+            try:
+                with self.reading() as connection:
+                    seen = goals.look(self.world, connection, one)
+                with self.tx() as tx:
+                    goals.take(tx, self.world, one, seen)
+            except HeadwayError as error:
+                failed.append(error)
+        if failed:
+            raise failed[0]
 
     def _prune(self) -> None:
         with self.tx() as tx:

@@ -10,9 +10,12 @@ SOURCES = [
     *(ROOT / "src/headway/settings").rglob("*.py"),
     *(ROOT / "src/headway/cli").glob("config.py"),
     *(ROOT / "src/headway/cli").glob("init.py"),
+    ROOT / "src/headway/cli/slo.py",
+    ROOT / "src/headway/slo/selector.py",
+    ROOT / "src/headway/slo/rules.py",
 ]
 CODE = re.compile("[a-z]+(-[a-z]+)*")
-LAST = {"problem", "_problem", "_refuse", "_at", "Problem", "_spend"}
+LAST = {"problem", "_problem", "_refuse", "_at", "Problem", "_spend", "add"}
 
 
 def text(node: ast.AST) -> str:
