@@ -5,6 +5,7 @@ pure state machine, and writes what they said. Its result is in the journal, so 
 judges twice.
 """
 
+import re
 from dataclasses import dataclass, field, replace
 
 import msgspec
@@ -97,8 +98,8 @@ def decide(tx: Tx, trip: Trip, begun: Begun, seen: Seen) -> Turn:
     finding = None
     if state.phase in JUDGED:
         state, finding = _judge(tx, trip, begun, state, seen)
-    heard = _heard(tx, trip, begun, state, seen)
-    verdict = worst([finding.verdict if finding else _silence(state), heard, _health(trip, seen)])
+    judged = finding.verdict if finding else _silence(state)
+    verdict = worst([*_unheard(tx, trip, begun, state, seen), judged, _health(trip, seen)])
     suspicion = finding.suspicion if finding else False
     move = machine.next_move(state, verdict, tx.now, suspicion=suspicion)
     state = _tell(tx, trip, begun, state, move)
@@ -252,22 +253,22 @@ def _record(tx: Tx, trip: Trip, begun: Begun, window: Window, finding: Finding) 
     append(tx, trip.about, Fact("rollout.judged", begun.rollout, window.index, data))
 
 
-def _heard(tx: Tx, trip: Trip, begun: Begun, state: Rollout, seen: Seen) -> Verdict:
+def _unheard(tx: Tx, trip: Trip, begun: Begun, state: Rollout, seen: Seen) -> list[Verdict]:
     """A signal that was declared and has no data now is WAIT, whatever the others say."""
     declared = trip.environment.analysis.signals
     if state.phase not in JUDGED or not declared:
-        return Verdict("signals", Outcome.PASS, "no signal is declared")
+        return []
     both = bool(begun.stable) and state.plan.steps[state.at].share < 1.0
     silent = signals.missing(declared, seen.readings, both=both)
-    if seen.readings and set(silent) != readings.unheard(tx.connection, begun.rollout):
-        readings.save_unheard(tx, begun.rollout, set(silent))
+    known = {name: re.sub(r"\d[\d.]*", "#", why) for name, why in silent.items()}
+    if seen.readings and known != readings.unheard(tx.connection, begun.rollout):
+        readings.save_unheard(tx, begun.rollout, known)
         number = decisions.count(tx.connection, begun.rollout, "rollout.unheard")
         data: dict[str, object] = {"signals": silent}
         append(tx, trip.about, Fact("rollout.unheard", begun.rollout, number, data))
-    if not silent:
-        return Verdict("signals", Outcome.PASS, f"{len(declared)} declared signals have data")
     words = "; ".join(f"no data for {name}: {why}" for name, why in silent.items())
-    return Verdict("signals", Outcome.WAIT, f"insufficient data: {words}")
+    because = f"insufficient data: {words}"
+    return [Verdict("signals", Outcome.WAIT, because)] if silent else []
 
 
 def _health(trip: Trip, seen: Seen) -> Verdict:

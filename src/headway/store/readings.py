@@ -20,16 +20,16 @@ def save(tx: Tx, rollout: str, new: dict[str, Reading]) -> None:
     _put(tx, rollout, readings=dumps(new))
 
 
-def unheard(connection: sa.Connection, rollout: str) -> set[str]:
-    """The declared signals of which there was no data lately."""
+def unheard(connection: sa.Connection, rollout: str) -> dict[str, str]:
+    """The declared signals of which there was no data lately, and why, without numbers."""
     query = sa.select(readings.c.unheard).where(readings.c.rollout == rollout)
     text = connection.execute(query).scalar()
-    return loads(text, set[str]) if text else set()
+    return loads(text, dict[str, str]) if text else {}
 
 
-def save_unheard(tx: Tx, rollout: str, names: set[str]) -> None:
+def save_unheard(tx: Tx, rollout: str, silent: dict[str, str]) -> None:
     """Remember which are told of."""
-    _put(tx, rollout, unheard=dumps(sorted(names)))
+    _put(tx, rollout, unheard=dumps(silent))
 
 
 def _put(tx: Tx, rollout: str, **changed: str) -> None:
