@@ -48,8 +48,10 @@ class Spread:
 
     @property
     def error_phi(self) -> float:
-        """Dispersion of errors at the length of time where it is largest, >= 1."""
-        longer = (block.chi / block.df for block in self.blocks)
+        """Dispersion of errors at the length of time where it is largest, >= 1. Long blocks are
+        few: of what they say a standard deviation of chance is taken off.
+        """
+        longer = (block.chi / block.df - math.sqrt(2 / block.df) for block in self.blocks)
         return max(1.0, self.error_chi / self.error_df, *longer)
 
     @property

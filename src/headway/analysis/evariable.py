@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 TINY = 1e-9
 HALVINGS = 34
-HEDGE = 0.05
+HEDGE = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def log_e(pair: Pair, alt_c: Floats, alt_b: Floats, edge: Edge) -> Floats:
 
 
 def hedged(log_s: Floats, dispersion: Floats, most: Floats | float = np.inf) -> Floats:
-    """log of 0.95 S^(1/phi) + 0.05: over-dispersed counts speak more softly, and a part of the
+    """log of 0.98 S^(1/phi) + 0.02: over-dispersed counts speak more softly, and a part of the
     capital is never at stake. For phi >= 1 the expectation stays <= 1 (Jensen). `most`: log of the
     most that S^(1/phi) may be, so that one window convicts nobody; less than S is an e-value too.
     """

@@ -164,7 +164,7 @@ def test_fail_is_for_ever():
 
 def test_one_sick_instance_is_named():
     rng, seen = np.random.default_rng(7), []
-    for one in windows(7, Truth(instances=5, errors_c=0.001, errors_b=0.001), 36):
+    for one in windows(7, Truth(instances=5, errors_c=0.001, errors_b=0.001), 60):
         counts = one.candidate.instances["c:3"]
         more = int(rng.binomial(counts.requests - counts.errors, 0.03))
         sick = replace(counts, errors=counts.errors + more)

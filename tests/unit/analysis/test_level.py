@@ -147,7 +147,7 @@ def test_errors_keep_both_levels_at_their_edges():
 @pytest.mark.soak
 @pytest.mark.parametrize("signal", [None, *SIGNALS], ids=lambda s: s.name if s else "errors")
 def test_the_level_over_many_rollouts(signal):
-    runs = 1000
+    runs = 400
     if signal is None:
         rollback, promotion = {"errors": (0.0255, 0.02)}, {"errors": (0.0365, 0.02)}
     else:
