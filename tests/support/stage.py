@@ -19,6 +19,7 @@ from typing import Any
 
 from click.testing import CliRunner, Result
 
+from headway.adapters.beside.process import Beside
 from headway.adapters.envoy.proxy import EnvoyProxy
 from headway.adapters.local.target import LocalTarget
 from headway.cli.main import main
@@ -410,7 +411,9 @@ def eventually(test: Callable[[], bool], tell: Callable[[], str], within: float 
 
 
 def clear(home: Path) -> None:
-    """End every instance and proxy of a home."""
+    """End every instance, proxy and process beside a rollout of a home."""
+    for folder in sorted((home / "beside").glob("*/*/*")):
+        Beside(folder, "test").stop(10**9)
     target = LocalTarget(home)
     for folder in sorted((home / "instances").glob("*/*")):
         service, environment = folder.name, folder.parent.name

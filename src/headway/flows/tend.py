@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from headway.flows import shadow
 from headway.flows.change import Change, apply, next_generation, order_for, remove
 from headway.flows.enter import release_place
 from headway.flows.journal import Journal
@@ -49,6 +50,8 @@ def tend(journal: Journal, world: World, order: TendOrder) -> None:
         return
     try:
         apply(journal, world, mending.trip, mending.change, "tend")
+        generation = mending.change.generation
+        journal.act("nothing beside", shadow.quiet, world, mending.trip, generation)
         for release in journal.act("strays", strays, world, mending):
             journal.act(f"remove {release}", remove, world, mending.change, release, mending.trip)
     except HeadwayError as error:
