@@ -153,7 +153,8 @@ def test_a_killed_player_comes_back_when_it_is_read(home, player):
     player.play(order("good.py"))
     epoch = played(player, "good.py").epoch
     os.kill(int(epoch.partition("-")[0]), signal.SIGKILL)
-    assert played(player, "good.py").epoch != epoch
+    eventually(lambda: (found := player.read("shop", "production")) and found.epoch != epoch)
+    assert played(player, "good.py").last == {}
 
 
 def test_older_orders_are_refused_and_the_same_again_changes_nothing(player):

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -115,14 +115,21 @@ class Beside:
         self._kill()
 
     def _kill(self) -> None:
-        """Every process that carries this folder's mark: the program, and what it started."""
+        """Every process that carries this folder's mark: the program, and what it started.
+
+        Looked for again until there is none: a dying one may just have begun another.
+        """
         mark = os.fsencode(str(self.folder))
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit() and _marked(entry, mark):
-                try:
+        deadline = time.monotonic() + _WITHIN_SECONDS
+        while found := [
+            e for e in Path("/proc").iterdir() if e.name.isdigit() and _marked(e, mark)
+        ]:
+            if time.monotonic() > deadline:
+                raise self._silent(f"{len(found)} processes do not die")
+            for entry in found:
+                with suppress(ProcessLookupError):
                     os.kill(int(entry.name), signal.SIGKILL)
-                except ProcessLookupError:
-                    continue
+            time.sleep(0.01)
 
     def _alive(self) -> bool:
         fd = os.open(self.folder / "alive.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
