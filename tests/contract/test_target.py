@@ -588,3 +588,24 @@ def test_a_home_deeper_than_a_socket_path_may_be(world: World, tmp_path: Path) -
     deep.ready(deep.order())
     deep.target.remove("shop", "production", "shop-1", 2)
     assert deep.leftovers() == []
+
+
+@pytest.mark.seed("S-163")
+def test_it_tells_what_all_processes_of_an_instance_use(world: World) -> None:
+    """A worker of the application counts, too."""
+    burn = "python3 -c 'import time\nheld = b\"x\" * (60 << 20)\nwhile True: sum(range(1000))' & "
+    run = Run(f"{burn}exec {COMMAND}", stop_grace_seconds=QUICK_STOP)
+    world.ready(world.order(run=run))
+
+    def busy() -> InstanceState | None:
+        (one,) = world.observe()
+        known = one.cpu_seconds is not None and one.memory_bytes is not None
+        enough = known and one.cpu_seconds > 0.5 and one.memory_bytes > 60 << 20  # type: ignore[operator]
+        return one if enough else None
+
+    first = until(busy)
+    assert first.memory_bytes < 1 << 30  # type: ignore[operator]
+    again = until(
+        lambda: next((i for i in world.observe() if i.cpu_seconds > first.cpu_seconds), 0)
+    )  # type: ignore[operator]
+    assert again

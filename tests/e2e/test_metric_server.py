@@ -1,4 +1,4 @@
-"""Metrics in and out over the wire, on a real delivery: OTLP, statsd, GET /metrics, the commands."""
+"""Metrics in and out over the wire, on a real delivery: OTLP, statsd, /metrics, the commands."""
 
 import contextlib
 import gzip

@@ -16,6 +16,8 @@ from headway.metrics.samples import running_totals
 from headway.model.series import Selector, Series
 from headway.store.sample_tables import raw, rollups, series
 
+SEEN_SECONDS = 30.0  # `seen` of a series may be so old: it is not written with every sample
+
 
 def insert(connection: sa.Connection, table: sa.Table) -> Any:
     """An INSERT of this database's dialect, which knows what to do on a conflict."""
@@ -75,7 +77,7 @@ def fetched(
     query = sa.select(series).where(series.c.metric == selector.metric)
     if "service" in selector.labels:
         query = query.where(series.c.service == selector.labels["service"])
-    query = query.where(series.c.seen >= since).order_by(series.c.id)
+    query = query.where(series.c.seen >= since - SEEN_SECONDS).order_by(series.c.id)
     for row in list(connection.execute(query)):
         labels: dict[str, str] = json.loads(row.labels)
         if any(labels.get(k) != v for k, v in selector.labels.items()):

@@ -22,7 +22,7 @@ import sqlalchemy as sa
 from headway.model.errors import Unreachable
 from headway.model.series import Point, Selector, Series, SeriesKind
 from headway.store import database
-from headway.store.rollup import fetched, fold, insert, upsert
+from headway.store.rollup import SEEN_SECONDS, fetched, fold, insert, upsert
 from headway.store.sample_tables import dropped, metadata, raw, rollups, series, settings
 
 Why = Literal[
@@ -34,7 +34,7 @@ MOST_SERIES = 20_000
 MOST_LABELS, MOST_CHARACTERS = 30, 256
 AHEAD_SECONDS = 10.0  # a source's clock may run ahead so far
 RAW_SECONDS, ROLLUP_SECONDS = 2 * 86400.0, 400 * 86400.0
-_SEEN_SECONDS = 60.0
+_REREAD_SECONDS = 60.0
 _NAME = re.compile(r"[^a-zA-Z0-9_:]")
 
 
@@ -64,6 +64,7 @@ class Listed:
 class _Known:
     id: int
     seen: float
+    at: float = 0.0
     last: float | None = None
 
 
@@ -234,8 +235,8 @@ class Samples:
         at, value = point.at, point.value
         if point.delta:
             at, value = self._accumulated(batch.connection, known, point)
-        known.last = value
-        if at > known.seen:
+        known.at, known.last = max(at, known.at), value
+        if at > known.seen + (0 if known.seen == 0 else SEEN_SECONDS):
             batch.seen[known.id] = known.seen = at
         return {"series": known.id, "at": at, "value": value}, batch.over
 
@@ -245,7 +246,7 @@ class Samples:
         """A growth that comes late is counted when it comes."""
         newest = sa.select(raw.c.at, raw.c.value).where(raw.c.series == known.id)
         row = connection.execute(newest.order_by(raw.c.at.desc()).limit(1)).first()
-        at, last = (max(row[0], known.seen), row[1]) if row else (known.seen, 0.0)
+        at, last = (max(row[0], known.at), row[1]) if row else (known.at, 0.0)
         return max(point.at, at), (known.last if known.last is not None else last) + point.value
 
     def _series(self, batch: "_Batch", point: Point, metric: str, service: str) -> _Known | None:
@@ -274,7 +275,7 @@ class Samples:
     def _affordable(self, batch: "_Batch", metric: str, service: str, family: str) -> bool:
         """Whether this label set is within the budget: those that were seen lately count."""
         read, families = self._families.get((metric, service), (0.0, set()))
-        if batch.now - read > _SEEN_SECONDS or batch.now < read:
+        if batch.now - read > _REREAD_SECONDS or batch.now < read:
             query = (
                 sa.select(series.c.family)
                 .distinct()

@@ -111,7 +111,9 @@ def expression(selector: Selector) -> str:
     wrong = [name for name in labels if not _LABEL.fullmatch(name)]
     if wrong:
         raise Invalid(f"`{wrong[0]}` is no label of Prometheus", code="metric-source")
-    tests = ",".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in labels.items())
+    tests = ",".join(
+        f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in labels.items()
+    )
     return f"{metric}{{{tests}}}"
 
 
