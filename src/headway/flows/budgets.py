@@ -17,6 +17,7 @@ from headway.store import slis
 from headway.store.slis import Goal
 from headway.store.tables import rollouts
 
+FRESH_SECONDS = 120.0
 
 def verdicts(
     connection: sa.Connection, service: Service, environment: Environment, asked: Asked, now: float
@@ -32,10 +33,7 @@ def verdicts(
         found.append(slo.judge(environment.slo, kept, serves=asked.serves))
     if environment.burn_rate is not None:
         over = environment.burn_rate.over_seconds
-        burns = tuple(
-            Burn(s.name, rate_of(s.target, slis.tallied(connection, g, now - over, now)))
-            for s, g in pairs
-        )
+        burns = tuple(_burn(connection, s, g, now, over) for s, g in pairs)
         found.append(burn_rate.judge(environment.burn_rate, burns, serves=asked.serves))
     return found
 
@@ -55,12 +53,26 @@ def since_last(
 def _left(connection: sa.Connection, slo: Slo, goal: Goal, now: float) -> Left:
     tally = slis.in_window(connection, goal, slo, now)
     found = budget(slo.target, tally, nominal_seconds(slo))
-    return Left(slo.name, found.left, window_words(slo))
+    quiet = found.left is None and _measured(connection, goal, now)
+    return Left(slo.name, found.left, window_words(slo), quiet)
 
 
 def _kept(connection: sa.Connection, slo: Slo, goal: Goal, now: float, within: float) -> Kept:
     tally = slis.tallied(connection, goal, now - within, now)
-    return Kept(slo.name, tally.good / tally.total if tally.total > 0 else None, slo.target)
+    compliance = tally.good / tally.total if tally.total > 0 else None
+    quiet = compliance is None and _measured(connection, goal, now)
+    return Kept(slo.name, compliance, slo.target, quiet)
+
+
+def _burn(connection: sa.Connection, slo: Slo, goal: Goal, now: float, over: float) -> Burn:
+    rate = rate_of(slo.target, slis.tallied(connection, goal, now - over, now))
+    return Burn(slo.name, rate, rate is None and _measured(connection, goal, now))
+
+
+def _measured(connection: sa.Connection, goal: Goal, now: float) -> bool:
+    """Whether the SLO is being read: then no event means that nobody asked anything."""
+    last = slis.reading(connection, goal)
+    return last.at > now - FRESH_SECONDS and not last.problem
 
 
 def window_words(slo: Slo) -> str:

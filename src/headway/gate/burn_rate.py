@@ -14,10 +14,13 @@ JUDGE = "burn_rate"
 
 @dataclass(frozen=True, slots=True)
 class Burn:
-    """How many times faster than sustainable the budget is used; None without an event."""
+    """How many times faster than sustainable the budget is used; None without an event. `quiet`:
+    there was none although it is being measured.
+    """
 
     slo: str
     rate: float | None
+    quiet: bool = False
 
 
 def judge(policy: BurnRateGate | None, burns: tuple[Burn, ...], *, serves: bool) -> Verdict:
@@ -27,7 +30,7 @@ def judge(policy: BurnRateGate | None, burns: tuple[Burn, ...], *, serves: bool)
     if not serves:
         return Verdict(JUDGE, Outcome.PASS, "the first release here: nothing was measured yet")
     hours = f"the last {policy.over_seconds / 3600:g} h"
-    unknown = [b for b in burns if b.rate is None]
+    unknown = [b for b in burns if b.rate is None and not b.quiet]
     if unknown:
         because = f"insufficient data: no request was counted for {unknown[0].slo} in {hours}"
         return Verdict(JUDGE, Outcome.WAIT, because)

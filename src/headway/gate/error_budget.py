@@ -21,12 +21,13 @@ _WORDS = re.compile(r'(Revert "|(Merge .*\b)?hotfix\b)', re.IGNORECASE)
 @dataclass(frozen=True, slots=True)
 class Left:
     """What is left of an SLO's budget, as a share; None without a single event. `window` in words:
-    `30-day window`.
+    `30-day window`. `quiet`: there was no event although it is being measured.
     """
 
     slo: str
     left: float | None
     window: str
+    quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +54,15 @@ def judge(policy: ErrorBudgetGate | None, budgets: tuple[Left, ...], asked: Aske
         return Verdict(JUDGE, Outcome.PASS, "no error budget is asked for")
     if not asked.serves:
         return Verdict(JUDGE, Outcome.PASS, "the first release here: nothing was measured yet")
-    unknown = [b for b in budgets if b.left is None]
+    unknown = [b for b in budgets if b.left is None and not b.quiet]
     if unknown:
         because = f"no request was counted for {unknown[0].slo} in its {unknown[0].window}"
         return Verdict(JUDGE, Outcome.WAIT, f"insufficient data: {because}")
-    worst = min(budgets, key=lambda b: b.left or 0.0)
+    used = [b for b in budgets if b.left is not None]
+    if not used:
+        because = f"it is measured, and nobody asked anything in the {budgets[0].window}"
+        return Verdict(JUDGE, Outcome.PASS, f"nothing of the error budgets is used: {because}")
+    worst = min(used, key=lambda b: b.left or 0.0)
     because = _said(worst, policy.left)
     if (worst.left or 0.0) > policy.left:
         return Verdict(JUDGE, Outcome.PASS, because)

@@ -10,11 +10,14 @@ JUDGE = "slo"
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """The share of good events over the gate's time; None without an event."""
+    """The share of good events over the gate's time; None without an event. `quiet`: there was
+    none although it is being measured.
+    """
 
     slo: str
     compliance: float | None
     target: float
+    quiet: bool = False
 
 
 def judge(policy: SloGate | None, kept: tuple[Kept, ...], *, serves: bool) -> Verdict:
@@ -25,14 +28,20 @@ def judge(policy: SloGate | None, kept: tuple[Kept, ...], *, serves: bool) -> Ve
         return Verdict(JUDGE, Outcome.PASS, "the first release here: nothing was measured yet")
     span = f"the last {_span(policy.within_seconds)}"
     for one in kept:
+        if one.compliance is None and one.quiet:
+            continue
         if one.compliance is None:
             because = f"insufficient data: no request was counted for {one.slo} in {span}"
             return Verdict(JUDGE, Outcome.WAIT, because)
         if one.compliance < one.target:
             because = f"{one.slo} was {_percent(one.compliance)} in {span}, needs "
             return Verdict(JUDGE, Outcome.WAIT, because + _percent(one.target))
-    said = ", ".join(f"{k.slo} {_percent(k.compliance or 0.0)}" for k in kept)
+    said = ", ".join(f"{k.slo} {_met(k)}" for k in kept)
     return Verdict(JUDGE, Outcome.PASS, f"{said} in {span}")
+
+
+def _met(kept: Kept) -> str:
+    return "not asked for by anybody" if kept.compliance is None else _percent(kept.compliance)
 
 
 def _percent(share: float) -> str:

@@ -105,3 +105,17 @@ def test_without_a_policy_nothing_is_asked() -> None:
     assert error_budget.judge(None, (), FEATURE).outcome is Outcome.PASS
     assert slo.judge(None, (), serves=True).outcome is Outcome.PASS
     assert burn_rate.judge(None, (), serves=True).outcome is Outcome.PASS
+
+
+def test_measured_and_asked_by_nobody_is_no_reason_to_wait() -> None:
+    policy = ErrorBudgetGate(0.2)
+    quiet, used = Left("a", None, WINDOW, quiet=True), Left("b", 0.1, WINDOW)
+    alone = error_budget.judge(policy, (quiet,), Asked("feat: x", serves=True, since_last=None))
+    assert alone.outcome is Outcome.PASS
+    assert "nobody asked anything" in alone.because
+    both = error_budget.judge(policy, (quiet, used), Asked("feat: x", serves=True, since_last=None))
+    assert both.outcome is Outcome.WAIT
+    kept = (Kept("a", None, 0.9, quiet=True), Kept("b", 0.95, 0.9))
+    assert slo.judge(SloGate(3600), kept, serves=True).outcome is Outcome.PASS
+    calm = burn_rate.judge(BurnRateGate(2), (Burn("a", None, quiet=True),), serves=True)
+    assert calm.outcome is Outcome.PASS
