@@ -594,7 +594,7 @@ def test_a_home_deeper_than_a_socket_path_may_be(world: World, tmp_path: Path) -
 def test_it_tells_what_all_processes_of_an_instance_use(world: World) -> None:
     """A worker of the application counts, too."""
     burn = "python3 -c 'import time\nheld = b\"x\" * (60 << 20)\nwhile True: sum(range(1000))' & "
-    run = Run(f"{burn}exec {COMMAND}", stop_grace_seconds=QUICK_STOP)
+    run = Run(f"{burn}{COMMAND}", stop_grace_seconds=QUICK_STOP)
     world.ready(world.order(run=run))
 
     def busy() -> InstanceState | None:

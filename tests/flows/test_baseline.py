@@ -14,6 +14,7 @@ from headway.analysis.snapshot import Kept
 from headway.cli.report import report
 from headway.cli.sentences import sentence
 from headway.flows.baseline import Freshness
+from headway.metrics.window import judged
 from headway.model.event import Event
 from headway.model.window import Window
 from headway.store import baselines, records, rollouts
@@ -140,7 +141,7 @@ def test_windows_judged_against_a_snapshot_replay_to_the_same_verdicts(stage: St
     with stage.db.connect() as connection:
         recorded = rollouts.all_windows(connection, event.subject)
         analysis = records.release(connection, "shop-2").config.environment("production").analysis
-    setup = Setup(analysis, 0.0, memory)
+    setup = Setup(judged(analysis), 0.0, memory)
     state = judge.begin(setup)
     for window, finding in recorded:
         state, again = judge.judge(setup, state, records.loads(window, Window))

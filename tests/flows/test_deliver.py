@@ -6,6 +6,7 @@ from tests.flows.conftest import CONFIG, Stage
 
 from headway.analysis import judge
 from headway.analysis.judge import Setup
+from headway.metrics.window import judged
 from headway.model.window import Window
 from headway.store import records, rollouts
 
@@ -154,7 +155,7 @@ def test_recorded_windows_replayed_give_the_same_verdicts(stage: Stage) -> None:
     with stage.db.connect() as connection:
         recorded = rollouts.all_windows(connection, started.subject)
         release = records.release(connection, done.release)
-    setup = Setup(release.config.environment("production").analysis, 0.05)
+    setup = Setup(judged(release.config.environment("production").analysis), 0.05)
     state = judge.begin(setup)
     assert recorded
     for window, finding in recorded:

@@ -272,7 +272,8 @@ def _answer(setup: Setup, state: State, gap: str, baseline: Baseline) -> tuple[O
         name, tally, role = _suspect(state)
         shown = words.suspected(name, tally, evidence, _boundary(setup), role)
         return Outcome.WAIT, gap or shown
-    silent = [s.name for s in setup.analysis.signals if s.name not in state.proof.heard]
+    needed = [s for s in setup.analysis.signals if s.weight]  # 0: bet on, and not needed
+    silent = [s.name for s in needed if s.name not in state.proof.heard]
     if gap or not state.proof.watched or silent:
         return Outcome.WAIT, words.silent(silent) if silent and not gap else gap
     need = -math.log(BETA)
@@ -285,7 +286,7 @@ def _answer(setup: Setup, state: State, gap: str, baseline: Baseline) -> tuple[O
 def _lacking(setup: Setup, state: State, baseline: Baseline, need: float) -> list[str]:
     """What is not proven yet. With nobody beside there is nothing to compare own signals with."""
     if baseline == "concurrent":
-        wanted = [roles.own_role(signal) for signal in setup.analysis.signals]
+        wanted = [roles.own_role(signal) for signal in setup.analysis.signals if signal.weight]
         return state.proof.lacking(need, latency=True, own=wanted)
     known = setup.snapshot if baseline == "snapshot" else state.memory
     return state.proof.lacking(need, latency=known is not None and known.knows_latency)

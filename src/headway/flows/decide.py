@@ -219,7 +219,7 @@ def _with_signals(tx: Tx, begun: Begun, window: Window, seen: Seen) -> Window:
 def _ask(tx: Tx, trip: Trip, begun: Begun, window: Window) -> Finding:
     """The judge's finding on this window, its state carried from the last one."""
     watched = besides.watched(
-        signals.judged(trip.environment.analysis, window.signals),
+        signals.judged(trip.environment.analysis),
         mirrored=begun.plan.steps[window.step].mirror > 0,
         journeys=shadow.journeys(trip.environment, begun),
     )

@@ -17,9 +17,9 @@ Kind = Literal["ratio", "count", "value"]
 # Saturation of the instances, measured by Headway itself. CPU is per request: the sides do not get
 # the same share of traffic, and time per instance would blame the side that works more.
 SATURATION = (
-    Signal("cpu", "value", "headway", "headway_cpu_seconds_per_request", margin=1.0),
-    Signal("memory", "value", "headway", "headway_instance_memory_bytes", margin=1.0),
-    Signal("restarts", "count", "headway", "headway_instance_restarts_total", margin=1.0),
+    Signal("cpu", "value", "headway", "headway_cpu_seconds_per_request", margin=1.0, weight=0),
+    Signal("memory", "value", "headway", "headway_instance_memory_bytes", margin=1.0, weight=0),
+    Signal("restarts", "count", "headway", "headway_instance_restarts_total", margin=1.0, weight=0),
 )
 
 
@@ -44,12 +44,12 @@ def watched(analysis: Analysis) -> tuple[Signal, ...]:
     return (*analysis.signals, *(s for s in SATURATION if s.name not in own))
 
 
-def judged(analysis: Analysis, measured: Mapping[str, Measured]) -> Analysis:
-    """The analysis with those saturation signals that are measured at all: nobody declared them, so
-    their absence is no reason to wait.
+def judged(analysis: Analysis) -> Analysis:
+    """The analysis with saturation. It is bet on from the beginning (the judge's weights must not
+    change in mid-rollout), and with a weight of 0 it need neither be heard nor proven harmless:
+    nobody declared it, and restarts that nobody saw would never be proven.
     """
-    also = tuple(s for s in watched(analysis)[len(analysis.signals) :] if s.name in measured)
-    return replace(analysis, signals=(*analysis.signals, *also)) if also else analysis
+    return replace(analysis, signals=watched(analysis))
 
 
 def between(

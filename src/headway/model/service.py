@@ -103,8 +103,8 @@ class Signal:
 
     `ratio`: `bad` of `total`, two counters. `count`: the counter `metric`, against the requests of
     each version. `value`: the gauge `metric`. `margin`: tolerated relative growth of what is bad
-    (0.1 is +10 %); `weight`: beside the other own signals. `version`: the label that holds the
-    release's name, digest or commit.
+    (0.1 is +10 %); `weight`: beside the other own signals; 0: bet on, but not needed for a PASS.
+    `version`: the label that holds the release's name, digest or commit.
     """
 
     name: str

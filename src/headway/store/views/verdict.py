@@ -129,7 +129,7 @@ def _case(
     beside = row.stable and plan.strategy in CONCURRENT
     journeys = tuple(j.file for j in environment.tests.journeys) if beside else ()
     asked = shadow.watched(
-        with_measured(declared, last.signals if last else {}),
+        with_measured(declared),
         mirrored=last is not None and plan.steps[last.step].mirror > 0,
         journeys=journeys,
     )
