@@ -32,9 +32,9 @@ class Proof:
 
     def lacking(self, need: float, *, latency: bool, own: Sequence[str] = ()) -> list[str]:
         """The roles in play whose harm is not excluded yet. `latency`: some latency must be too.
-        `own`: roles that must be, in play or not.
+        `own`: roles of the service's own signals that must be, in play or not; no others need.
         """
-        roles_in_play = [*(role for role in self.watched if role not in own), *own]
+        roles_in_play = [*(role for role in self.watched if not roles.own_kind(role)), *own]
         missing = [role for role in roles_in_play if self.harmless.get(role, 0.0) < need]
         seen = any(role in roles.LATENCY for role in self.watched)
         return missing if seen or not latency else [*missing, "latency"]

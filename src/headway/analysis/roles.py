@@ -20,6 +20,8 @@ INSTANCE_SLOW = "instance slow"
 WEIGHTS = {ERRORS: 0.35, "latency": 0.40, INSTANCE_ERRORS: 0.10, INSTANCE_SLOW: 0.15}
 OWN = "own "  # a signal of the service's own plays the role `own KIND:NAME`
 OWN_WEIGHT = 0.2
+BESIDE_WEIGHT = 0.05  # of all of them, if none was declared: weight 0 is bet on beside the others
+BESIDE = 0.25  # what weight 0 counts beside declared ones
 RARE = 0.02
 COMMON = 0.97
 
@@ -28,9 +30,10 @@ def weights(signals: Sequence[Signal]) -> dict[str, float]:
     """The weight of every family; each of the service's own signals is one. Sums to 1."""
     if not signals:
         return WEIGHTS
-    all_own = sum(max(1, s.weight) for s in signals)
-    own = {own_role(s): OWN_WEIGHT * max(1, s.weight) / all_own for s in signals}
-    return {family: (1 - OWN_WEIGHT) * weight for family, weight in WEIGHTS.items()} | own
+    part = OWN_WEIGHT if any(s.weight for s in signals) else BESIDE_WEIGHT
+    all_own = sum(s.weight or BESIDE for s in signals)
+    own = {own_role(s): part * (s.weight or BESIDE) / all_own for s in signals}
+    return {family: (1 - part) * weight for family, weight in WEIGHTS.items()} | own
 
 
 def own_role(signal: Signal) -> str:

@@ -137,6 +137,20 @@ def test_own_signals_share_a_fifth_of_all_capital_by_their_weights():
     assert weights["own ratio:refusals"] == pytest.approx(0.05)
     assert weights["own value:drift"] == pytest.approx(0.15)
     assert roles.weights([]) == roles.WEIGHTS
+    beside = roles.weights([replace(DRIFT, weight=0)])
+    assert sum(beside.values()) == pytest.approx(1)
+    assert beside["own value:drift"] == pytest.approx(0.05)
+
+
+def test_weight_nothing_is_bet_on_and_need_not_be_proven_harmless():
+    signal = replace(DRIFT, weight=0)
+    assert run(seen_with(value("drift", 0.4, 0.2), 90), setup(signal))[-1].verdict.outcome is (
+        Outcome.FAIL
+    )
+    unsure = seen_with(value("drift", 0.2, 0.2, sd=0.06), 12 + 12)
+    found = run(unsure, setup(signal))
+    proven = [f for f in found if f.verdict.outcome is Outcome.PASS]
+    assert any(not s.harm_excluded for f in proven for s in f.signals if s.name == "drift")
 
 
 def test_a_signal_called_like_one_of_the_judge_is_kept_apart():
