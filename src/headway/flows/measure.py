@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from headway.flows.world import World
 from headway.metrics.grouping import Version
 from headway.metrics.reading import Found, Sides, Span, readings
-from headway.metrics.window import Reading, watched
+from headway.metrics.window import Reading, measured
 from headway.model.errors import HeadwayError
 from headway.model.series import Selector, Series
 from headway.model.service import Analysis, Signal
@@ -37,7 +37,7 @@ class Subject:
 
 def measure(world: World, analysis: Analysis, subject: Subject) -> dict[str, Reading]:
     """Every signal's reading since users came, by its name and by `name{label=value}`."""
-    signals = watched(analysis)
+    signals = measured(analysis)
     span = Span(subject.exposed, world.clock.now() - LAG_SECONDS)
     asked = {key for signal in signals for key in _keys(signal)}
     found = _fetch_all(world, subject, sorted(asked), span)

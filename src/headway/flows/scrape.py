@@ -32,7 +32,7 @@ class Scrape:
     def __init__(self, world: World, samples: Samples) -> None:
         self._world = world
         self._samples = samples
-        self._last: dict[tuple[str, str, int | None], tuple[float, int]] = {}
+        self._last: dict[tuple[str, str, int | None], tuple[float, int, float]] = {}
         self._pruned = 0.0
 
     def go(self, found: Sequence[Place]) -> None:
@@ -69,16 +69,18 @@ class Scrape:
     def _effort(
         self, labels: Labels, one: InstanceState, snapshot: Snapshot | None, at: float
     ) -> Iterator[Point]:
-        """CPU time per request since the last round."""
+        """CPU time since the last round, per request and per second."""
         served = _served(one, snapshot)
         if one.cpu_seconds is None or served is None:
             return
         key = (labels["environment"], one.id, one.pid)
-        cpu, requests = self._last.get(key, (0.0, -1))
-        self._last[key] = (one.cpu_seconds, served)
-        if 0 <= requests <= served - FEWEST and cpu <= one.cpu_seconds:
-            each = (one.cpu_seconds - cpu) / (served - requests)
-            yield Point("headway_cpu_seconds_per_request", _of(labels, one), "gauge", at, each)
+        cpu, requests, since = self._last.get(key, (0.0, -1, at))
+        self._last[key] = (one.cpu_seconds, served, at)
+        if 0 <= requests <= served - FEWEST and cpu <= one.cpu_seconds and since < at:
+            used, mine = one.cpu_seconds - cpu, _of(labels, one)
+            each = used / (served - requests)
+            yield Point("headway_cpu_seconds_per_request", mine, "gauge", at, each)
+            yield Point("headway_instance_cpu_usage", mine, "gauge", at, used / (at - since))
 
 
 def _served(one: InstanceState, snapshot: Snapshot | None) -> int | None:

@@ -11,16 +11,19 @@ from typing import Literal
 from headway.model.service import Analysis, Signal
 from headway.model.window import Measured
 
+CPU = "cpu"
 Pair = tuple[float, float]
 Kind = Literal["ratio", "count", "value"]
 
-# Saturation of the instances, measured by Headway itself. CPU is per request: the sides do not get
-# the same share of traffic, and time per instance would blame the side that works more.
+# Saturation of the instances, measured by Headway itself.
 SATURATION = (
-    Signal("cpu", "value", "headway", "headway_cpu_seconds_per_request", margin=1.0, weight=0),
+    Signal(CPU, "value", "headway", "headway_cpu_seconds_per_request", margin=1.0, weight=0),
     Signal("memory", "value", "headway", "headway_instance_memory_bytes", margin=1.0, weight=0),
     Signal("restarts", "count", "headway", "headway_instance_restarts_total", margin=1.0, weight=0),
 )
+# The sides do not get the same share of traffic: CPU per request blames the side with fewer of them
+# (it idles at a cost), CPU per instance the side with more. Only what both blame counts.
+BUSY = Signal("cpu of an instance", "value", "headway", "headway_instance_cpu_usage", margin=1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,12 @@ def watched(analysis: Analysis) -> tuple[Signal, ...]:
     return (*analysis.signals, *(s for s in SATURATION if s.name not in own))
 
 
+def measured(analysis: Analysis) -> tuple[Signal, ...]:
+    """What must be read for the signals that are watched."""
+    own = any(s.name == CPU for s in analysis.signals)
+    return watched(analysis) if own else (*watched(analysis), BUSY)
+
+
 def judged(analysis: Analysis) -> Analysis:
     """The analysis with saturation. It is bet on from the beginning (the judge's weights must not
     change in mid-rollout), and with a weight of 0 it need neither be heard nor proven harmless:
@@ -60,8 +69,8 @@ def between(
     A side without data keeps the beginning it had. A saturation signal is there from the first
     window of the step on in which both sides have data.
     """
-    optional = {s.name for s in SATURATION}
-    measured: dict[str, Measured] = {}
+    optional = {s.name for s in (*SATURATION, BUSY)}
+    found: dict[str, Measured] = {}
     onward = dict(before)
     for name, now in after.items():
         was = before.get(name, Reading(now.kind, None, None))
@@ -70,8 +79,25 @@ def between(
         heard = was.heard or bool(candidate and stable)
         onward[name] = Reading(now.kind, from_candidate, from_stable, heard=heard)
         if heard or name.partition("{")[0] not in optional:
-            measured[name] = Measured(candidate, stable)
-    return measured, onward
+            found[name] = Measured(candidate, stable)
+    return _fair(found, own_cpu=BUSY.name not in after), onward
+
+
+def _fair(found: dict[str, Measured], *, own_cpu: bool) -> dict[str, Measured]:
+    """CPU by the measure that is kinder to the candidate; none where one of the two is unknown."""
+    busy = found.pop(BUSY.name, Measured(None, None))
+    if own_cpu or CPU not in found:
+        return found
+    ratios = [_ratio(found[CPU]), _ratio(busy)]
+    if None in ratios:
+        return found | {CPU: Measured(None, None)}
+    return found | {CPU: min((found[CPU], busy), key=lambda m: _ratio(m) or 0.0)}
+
+
+def _ratio(measured: Measured) -> float | None:
+    if measured.candidate is None or measured.stable is None:
+        return None
+    return measured.candidate[0] / max(measured.stable[0], 1e-9)
 
 
 def _side(kind: Kind, was: Pair | None, now: Pair | None) -> tuple[Pair | None, Pair | None]:

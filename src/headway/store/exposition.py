@@ -28,6 +28,7 @@ _HELP = {
     "headway_instance_memory_bytes": "Resident memory of an instance's processes.",
     "headway_instance_restarts_total": "How often an instance began again.",
     "headway_instances_ready": "Instances that are ready, by release.",
+    "headway_instance_cpu_usage": "Processors in use by an instance between two measurements.",
     "headway_cpu_seconds_per_request": "Processor time per request between two measurements.",
 }
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from headway.metrics.grouping import MOST_PARTS, Version
 from headway.metrics.reading import Found, Sides, Span, readings
-from headway.metrics.window import Reading, between, judged, missing, watched
+from headway.metrics.window import BUSY, Pair, Reading, between, judged, missing, watched
 from headway.model.series import Series
 from headway.model.service import Analysis, Signal
 from headway.model.window import Measured
@@ -202,6 +202,34 @@ def test_saturation_that_was_heard_at_this_step_stays() -> None:
     got, onward = between(had, {"cpu": reading((5, 2), (5, 2), "value")})
     assert got == {"cpu": Measured((4, 1), (4, 1))}
     got, _ = between(onward, {"cpu": reading(None, None, "value")})
+    assert got == {"cpu": Measured(None, None)}
+
+
+@pytest.mark.parametrize(
+    ("per_request", "per_second", "kinder"),
+    [
+        ((10.0, 1.0), (0.5, 0.5), (0.5, 0.5)),  # idles: a few requests bear the cost of being there
+        ((1.0, 1.0), (0.9, 0.1), (1.0, 1.0)),  # has nearly all the traffic
+        ((3.0, 1.0), (0.75, 0.25), (3.0, 1.0)),  # really needs three times as much
+    ],
+)
+def test_cpu_is_held_against_a_version_only_if_both_measures_do(
+    per_request: Pair, per_second: Pair, kinder: Pair
+) -> None:
+    zero = reading((0, 0), (0, 0), "value")
+    before = {"cpu": zero, BUSY.name: zero}
+    after = {
+        name: reading((c, 1), (s, 1), "value")
+        for name, (c, s) in (("cpu", per_request), (BUSY.name, per_second))
+    }
+    got, _ = between(before, after)
+    assert got == {"cpu": Measured((kinder[0], 1), (kinder[1], 1))}
+
+
+def test_cpu_without_one_of_its_measures_is_no_data() -> None:
+    zero = reading((0, 0), (0, 0), "value")
+    after = {"cpu": reading((1, 1), (1, 1), "value"), BUSY.name: reading(None, None, "value")}
+    got, _ = between({"cpu": zero, BUSY.name: zero}, after)
     assert got == {"cpu": Measured(None, None)}
 
 
