@@ -19,6 +19,7 @@ from headway.store.tables import rollouts
 
 FRESH_SECONDS = 120.0
 
+
 def verdicts(
     connection: sa.Connection, service: Service, environment: Environment, asked: Asked, now: float
 ) -> list[Verdict]:
