@@ -1,7 +1,7 @@
 """The judge on a set of simulated deployments with known truth, in this process or several.
 
     python -m bench.judge.sets --bench DIR [--set dev] [--n 300] [--first 0] [--jobs 1]
-        [--policy promote_unproven] [--holdback 0.05] [--constant MODULE:NAME=VALUE]... [--out F]
+        [--policy promote_unproven] [--holdback 0.10] [--constant MODULE:NAME=VALUE]... [--out F]
 
 DIR holds the judge benchmark (its simulator `sim.py`, its scores `bench.py`; numpy and scipy);
 nothing of it is part of this repository. The functions asked are those of `headway judge`, without
@@ -34,7 +34,7 @@ def options():
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--policy", default="promote_unproven")
-    parser.add_argument("--holdback", type=float, default=0.05)
+    parser.add_argument("--holdback", type=float, default=0.10)
     parser.add_argument("--only", choices=["good", "bad"], help="for a quick look at one half")
     parser.add_argument("--kind", action="append", help="only deployments of these kinds")
     parser.add_argument("--constant", action="append", default=[])

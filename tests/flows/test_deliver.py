@@ -26,7 +26,7 @@ def test_a_good_release_is_promoted_step_by_step_by_proof(stage: Stage) -> None:
     assert done.outcome == "delivered", done.because
     shares = [e.data["share"] for e in stage.events(environment="production", release="shop-2")
               if e.kind == "rollout.shifted"]  # fmt: skip
-    assert shares == [0.05, 0.25, 0.5, 0.95]
+    assert shares == [0.05, 0.25, 0.5, 0.9]
     moves = [e.data for e in stage.events(release="shop-2", environment="production")
              if e.kind == "rollout.moved"]  # fmt: skip
     assert all(m["proven"] for m in moves if m["type"] == "shift")

@@ -40,7 +40,7 @@ def test_steps_are_suggested_from_the_past_and_nothing_is_changed(
     with stage.db.connect() as connection:
         past = history.pasts(connection, "shop", "production")
     assert [p.release for p in past] == [f"shop-{n}" for n in (7, 6, 5, 4, 3, 2)]
-    assert [v.share for v in past[0].visits] == [0.05, 0.25, 0.5, 0.95]
+    assert [v.share for v in past[0].visits] == [0.05, 0.25, 0.5, 0.9]
     assert all(v.proven and 0 < v.proven <= v.seconds for v in past[0].visits[:3])
     assert past[0].rate == pytest.approx(500, rel=0.1)
     bad = past[3]

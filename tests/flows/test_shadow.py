@@ -80,7 +80,7 @@ def test_a_good_release_is_mirrored_then_shifted(stage: Stage) -> None:
     live(stage, MIRROR_FIRST)
     assert stage.deliver("a2").outcome == "delivered"
     steps = [e.data for e in of(stage, "rollout.shifted") if e.release == "shop-2"]
-    assert [(s["share"], s["mirror"]) for s in steps] == [(0.0, 0.4), (0.5, 0.0), (0.95, 0.0)]
+    assert [(s["share"], s["mirror"]) for s in steps] == [(0.0, 0.4), (0.5, 0.0), (0.9, 0.0)]
     mirrored = [e for e in of(stage, "rollout.judged") if e.data["share"] == 0.0]
     assert mirrored
     assert mirrored[-1].data["outcome"] == "PASS"

@@ -5,7 +5,7 @@ the same as staking nothing.
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from headway.analysis import dispersion, margins, roles
@@ -20,6 +20,8 @@ from headway.model.window import Counts, VersionCounts
 
 Baseline = Literal["concurrent", "absolute", "snapshot", "none"]
 LONE_GROWTH = 0.4
+MOST_SHARE = 0.98
+BUSIER = 1.5  # times the requests of an instance
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,8 @@ class Bet:
 
     `rate`: the stable rate expected before looking; `phi`: dispersion; `bound_ms` for latencies;
     `instance` is empty for the whole candidate. `believed`: how many of `k_c` rollback may hold
-    against it, if not all. `shown`: what people are told instead of `counts`.
+    against it, if not all. `shown`: what people are told instead of `counts`. `burdened`: the rate
+    that the stable version may have had under such a load, where it has much less of it now.
     """
 
     role: str
@@ -40,6 +43,7 @@ class Bet:
     bound_ms: float | None = None
     believed: float | None = None
     shown: tuple[float, float, float, float] | None = None
+    burdened: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +67,22 @@ class Sides:
     absolute: bool
     believed: int
 
+    @property
+    def busier(self) -> bool:
+        """Whether an instance of the candidate has much more to do than one of stable. Then load
+        alone may make it slower, or fail.
+        """
+        ours, theirs = _load(self.candidate), _load(self.stable)
+        return not self.absolute and ours > BUSIER * theirs
+
     def forgiven(self, tau: float) -> float:
         """Relative difference of two means over instances that tau alone explains."""
         ours, theirs = max(1, len(self.candidate.instances)), max(1, len(self.stable.instances))
         return margins.SPREAD_ERRORS * tau * math.sqrt(1 / ours + 1 / theirs)
+
+
+def _load(version: VersionCounts) -> float:
+    return version.total.requests / max(1, len(version.instances))
 
 
 def offered(analysis: Analysis, moment: Moment, sides: Sides, past: Past) -> list[Bet]:
@@ -94,7 +110,16 @@ def _errors(analysis: Analysis, moment: Moment, sides: Sides, past: Past) -> Bet
     if not sides.absolute:
         tau = sides.forgiven(dispersion.error_spread(past.spread))
         edges = margins.concurrent_errors(analysis, moment, memory.error_rate, tau, slack)
-        return Bet(roles.ERRORS, "", counts, memory.error_rate, edges, phi, believed=sides.believed)
+        return Bet(
+            roles.ERRORS,
+            "",
+            counts,
+            memory.error_rate,
+            edges,
+            phi,
+            believed=sides.believed,
+            burdened=memory.error_ceiling if sides.busier else None,
+        )
     known = memory.error_ceiling
     edges = margins.absolute_errors(analysis, moment, known, slack)
     rate = ABSOLUTE_ERRORS if known is None else known
@@ -122,7 +147,8 @@ def _latency(
         grown = margins.growth(analysis, absolute=sides.absolute)
         ratios = _ratios(past.memory, j, grown, cold, wider)
         edges = margins.slow_edges(ratios, moment, rate, absolute=sides.absolute)
-        bets.append(Bet(role, "", counts, rate, edges, past.spread.slow_phi, bounds[j]))
+        bet = Bet(role, "", counts, rate, edges, past.spread.slow_phi, bounds[j])
+        bets.append(replace(bet, burdened=_burdened(sides, past.memory, rate)))
     return bets
 
 
@@ -137,7 +163,8 @@ def _instances(
     bets = []
     for key in sorted(sides.candidate.instances)[:MOST_INSTANCES]:
         pair = _error_counts(sides.candidate.instances[key], stable)
-        bets.append(Bet(roles.INSTANCE_ERRORS, key, pair, rate, edges, past.spread.lone_phi))
+        bet = Bet(roles.INSTANCE_ERRORS, key, pair, rate, edges, past.spread.lone_phi)
+        bets.append(replace(bet, burdened=past.memory.error_ceiling if sides.busier else None))
     j = roles.slow_bound(chosen)
     return bets if j is None else bets + _slow_instances(analysis, moment, sides, past, j)
 
@@ -157,8 +184,13 @@ def _slow_instances(
     for key in sorted(sides.candidate.instances)[:MOST_INSTANCES]:
         pair = _slow_counts(sides.candidate.instances[key], sides.stable.total, j)
         if sides.candidate.instances[key].buckets:
-            bets.append(Bet(roles.INSTANCE_SLOW, key, pair, rate, edges, phi, bounds[j]))
+            bet = Bet(roles.INSTANCE_SLOW, key, pair, rate, edges, phi, bounds[j])
+            bets.append(replace(bet, burdened=_burdened(sides, past.memory, rate)))
     return bets
+
+
+def _burdened(sides: Sides, memory: Memory, rate: float) -> float | None:
+    return min(MOST_SHARE, rate * memory.slow_ceiling(rate)) if sides.busier else None
 
 
 def _ratios(memory: Memory, j: int, grown: Growth, cold: float, wider: float) -> Growth:

@@ -1,6 +1,7 @@
 """All bets of a window scored at once: bets are rows, alternatives columns. Called by `judge`."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +24,30 @@ def score(bets: list[Bet]) -> tuple[Floats, Floats]:
     """Log e-values: of rollback, bets x alternatives; of promotion, one per bet (0 without part).
 
     An alternative inside the null bets nothing, otherwise its e-value would explode for a good
-    candidate.
+    candidate. Where load may be to blame the null is a union, and the smaller e-value counts.
     """
-    rate = np.clip(_column([b.rate for b in bets]), LEAST, 1 - LEAST)
     phi = _column([b.phi for b in bets])
+    against, harmless = _scored(bets)
+    loaded = [i for i, b in enumerate(bets) if b.burdened is not None]
+    if loaded:
+        under_load, _ = _scored([_under_load(bets[i]) for i in loaded])
+        against[loaded] = np.minimum(against[loaded], under_load)
+    most = _column([MOST_LONE if b.role == roles.INSTANCE_ERRORS else MOST for b in bets])
+    return hedged(against, phi, most), hedged(harmless, phi)[:, 0]
+
+
+def _under_load(bet: Bet) -> Bet:
+    """The same bet against the stable version as it was when it had such a load."""
+    assert bet.burdened is not None
+    settled = bet.edges.settled * bet.burdened / max(bet.rate, LEAST)
+    return replace(
+        bet, rate=bet.burdened, edges=replace(bet.edges, fixed=True, settled=min(settled, 0.98))
+    )
+
+
+def _scored(bets: list[Bet]) -> tuple[Floats, Floats]:
+    """Log e-values as they are, neither discounted nor hedged."""
+    rate = np.clip(_column([b.rate for b in bets]), LEAST, 1 - LEAST)
     edge, harm = _edges(bets)
     tolerated = edge.a * rate + edge.d
     settled = _column([b.edges.settled for b in bets])
@@ -37,8 +58,7 @@ def score(bets: list[Bet]) -> tuple[Floats, Floats]:
     log_s = log_e(_pair(bets), np.hstack([worse, hope]), rate, both)
     against = np.where(worse > tolerated + INSIDE, log_s[:, :-1], 0.0)
     harmless = plays & (hope < harm.a * rate + harm.d - INSIDE)
-    most = _column([MOST_LONE if b.role == roles.INSTANCE_ERRORS else MOST for b in bets])
-    return hedged(against, phi, most), hedged(np.where(harmless, log_s[:, -1:], 0.0), phi)[:, 0]
+    return against, np.where(harmless, log_s[:, -1:], 0.0)
 
 
 def _worse(rate: Floats, odds: Floats) -> Floats:

@@ -214,7 +214,7 @@ class Share(click.ParamType[float]):
     examples=("headway judge < windows.jsonl", "headway judge selftest shop --log access.log"),
 )
 @click.option("--pace", type=click.Choice(sorted(PACES)), default="standard", show_default=True)
-@click.option("--holdback", type=Share(), default="5%", show_default=True)
+@click.option("--holdback", type=Share(), default="10%", show_default=True)
 @click.option(
     "--insufficient-data",
     type=click.Choice(get_args(InsufficientData)),

@@ -216,7 +216,7 @@ def _shares(where: Environment) -> Iterator[float]:
     """Those that users see; an environment without a canary is asked as if it had the usual one."""
     steps = [s.share for s in where.rollout.steps if s.share]
     yield from steps[:-1]
-    yield 1.0 - (where.rollout.holdback or 0.05)
+    yield 1.0 - (where.rollout.holdback or 0.10)
 
 
 def _shown(report: Report, where: Environment, source: str) -> Iterator[str]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from headway.demo.report import Asked, DeliveryReport
 
-LEAST_SHARE = 0.95
+LEAST_SHARE = 0.90
 
 
 def outcomes(asked: Asked) -> dict[str, str]:

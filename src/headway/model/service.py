@@ -162,7 +162,7 @@ class RolloutPolicy:
         StepPolicy(0.5),
         StepPolicy(1.0),
     )
-    holdback: float = 0.05
+    holdback: float = 0.10
     bake_seconds: float = 300.0
     keep_old_seconds: float = 1800.0
     max_surge: int = 1

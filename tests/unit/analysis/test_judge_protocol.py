@@ -60,7 +60,7 @@ def test_a_good_version_is_promoted_and_a_start_resets_everything():
     first, second = told[1:15], told[-14:]
     assert first == second
     assert "promote" in [a["action"] for a in first]
-    assert next(a for a in first if a["action"] == "promote")["holdback"] == 0.05
+    assert next(a for a in first if a["action"] == "promote")["holdback"] == 0.10
     assert told[25]["action"] == "rollback"
     assert "errors" in told[25]["reason"]
 

@@ -84,7 +84,7 @@ def test_a_good_rollout_took_every_step_by_proof(told: Told) -> None:
     rollouts = told.json("rollout", "list", "--env", "production", "--outcome", "released")["items"]
     good = next(r for r in rollouts if r["release"] == "shop-2")
     view = told.json("rollout", "show", good["id"])
-    assert [s["share"] for s in view["steps"]] == [0.05, 0.25, 0.5, 0.95]
+    assert [s["share"] for s in view["steps"]] == [0.05, 0.25, 0.5, 0.9]
     assert all(s["seconds"] > 0 for s in view["steps"])
     assert view["milliseconds"] is None
 

@@ -80,7 +80,7 @@ def test_a_held_release_is_told_how_much_longer(told: Told) -> None:
 def test_a_released_one_was_promoted_by_proof_at_every_step(told: Told) -> None:
     found = report(told, GOOD)
     assert (found["state"], found["unproven_promotions"]) == ("released", [])
-    assert [s["share"] for s in found["steps"]] == [0.05, 0.25, 0.5, 0.95]
+    assert [s["share"] for s in found["steps"]] == [0.05, 0.25, 0.5, 0.9]
     begun = [s["began_seconds"] for s in found["steps"]]
     assert begun == sorted(begun)
     assert begun[0] == 0

@@ -14,9 +14,9 @@ def environment(policy: RolloutPolicy, instances: int = 2) -> Environment:
 
 def test_canary_keeps_the_holdback_at_the_last_step() -> None:
     made = plan(environment(RolloutPolicy()), 2)
-    assert [s.share for s in made.steps] == [0.05, 0.25, 0.5, 0.95]
+    assert [s.share for s in made.steps] == [0.05, 0.25, 0.5, 0.9]
     assert [s.proof for s in made.steps] == [True, True, True, False]
-    assert made.holdback == 0.05
+    assert made.holdback == 0.10
 
 
 def test_a_first_release_takes_all_traffic_at_once() -> None:
