@@ -271,7 +271,7 @@ class Instances:
 def test_memory_is_watched_without_being_declared(
     stage: Stage, growth: float, delivered: bool
 ) -> None:
-    stage.config = CONFIG.partition("    analysis:")[0]
+    stage.config = CONFIG.partition("    analysis:")[0].replace("30s", "10m")
     stage.parts.sources["headway"] = Instances(stage, growth)
     stage.deliver("a" * 40)
     delivery = run_until_held(stage)

@@ -21,7 +21,7 @@ from headway.analysis.proof import Proof, extended, label
 from headway.analysis.score import score
 from headway.analysis.warm import Warm, observe
 from headway.model.errors import Invalid
-from headway.model.service import Analysis
+from headway.model.service import Analysis, Signal
 from headway.model.verdict import Outcome, Verdict
 from headway.model.window import Counts, VersionCounts, Window
 
@@ -286,10 +286,20 @@ def _answer(setup: Setup, state: State, gap: str, baseline: Baseline) -> tuple[O
 def _lacking(setup: Setup, state: State, baseline: Baseline, need: float) -> list[str]:
     """What is not proven yet. With nobody beside there is nothing to compare own signals with."""
     if baseline == "concurrent":
-        wanted = [roles.own_role(signal) for signal in setup.analysis.signals if signal.weight]
+        needed = [s for s in setup.analysis.signals if s.weight and not _never(state, s)]
+        wanted = [roles.own_role(signal) for signal in needed]
         return state.proof.lacking(need, latency=True, own=wanted)
     known = setup.snapshot if baseline == "snapshot" else state.memory
     return state.proof.lacking(need, latency=known is not None and known.knows_latency)
+
+
+def _never(state: State, signal: Signal) -> bool:
+    """Whether what is counted, and is bad, has not happened to the candidate at this step. Where it
+    did not happen to stable either, no number of requests would prove anything.
+    """
+    counted = signal.kind == "count" and signal.better == "lower"
+    tally = state.proof.tallies.get(label(roles.own_role(signal), ""))
+    return counted and (tally is None or not tally[0])
 
 
 def _signals(setup: Setup, state: State) -> tuple[SignalFinding, ...]:

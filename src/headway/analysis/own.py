@@ -20,6 +20,7 @@ Pair = tuple[float, float]
 MOST_PARTS = 64
 PHI = 1.5  # counts of a metric source come without instances to learn their dispersion from
 EVEN = 0.5
+SLACK = 0.0005  # share of bad that is forgiven at any rate; three times as much is harm
 SELDOM = 0.25  # promotion bets that a harmless value is the worse one this often, not every second
 
 
@@ -99,10 +100,11 @@ def _ratio(
     (k_c, n_c), (k_b, n_b) = sides
     rate = (past[0] + 0.5) / (past[1] + 1)
     tolerated, harm = _factors(signal, caution)
-    a, d, harm_a, harm_d = tolerated, 0.0, harm, 0.0
+    a, d, harm_a, harm_d = tolerated, SLACK, harm, 3 * SLACK * caution
     if signal.better == "higher":
         k_c, k_b, rate = n_c - k_c, n_b - k_b, 1 - rate
-        a, d, harm_a, harm_d = 1 / tolerated, 1 - 1 / tolerated, 1 / harm, 1 - 1 / harm
+        a, harm_a = 1 / tolerated, 1 / harm
+        d, harm_d = 1 - a + SLACK, 1 - harm_a + 3 * SLACK * caution
     hope = rate + 0.3 * (harm_a * rate + harm_d - rate)
     edges = Edges(a, d, harm_a, harm_d, hope=min(hope, 1 - 1e-7), settled=a * rate + d)
     shown = (*sides[0], *sides[1])

@@ -183,3 +183,18 @@ def test_with_nobody_beside_a_snapshot_gives_the_limits_and_says_so():
         for one in windows(4, Truth(errors_c=0.05, median_c=90.0), 48, 99)
     ]
     assert run(slower, replace(setup(), snapshot=known))[-1].verdict.outcome is Outcome.FAIL
+
+
+@pytest.mark.parametrize(
+    ("signal", "measure"),
+    [(RATIO, ratio("refusals", 0.0, 0.0)), (JOBS, count("retries", 0.0, 0.0))],
+)
+def test_what_never_happens_on_either_side_does_not_hold_a_step_for_ever(signal, measure):
+    found = run(seen_with(measure), setup(signal))
+    assert found[-1].verdict.outcome is Outcome.PASS
+
+
+def test_more_is_better_and_nothing_came_is_no_pass():
+    sold = replace(JOBS, better="higher")
+    found = run(seen_with(count("retries", 0.0, 0.0)), setup(sold))
+    assert {f.verdict.outcome for f in found} == {Outcome.WAIT}

@@ -28,7 +28,7 @@ def verdict(outcome: Outcome) -> Verdict:
 def test_the_plan_mirrors_before_the_first_share() -> None:
     steps = plan(environment(CANARY), 2).steps
     assert [(s.share, s.mirror, s.proof) for s in steps] == [
-        (0.0, 0.4, True), (0.05, 0.0, True), (0.95, 0.0, False),
+        (0.0, 0.4, True), (0.05, 0.0, True), (0.9, 0.0, False),
     ]  # fmt: skip
     (only,) = plan(environment(SHADOW), 2).steps
     assert (only.share, only.mirror, only.floor_seconds, only.proof) == (0.0, 0.2, 30.0, True)

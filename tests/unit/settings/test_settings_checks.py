@@ -297,7 +297,7 @@ def test_more_than_anybody_writes_is_refused() -> None:
     "text",
     [
         canary("steps: [100%]"),
-        canary("steps: [5%, 94.9%, 100%]"),
+        canary("steps: [5%, 89.9%, 100%]"),
         canary("steps: [99.99%, 100%], holdback: 0%"),
         canary("steps: [5%, {share: 100%, approval: 1}]"),
         canary("holdback: 10%"),

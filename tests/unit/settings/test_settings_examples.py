@@ -72,7 +72,7 @@ def test_six_lines_deliver() -> None:
     assert (staging.after, production.after) == ((), ("staging",))
     assert [s.share for s in production.rollout.steps] == [0.05, 0.25, 0.5, 1.0]
     assert {s.bake_seconds for s in production.rollout.steps} == {None}
-    assert production.rollout.holdback == 0.05
+    assert production.rollout.holdback == 0.10
     assert production.rollout.stability_seconds == 600
     assert (staging.rollout.max_surge, staging.rollout.max_unavailable) == (1, 0)
     assert staging.run.instances == 2

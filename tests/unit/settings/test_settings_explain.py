@@ -73,7 +73,7 @@ def test_each_value_has_the_line_it_comes_from() -> None:
     assert "rollout.steps" not in staging
     assert production["rollout.steps"] == ("10%, 100%", 5)
     assert production["rollout.stability"] == ("30m", 15)
-    assert production["rollout.holdback"] == ("5%", None)
+    assert production["rollout.holdback"] == ("10%", None)
     assert production["tests"] == ("GET /a is 200", 6)
     assert production["tier"] == ("production", None)
 
