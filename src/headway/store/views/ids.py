@@ -26,17 +26,20 @@ def delivery_id(connection: sa.Connection, text: str) -> str:
     named: str | None = connection.execute(query).scalar()
     if named is not None:
         return named
-    return _prefix(connection, deliveries.c.id, _ulid(text, "del_"), "delivery")
+    return _prefix(connection, deliveries.c.id, _ulid(text, "del_"), "delivery", text)
 
 
 def rollout_id(connection: sa.Connection, text: str) -> str:
-    """A rollout by a prefix of its id; `shop/production` is the current, else the latest one there.
+    """A rollout by a prefix of its id, or the latest one of a release; `shop/production` is the
+    current, else the latest one there.
 
     Raises Invalid (`unknown-rollout`, `ambiguous`).
     """
     service, slash, environment = text.partition("/")
     if not slash:
-        return _prefix(connection, rollouts.c.id, _ulid(text, "rol_"), "rollout")
+        of = sa.select(rollouts.c.id).where(rollouts.c.release == text)
+        latest: str | None = connection.execute(of.order_by(rollouts.c.id.desc())).scalar()
+        return latest or _prefix(connection, rollouts.c.id, _ulid(text, "rol_"), "rollout", text)
     query = sa.select(places.c.rollout).where(
         places.c.service == service, places.c.environment == environment
     )
@@ -63,7 +66,7 @@ def digest(connection: sa.Connection, text: str) -> str:
     if named is not None:
         return named
     wanted = f"sha256:{text.removeprefix('sha256:')}"
-    return _prefix(connection, releases.c.digest, wanted, "artifact")
+    return _prefix(connection, releases.c.digest, wanted, "artifact", text)
 
 
 def one_of(found: list[str], text: str, noun: str) -> str:
@@ -82,11 +85,11 @@ def one_of(found: list[str], text: str, noun: str) -> str:
 
 
 def _prefix(
-    connection: sa.Connection, column: "sa.ColumnElement[str]", wanted: str, noun: str
+    connection: sa.Connection, column: "sa.ColumnElement[str]", wanted: str, noun: str, text: str
 ) -> str:
     query = sa.select(column).where(column.startswith(wanted, autoescape=True)).distinct()
     found = list(connection.execute(query.order_by(column).limit(SHOWN + 1)).scalars())
-    return one_of([wanted] if wanted in found else found, wanted, noun)
+    return one_of([wanted] if wanted in found else found, text, noun)
 
 
 def _ulid(text: str, prefix: str) -> str:
