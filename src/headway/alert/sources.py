@@ -121,7 +121,8 @@ def _finished(event: Event, earlier: Earlier) -> Found:
     if outcome not in {"failed", "refused", "rolled_back"}:
         return NOTHING
     if "rollout.failed" in kinds and not kinds & {"rollout.rolled_back", "rollout.closed"}:
-        return Found((_symptom(event, "rollback_failed", f"the way back failed: {_why(event)}"),))
+        said = f"the way back failed, {_left(event, earlier)}: {_why(event)}"
+        return Found((_symptom(event, "rollback_failed", said),))
     if not event.release:
         place = replace(event, environment="")
         return Found((_symptom(place, "pipeline_failed", _why(event), "pipeline"),))
@@ -130,6 +131,16 @@ def _finished(event: Event, earlier: Earlier) -> Found:
     if outcome == "failed" and not kinds & {"rollout.rolled_back", "rollout.closed"}:
         return Found((_symptom(event, "deploy_failed", _why(event)),))
     return NOTHING
+
+
+def _left(event: Event, earlier: Earlier) -> str:
+    """Who had users when the way back was cut off: what the proxy confirmed last."""
+    here = [e for e in earlier if e.environment == event.environment]
+    steps = [e for e in here if e.kind == "rollout.shifted"]
+    share = steps[-1].data.get("share") if steps else 0.0
+    if not isinstance(share, int | float) or not share:
+        return f"no user was on {event.release}"
+    return f"{event.release} still gets {100 * share:.3g} % of users"
 
 
 def _created(event: Event, _earlier: Earlier) -> Found:

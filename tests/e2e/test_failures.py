@@ -1,0 +1,186 @@
+"""What goes wrong in production, done for real: injected, found by the signal that should find it,
+told to people, and over again afterwards with few users hurt.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from tests.support.receivers import HttpReceiver, http_receiver
+from tests.support.stage import APP, AT_ONCE, CANARY, Stage, config, eventually
+
+from headway import wiring
+from headway.adapters.envoy.proxy import EnvoyProxy
+from headway.alert import routes
+from headway.model.connection import Connection
+from headway.store import alerts, connections
+
+ALERTS = """\
+owner: team-shop
+alerts: {page: [webhook/ops], ticket: [webhook/ops], runbook: docs/runbook.md}"""
+CALM = config(AT_ONCE, more=ALERTS, staging=False)
+JUDGED = config(CANARY, more=ALERTS, staging=False)
+ROLLING = """\
+rollout: {strategy: rolling, max_surge: 1, max_unavailable: 0, stability: 5m}
+    analysis: {pace: quick}"""
+
+
+@dataclass
+class Scene:
+    """A stage whose alerts come to a webhook."""
+
+    stage: Stage
+    http: HttpReceiver
+
+    def deliver(self, yaml: str, **app: Any) -> str:
+        """A delivery that must succeed; gives its release."""
+        done = self.stage.deliver(self.stage.commit(yaml, **app))
+        assert done.outcome == "delivered", done
+        return done.release
+
+    def told(self, severity: str, text: str) -> Any:
+        """The first message with this urgency and text, waited for."""
+
+        def found() -> list[Any]:
+            known = [t.json for t in self.http.taken]
+            return [
+                m for m in known if m["severity"] == severity and text in m["text"] + m["title"]
+            ]
+
+        eventually(lambda: bool(found()), lambda: str([t.json for t in self.http.taken]), 90)
+        return found()[0]
+
+    def lasting(self) -> set[str]:
+        """The rules of what is wrong now."""
+        with self.stage.headway.reading() as connection:
+            known = alerts.open_at(connection, "shop")
+        return {m.rule for trouble in known for m in trouble.members if not m.over}
+
+    def in_charge(self, release: str) -> None:
+        """This one serves everybody, alone."""
+        assert self.stage.shares() == {release: 1.0}
+        assert {i.release for i in self.stage.instances()} == {release}
+        assert self.stage.place().stable == release
+
+
+@contextmanager
+def opened() -> Iterator[Scene]:
+    with Stage() as stage, http_receiver() as http:
+        connections.put(stage.home, Connection("ops", "webhook", f"{http.url}/ops"))
+        with stage.engine():
+            yield Scene(stage, http)
+
+
+@pytest.fixture
+def scene(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+    monkeypatch.setattr(wiring, "ALERT_SECONDS", 0.5)
+    monkeypatch.setattr(wiring, "TELL_SECONDS", 0.5)
+    monkeypatch.setattr(wiring, "TEND_SECONDS", 1.0)
+    monkeypatch.setattr(wiring, "MEASURED_SECONDS", 0.5)
+    with opened() as made:
+        yield made
+
+
+@pytest.mark.seed("S-268", "S-273", "S-282")
+def test_a_canary_that_spikes_is_named_reported_and_gone(scene: Scene) -> None:
+    stage = scene.stage
+    good = scene.deliver(JUDGED)
+    with stage.load() as load:
+        done = stage.deliver(stage.commit(JUDGED, errors=0.4))
+        load.wait_answered(150)
+        tally = load.stop()
+    assert done.outcome == "rolled_back", done
+    judged = stage.events(kind="rollout.judged", delivery=done.id)[-1].data
+    assert (judged["outcome"], str(judged["because"]).split(":")[0]) == ("FAIL", "errors")
+    message = scene.told("ticket", "was rolled back")
+    assert message["fields"]["release"] == done.release
+    assert "errors" in message["text"]
+    assert scene.lasting() >= {"rollout_failed"}
+    told = stage.cli("rollout", "report", "shop/production", "--format", "json")
+    report = json.loads(told.stdout)["report"]
+    assert (report["outcome"], report["signals"][0]["name"]) == ("FAIL", "errors")
+    recovered = stage.happened("rollout.recovered", delivery=done.id).data
+    assert (recovered["outcome"], recovered["stable"]) == ("PASS", good)
+    back = stage.events(kind="rollout.rolled_back", delivery=done.id)[0].data
+    assert 0 < back["milliseconds"] < 10_000  # type: ignore[operator]
+    scene.in_charge(good)
+    # 40 % of the canary's 30 % at most, for as long as it took to see it
+    assert 0 < tally.statuses[500] == tally.failed < 0.12 * tally.answered
+
+
+MIGRATES = """\
+import json, os, sys
+
+PRICES = os.environ.get("PRICES", {path!r})
+if {version} == 2:
+    with open(PRICES, "w") as file:
+        json.dump({{"cents": 100}}, file)
+with open(PRICES) as file:
+    json.load(file)[{key!r}]
+"""
+
+
+def migrating(scene: Scene, version: int, **app: Any) -> dict[str, str]:
+    """The first version reads `euros`; the second renames it, which the first cannot read."""
+    path = str(scene.stage.base / "prices.json")
+    head = MIGRATES.format(path=path, version=version, key={1: "euros", 2: "cents"}[version])
+    constants = (f"v{version}", app.get("errors", 0.0), 0.0, True, 0, False)
+    return {"app.py": head + APP.format(constants=constants)}
+
+
+@pytest.mark.seed("S-109", "S-274", "S-287")
+def test_a_way_back_that_a_migration_cut_off_pages_with_what_is_left(scene: Scene) -> None:
+    stage = scene.stage
+    prices = stage.base / "prices.json"
+    prices.write_text('{"euros": 1}')
+    good = scene.deliver(CALM, files=migrating(scene, 1))
+    yaml = config(ROLLING, more=ALERTS, staging=False)
+    with stage.load() as load:
+        done = stage.deliver(stage.commit(yaml, files=migrating(scene, 2, errors=0.4)))
+        assert done.outcome == "failed", done
+        page = scene.told("page", "the way back failed")
+        assert f"{good} keeps dying in production" in page["text"], page
+        assert "KeyError: 'euros'" in page["text"], page
+        assert f"{done.release} still gets 100 % of users" in page["text"], page
+        assert "rollout.rolled_back" not in stage.kinds(delivery=done.id)
+        assert stage.shares() == {done.release: 1.0}, "the only one that can serve still does"
+        assert stage.happened("place.astray").data["because"]
+        # what a person does: the prices are again as the last good release reads them
+        prices.write_text('{"euros": 1, "cents": 100}')
+        stage.happened("place.mended")
+        eventually(lambda: stage.shares() == {good: 1.0}, lambda: str(stage.shares()))
+        before = load.tally().failed
+        load.wait_answered(150)
+        tally = load.stop()
+    assert tally.failed == before, tally
+    assert tally.failed == tally.statuses[500], "nobody met a closed door"
+    eventually(lambda: "drift" not in scene.lasting(), lambda: str(scene.lasting()))
+    scene.in_charge(good)
+    assert stage.run("deliver", str(stage.repo), "--json").exit_code == 3, "quarantined"
+
+
+@pytest.mark.seed("S-280")
+def test_a_place_that_nobody_measures_is_told(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = replace(routes.BY_RULE["metrics_missing"], confirm_seconds=1.0)
+    monkeypatch.setitem(routes.BY_RULE, "metrics_missing", missing)
+    stage = scene.stage
+    good = scene.deliver(CALM)
+    door = EnvoyProxy(stage.home, "production").admin.socket_path
+    aside = door.with_name(door.name + "-")
+    with stage.load() as load:
+        door.rename(aside)
+        try:
+            message = scene.told("ticket", "serves unmeasured")
+        finally:
+            aside.rename(door)
+        load.wait_answered(150)
+        tally = load.stop()
+    assert f"{good} serves unmeasured: the proxy gives no counts" in message["text"]
+    assert tally.failed == 0, tally
+    eventually(lambda: not scene.lasting(), lambda: str(scene.lasting()))
+    scene.in_charge(good)
