@@ -21,7 +21,7 @@ from headway.model.window import Counts, VersionCounts
 Baseline = Literal["concurrent", "absolute", "snapshot", "none"]
 LONE_GROWTH = 0.4
 MOST_SHARE = 0.98
-BUSIER = 1.5  # times the requests of an instance
+BUSIER = 4.0  # times the requests of an instance
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +48,12 @@ class Bet:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """What was learnt before this window."""
+    """What was learnt before this window. `loaded`: of stable when it had as much to do."""
 
     memory: Memory
     spread: Spread
     warm: Warm = field(default_factory=Warm)
+    loaded: Memory = field(default_factory=Memory)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +70,8 @@ class Sides:
 
     @property
     def busier(self) -> bool:
-        """Whether an instance of the candidate has much more to do than one of stable. Then load
-        alone may make it slower, or fail.
-        """
-        ours, theirs = _load(self.candidate), _load(self.stable)
-        return not self.absolute and ours > BUSIER * theirs
+        """Whether load alone may make the candidate slower, or fail."""
+        return not self.absolute and busier(self.candidate, self.stable)
 
     def forgiven(self, tau: float) -> float:
         """Relative difference of two means over instances that tau alone explains."""
@@ -81,8 +79,10 @@ class Sides:
         return margins.SPREAD_ERRORS * tau * math.sqrt(1 / ours + 1 / theirs)
 
 
-def _load(version: VersionCounts) -> float:
-    return version.total.requests / max(1, len(version.instances))
+def busier(candidate: VersionCounts, stable: VersionCounts) -> bool:
+    """Whether an instance of the candidate has much more to do than one of stable."""
+    ours, theirs = (v.total.requests / max(1, len(v.instances)) for v in (candidate, stable))
+    return ours > BUSIER * theirs
 
 
 def offered(analysis: Analysis, moment: Moment, sides: Sides, past: Past) -> list[Bet]:
@@ -118,7 +118,7 @@ def _errors(analysis: Analysis, moment: Moment, sides: Sides, past: Past) -> Bet
             edges,
             phi,
             believed=sides.believed,
-            burdened=memory.error_ceiling if sides.busier else None,
+            burdened=past.loaded.error_likely if sides.busier else None,
         )
     known = memory.error_ceiling
     edges = margins.absolute_errors(analysis, moment, known, slack)
@@ -148,7 +148,7 @@ def _latency(
         ratios = _ratios(past.memory, j, grown, cold, wider)
         edges = margins.slow_edges(ratios, moment, rate, absolute=sides.absolute)
         bet = Bet(role, "", counts, rate, edges, past.spread.slow_phi, bounds[j])
-        bets.append(replace(bet, burdened=_burdened(sides, past.memory, rate)))
+        bets.append(replace(bet, burdened=_burdened(sides, past.loaded, j)))
     return bets
 
 
@@ -164,7 +164,7 @@ def _instances(
     for key in sorted(sides.candidate.instances)[:MOST_INSTANCES]:
         pair = _error_counts(sides.candidate.instances[key], stable)
         bet = Bet(roles.INSTANCE_ERRORS, key, pair, rate, edges, past.spread.lone_phi)
-        bets.append(replace(bet, burdened=past.memory.error_ceiling if sides.busier else None))
+        bets.append(replace(bet, burdened=past.loaded.error_likely if sides.busier else None))
     j = roles.slow_bound(chosen)
     return bets if j is None else bets + _slow_instances(analysis, moment, sides, past, j)
 
@@ -185,12 +185,16 @@ def _slow_instances(
         pair = _slow_counts(sides.candidate.instances[key], sides.stable.total, j)
         if sides.candidate.instances[key].buckets:
             bet = Bet(roles.INSTANCE_SLOW, key, pair, rate, edges, phi, bounds[j])
-            bets.append(replace(bet, burdened=_burdened(sides, past.memory, rate)))
+            bets.append(replace(bet, burdened=_burdened(sides, past.loaded, j)))
     return bets
 
 
-def _burdened(sides: Sides, memory: Memory, rate: float) -> float | None:
-    return min(MOST_SHARE, rate * memory.slow_ceiling(rate)) if sides.busier else None
+def _burdened(sides: Sides, loaded: Memory, j: int) -> float | None:
+    """The share above bound `j` that stable may have had when it had as much to do."""
+    if not sides.busier or not loaded.knows_latency or loaded.bounds_ms != sides.bounds_ms:
+        return None
+    share = float(loaded.shares()[j])
+    return min(MOST_SHARE, share * loaded.slow_ceiling(share))
 
 
 def _ratios(memory: Memory, j: int, grown: Growth, cold: float, wider: float) -> Growth:

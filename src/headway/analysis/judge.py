@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from headway.analysis import capital as purse
 from headway.analysis import concentration, own, roles, words
-from headway.analysis.bets import Baseline, Bet, Past, Sides, chosen_bounds, offered
+from headway.analysis.bets import Baseline, Bet, Past, Sides, busier, chosen_bounds, offered
 from headway.analysis.capital import Capital
 from headway.analysis.dispersion import Spread, learn
 from headway.analysis.margins import Moment
@@ -78,6 +78,7 @@ class Finding:
 class State:
     """Everything the judge knows; JSON by msgspec and back is exact. `missed`: windows without a
     bet. `step_from`: seconds, begin of the step in force. `failed`: the sentence it fell by.
+    `loaded`: the memory as it was when stable last had as much to do as the candidate.
     `instances`: the candidate's errors by instance. `ratios`: stable's past (bad, all) of the
     service's own ratios.
     """
@@ -88,6 +89,7 @@ class State:
     step_from: float = 0.0
     failed: str = ""
     memory: Memory = field(default_factory=Memory)
+    loaded: Memory = field(default_factory=Memory)
     spread: Spread = field(default_factory=Spread)
     warm: Warm = field(default_factory=Warm)
     instances: concentration.Known = field(default_factory=dict)
@@ -121,7 +123,7 @@ def judge(setup: Setup, state: State, window: Window) -> tuple[State, Finding]:
 def _past(setup: Setup, state: State, sides: Sides) -> tuple[Past, Baseline]:
     """What this rollout saw of the stable version counts for more than any snapshot."""
     if not sides.absolute:
-        return Past(state.memory, state.spread, state.warm), "concurrent"
+        return Past(state.memory, state.spread, state.warm, state.loaded), "concurrent"
     if setup.snapshot is None or state.memory.requests:
         return Past(state.memory, state.spread, state.warm), "absolute"
     return Past(setup.snapshot, state.spread, state.warm), "snapshot"
@@ -208,9 +210,12 @@ def _learnt(setup: Setup, state: State, window: Window) -> State:
     if stable is None or not stable.total.requests or window.share >= FULL_SHARE:
         return state
     bound = roles.slow_bound(chosen_bounds(state.memory, window.bounds_ms))
+    memory = remember(state.memory, stable.total, window.bounds_ms, seconds, pace)
+    idle = window.candidate is not None and busier(window.candidate, stable)
     return replace(
         state,
-        memory=remember(state.memory, stable.total, window.bounds_ms, seconds, pace),
+        memory=memory,
+        loaded=state.loaded if idle else memory,
         spread=learn(state.spread, stable, bound),
     )
 

@@ -32,6 +32,13 @@ class Memory:
         return (self.errors + 0.5e-3) / (self.requests + 1.0)
 
     @property
+    def error_likely(self) -> float | None:
+        """The error rate, one standard error up. None: too few requests to tell."""
+        if self.requests < LEAST_FOR_CEILING:
+            return None
+        return (self.errors + math.sqrt(self.errors + 1)) / self.requests
+
+    @property
     def error_ceiling(self) -> float | None:
         """The highest error rate the memory can still mean (two standard errors up), to hold a
         version to when nobody runs beside it. None: too few requests to tell.

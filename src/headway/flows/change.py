@@ -17,6 +17,7 @@ from headway.model.errors import Failed
 from headway.model.routing import Backend, Endpoint, Mirror, Routed, Routing
 from headway.model.service import Environment, Traffic
 from headway.ports.shadow_differ import Comparison
+from headway.slo.routes import measured
 from headway.store import records
 from headway.store.database import Tx
 
@@ -186,6 +187,7 @@ def _routing(trip: Trip, change: Change, backends: tuple[Backend, ...]) -> Routi
         sticky_cookie=traffic.sticky_cookie,
         tester_header=traffic.tester_header,
         mirror=Mirror(trip.release.name, change.mirror) if change.mirror else None,
+        routes=measured(trip.release.config.slos),
     )
 
 

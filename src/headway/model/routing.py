@@ -40,6 +40,7 @@ class Routing:
     `generation` orders changes: an older one than the last applied is refused (Drifted), the same
     one again with the same content changes nothing.
     `rollout` names the sticky cookie, so that an old cookie means nothing in the next rollout.
+    `routes`: paths that are counted by themselves; `/checkout` stands for all below it, too.
     """
 
     service: str
@@ -55,13 +56,14 @@ class Routing:
     tester_header: str = "x-headway-release"
     timeout_seconds: float = 15.0
     mirror: Mirror | None = None
+    routes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Routed:
     """Read back from the proxy, never remembered. `version` is the proxy's own word for what is in
     force. `address` is where users reach the service (http://host:port). `endpoints`: the instances
-    that the proxy knows, per release.
+    that the proxy knows, per release. `routes`: the paths that it counts by themselves.
     """
 
     generation: int
@@ -70,3 +72,4 @@ class Routed:
     address: str
     endpoints: dict[str, tuple[Endpoint, ...]] = field(default_factory=dict)
     mirror: Mirror | None = None
+    routes: tuple[str, ...] = ()

@@ -29,12 +29,16 @@ class VersionCounts:
 class Snapshot:
     """Counters since their process began. `at` is Unix time in seconds, `bounds_ms` the upper
     bounds of the buckets, rising. `epoch` changes when the counters began anew.
+    `routes`: each path that the routing in force counts by itself, of all versions together. The
+    parts are disjoint: `/shop` is without `/shop/cart` where that one is here too (slo/routes.py
+    puts them together).
     """
 
     at: float
     epoch: str
     bounds_ms: tuple[float, ...]
     versions: dict[str, VersionCounts]
+    routes: dict[str, Counts] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

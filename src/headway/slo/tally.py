@@ -7,10 +7,11 @@ here: what was counted between two readings is kept, and lies evenly between the
 import math
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from headway.model.service import Slo
 from headway.model.window import Counts, Snapshot
+from headway.slo import routes
 
 MINUTE = 60.0
 
@@ -62,29 +63,47 @@ def spread(begin: float, end: float, tally: Tally, size: float = MINUTE) -> Iter
 
 
 def grown(before: Snapshot, after: Snapshot, slo: Slo) -> dict[str, Tally]:
-    """What each release served between two readings, in the SLO's terms.
+    """What each release served between two readings, in the SLO's terms; for a route all releases
+    together, under the name "".
 
     A counter that fell, or a changed epoch, began anew: what it shows was counted since. A release
-    that the earlier reading does not know was counted from 0.
+    or a route that the earlier reading does not know was counted from 0.
     """
     anew = before.epoch != after.epoch or before.bounds_ms != after.bounds_ms
-    found = {}
-    for release, now in after.versions.items():
-        was = None if anew else before.versions.get(release)
-        counts = _increase(was.total if was else Counts(0, 0), now.total)
-        tally = _in_terms(slo, counts, after.bounds_ms)
+    was, now = ({}, _counted(after, slo)) if anew else (_known(before, slo), _counted(after, slo))
+    found: dict[str, Tally] = {}
+    for name, counts in now.items():
+        more = _increase(was.get(name, Counts(0, 0)), counts)
+        tally = _in_terms(slo, more, after.bounds_ms)
         if tally.total > 0:
-            found[release] = tally
+            release = name if slo.route is None else ""
+            found[release] = found.get(release, Tally()).plus(tally)
     return found
+
+
+def _counted(snapshot: Snapshot, slo: Slo) -> dict[str, Counts]:
+    """By release, or by the parts of the SLO's route."""
+    if slo.route is None:
+        return _known(snapshot, slo)
+    return routes.parts(snapshot.routes, slo.route) or {}
+
+
+def _known(snapshot: Snapshot, slo: Slo) -> dict[str, Counts]:
+    """Of an earlier reading every route: a part may be known although the whole was not counted."""
+    if slo.route is None:
+        return {release: v.total for release, v in snapshot.versions.items()}
+    return snapshot.routes
 
 
 def remembered(before: Snapshot, after: Snapshot) -> Snapshot:
     """The reading to compare the next one with: `after`, and of `before` what `after` leaves out
-    while the counters go on, so that a release which is missing once is not counted twice.
+    while the counters go on, so that a release or route which is missing once is not counted twice.
     """
     if before.epoch != after.epoch or before.bounds_ms != after.bounds_ms:
         return after
-    return Snapshot(after.at, after.epoch, after.bounds_ms, before.versions | after.versions)
+    return replace(
+        after, versions=before.versions | after.versions, routes=before.routes | after.routes
+    )
 
 
 def _increase(before: Counts, after: Counts) -> Counts:

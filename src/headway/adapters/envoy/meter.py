@@ -7,6 +7,11 @@ Called by flows through ports/traffic_meter.py. What counts as what (each was tr
 - errors: 5xx, also those that Envoy gives itself for want of an answer (no connection or no live
   instance 503, timeout 504). They are a part of the same numbers, so errors <= requests always.
 - latency: of answers that the application gave; a timeout has none. Merged once a second.
+- per route: the same answers once more, of all releases together, for the first virtual cluster that
+  matches. Answers to testers are among them, as they are among their release's; copies of mirrored
+  requests are not; a retried request counts once, by its last answer; a timeout is one of the
+  errors (504) and has no latency. Requests that no release is asked for (a header that is refused)
+  are in none of these numbers. Counters live as long as the process, whatever routes come and go.
 - per instance: attempts, not answers. One that refuses connections shows errors here, which a
   retry on another instance may have hidden from the user.
 """
@@ -41,6 +46,7 @@ class EnvoyMeter(TrafficMeter):
         at = time.time()
         try:
             answers, latency = _totals(proxy.admin, service)
+            paths = observed.counted(proxy.admin, service)
             hosts = observed.hosts(proxy.admin, service)
         except Unreachable:
             return None
@@ -53,12 +59,18 @@ class EnvoyMeter(TrafficMeter):
             )
             for name, found in hosts.items()
         }
-        return Snapshot(at, str(who), BOUNDS_MS, versions)
+        by_path = {
+            path: _total(answers.get(name, {}), latency.get(name)) for name, path in paths.items()
+        }
+        return Snapshot(at, str(who), BOUNDS_MS, versions, by_path)
 
 
 def _totals(admin: Admin, service: str) -> tuple[dict[str, dict[str, int]], dict[str, Json]]:
-    """Per cluster: answers by status class (`2xx`), and Envoy's histogram of milliseconds."""
-    regex = rf"^cluster\.{re.escape(service)}__.+\.upstream_rq_([2-5]xx|time)$"
+    """Per cluster and virtual cluster: answers by status class (`2xx`), and Envoy's histogram of
+    milliseconds.
+    """
+    name = re.escape(service)
+    regex = rf"^(cluster\.{name}__.+|vhost\.{name}\.vcluster\..+)\.upstream_rq_([2-5]xx|time)$"
     path = f"/stats?format=json&histogram_buckets=detailed&filter={quote(regex, safe='')}"
     answers: dict[str, dict[str, int]] = {}
     latency: dict[str, Json] = {}
@@ -72,9 +84,13 @@ def _totals(admin: Admin, service: str) -> tuple[dict[str, dict[str, int]], dict
 
 
 def _split(name: str) -> tuple[str, str]:
-    """`cluster.shop__v1.upstream_rq_5xx` is `shop__v1` and `5xx`."""
-    cluster, _, kind = name.removeprefix("cluster.").rpartition(".upstream_rq_")
-    return cluster, kind
+    """`cluster.shop__v1.upstream_rq_5xx` is `shop__v1` and `5xx`; `vhost.shop.vcluster.r1.…` is `r1`
+    (no cluster is called so: all have `__`).
+    """
+    owner, _, kind = name.rpartition(".upstream_rq_")
+    if owner.startswith("vhost."):
+        return owner.rpartition(".")[2], kind
+    return owner.removeprefix("cluster."), kind
 
 
 def _total(answers: dict[str, int], latency: Json | None) -> Counts:

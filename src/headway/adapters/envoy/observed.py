@@ -8,7 +8,7 @@ import re
 
 from headway.adapters.envoy.admin import Admin, Json
 from headway.adapters.envoy.config import WATCH, cluster_name
-from headway.adapters.envoy.routes import mirror_of, shares_of
+from headway.adapters.envoy.routes import counted_of, mirror_of, shares_of
 from headway.model.routing import Endpoint, Mirror, Routed
 
 Hosts = dict[str, list[Json]]
@@ -16,23 +16,31 @@ Hosts = dict[str, list[Json]]
 
 def routed(admin: Admin, service: str) -> Routed | None:
     """The service's routes in force and where users reach them; None if either is not there."""
+    entry = _in_force(admin, service)
+    address = listening(admin).get(service) if entry else None
+    if entry is None or address is None:
+        return None
+    document, version = entry["route_config"], entry["version_info"]
+    where = f"http://{address[0]}:{address[1]}"
+    known = {
+        cluster.partition("__")[2]: tuple(endpoint(h) for h in found)
+        for cluster, found in hosts(admin, service).items()
+    }
+    shares = {release: s for release, s in shares_of(document).items() if s > 0}
+    mirror, paths = _mirror(admin, service, document), tuple(sorted(counted_of(document).values()))
+    return Routed(generation_of(version), version, shares, where, known, mirror, paths)
+
+
+def counted(admin: Admin, service: str) -> dict[str, str]:
+    """The paths that the routes in force count, by the name of their virtual cluster."""
+    entry = _in_force(admin, service)
+    return counted_of(entry["route_config"]) if entry else {}
+
+
+def _in_force(admin: Admin, service: str) -> Json | None:
     found = admin.json("/config_dump?resource=dynamic_route_configs").get("configs", [])
-    for entry in found:
-        document = entry.get("route_config", {})
-        if document.get("name") == service:
-            address = listening(admin).get(service)
-            if address is None:
-                return None
-            version = entry["version_info"]
-            where = f"http://{address[0]}:{address[1]}"
-            known = {
-                cluster.partition("__")[2]: tuple(endpoint(h) for h in found)
-                for cluster, found in hosts(admin, service).items()
-            }
-            shares = {release: s for release, s in shares_of(document).items() if s > 0}
-            mirror = _mirror(admin, service, document)
-            return Routed(generation_of(version), version, shares, where, known, mirror)
-    return None
+    own = (e for e in found if e.get("route_config", {}).get("name") == service)
+    return next(own, None)
 
 
 def _mirror(admin: Admin, service: str, document: Json) -> Mirror | None:

@@ -168,6 +168,8 @@ def _digest(routing: Routing) -> str:
     content = asdict(replace(routing, generation=0, backends=backends))
     if routing.mirror is None:
         del content["mirror"]
+    if not routing.routes:
+        del content["routes"]
     return files.short_digest(files.dump(content))
 
 

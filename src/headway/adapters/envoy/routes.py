@@ -22,6 +22,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 _LONGEST = 86_400.0
 _MARK = "x-headway-shadow"  # says to the application that nobody waits for this answer
+_ROUTE = re.compile(r"/[\x21-\x7e]{0,199}")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")  # RFC 9110 section 5.6.2
 
 
@@ -43,6 +44,8 @@ def check(routing: Routing) -> None:
         raise _bad(routing, f"no backend for {', '.join(sorted(unknown))}")
     if not 0 < routing.timeout_seconds <= _LONGEST:
         raise _bad(routing, f"a timeout of {routing.timeout_seconds} s")
+    if strange := [r for r in routing.routes if not _ROUTE.fullmatch(r) or {*"?#"} & {*r}]:
+        raise _bad(routing, f"{strange[0]!r} is no path of a URL")
     _check_shares(routing)
     _check_mirror(routing, routing.mirror)
 
@@ -108,25 +111,61 @@ def mirror_of(document: Json) -> tuple[str, float, bool] | None:
     return (*copied[0], WATCH in found) if copied else None
 
 
+def counted_of(document: Json) -> dict[str, str]:
+    """The paths that a route document counts by themselves, by the name of their virtual cluster."""
+    known = document.get("metadata", {}).get("filter_metadata", {}).get("headway", {})
+    named: dict[str, str] = known.get("routes", {})
+    written = document["virtual_hosts"][0].get("virtual_clusters", [])
+    return {c["name"]: named[c["name"]] for c in written if c["name"] in named}
+
+
 def route_configuration(routing: Routing, version: str) -> Json:
     """The whole document. The version is also inside it, because Envoy takes a document with the
     same content for the same document and keeps reporting the old version.
     """
+    own: Json = {"version": version}
+    host: Json = {
+        "name": routing.service,
+        "domains": _domains(routing.host),
+        "request_headers_to_remove": [_MARK],
+        "routes": [*_testers(routing), *_users(routing)],
+    }
+    if routing.routes:
+        own["routes"] = {_counter(route): route for route in routing.routes}
+        host["virtual_clusters"] = _virtual_clusters(routing.routes)
     return {
         "@type": _TYPE,
         "name": routing.service,
         "validate_clusters": True,
         "ignore_port_in_host_matching": True,
-        "metadata": {"filter_metadata": {"headway": {"version": version}}},
-        "virtual_hosts": [
-            {
-                "name": routing.service,
-                "domains": _domains(routing.host),
-                "request_headers_to_remove": [_MARK],
-                "routes": [*_testers(routing), *_users(routing)],
-            }
-        ],
+        "metadata": {"filter_metadata": {"headway": own}},
+        "virtual_hosts": [host],
     }
+
+
+def _virtual_clusters(paths: tuple[str, ...]) -> list[Json]:
+    """Envoy counts a request for the first one that matches: the longest path comes first."""
+    return [
+        {
+            "name": _counter(path),
+            "headers": [{"name": ":path", "string_match": {"safe_regex": {"regex": _below(path)}}}],
+        }
+        for path in sorted(set(paths), key=lambda p: (-len(p), p))
+    ]
+
+
+def _counter(path: str) -> str:
+    """The same path has the same name, hence the same counters, whatever others come and go."""
+    return f"r{hashlib.sha256(path.encode()).hexdigest()[:16]}"
+
+
+def _below(path: str) -> str:
+    """RE2 for the path itself, all below it, and both with a query. Every character that is no
+    letter or digit is written by its number, so that none of them can mean anything.
+    """
+    stem = path.rstrip("/")
+    literal = "".join(c if c.isalnum() else f"\\x{{{ord(c):02x}}}" for c in stem)
+    return f"{literal}([/?].*)?"
 
 
 def _domains(host: str | None) -> list[str]:
