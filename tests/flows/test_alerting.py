@@ -15,6 +15,7 @@ from tests.support.receivers import http_receiver
 from headway.flows import alert_rounds, alerting, telling
 from headway.flows.deliver import deliver
 from headway.model.alert import Message
+from headway.model.deployment import DeployOrder, InstanceState
 from headway.model.errors import Invalid, Unreachable
 from headway.model.event import Fact
 from headway.model.verdict import Verdict
@@ -558,5 +559,35 @@ def test_alerts_name_a_commit_of_a_delivery_that_came_to_no_release(desk: Desk) 
     assert message["fields"]["commit"] == "a2 change a2"
     desk.stage.parts.runner.red.clear()
     desk.stage.deliver("a3")
+    desk.read()
+    assert desk.rules() == set()
+
+
+@pytest.mark.seed("S-283")
+def test_a_slow_delivery_names_its_slow_step_until_the_next_quick_one(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The images of one release take five minutes to arrive in production."""
+    target, seconds = desk.stage.parts.target, {"shop-6": 300.0}
+    deploy = target.deploy
+
+    def slowly(order: DeployOrder) -> tuple[InstanceState, ...]:
+        if order.environment == "production":
+            desk.stage.parts.clock.at += seconds.pop(order.release, 0.0)
+        return deploy(order)
+
+    monkeypatch.setattr(target, "deploy", slowly)
+    for n in range(1, 6):
+        desk.stage.deliver(f"a{n}")
+    desk.later(0)
+    assert desk.rules() == set(), "bake times of an hour are no slow step"
+    desk.stage.deliver("a6")
+    desk.later(0)
+    assert desk.rules() == {"slow_delivery"}
+    (told,) = desk.arrived("ticket")
+    assert "deploy to production took 5 min, usually 0 s" in told["text"]
+    assert told["fields"]["release"] == "shop-6"
+    assert told["fields"]["commit"] == "a6 change a6"
+    desk.stage.deliver("a7")
     desk.read()
     assert desk.rules() == set()

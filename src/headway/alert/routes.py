@@ -67,6 +67,12 @@ ROUTES = (
         "build or tests failed, no release was made",
         "`delivery.finished` without a release",
     ),
+    Route(
+        "slow_delivery",
+        "ticket",
+        "a job, the start of a release or its tests took more than twice as long as usual",
+        "`delivery.finished`, beside the last 20 that succeeded",
+    ),
     Route("pipeline_flaky", "ticket", "a job fails and passes on one commit", NONE_YET),
     Route(
         "delivery_refused",

@@ -55,7 +55,8 @@ def read(event: Event, earlier: Earlier) -> Found:
     return rule(event, earlier) if rule else NOTHING
 
 
-def _symptom(event: Event, rule: str, summary: str, cause: str = "") -> Symptom:
+def symptom(event: Event, rule: str, summary: str, cause: str = "") -> Symptom:
+    """The symptom of an event, with what is known about it. Also for alert/slow."""
     known = {"delivery": event.delivery}
     if event.subject.startswith("rol_"):
         known["rollout"] = event.subject
@@ -89,16 +90,16 @@ def _rolled_back(event: Event, _earlier: Earlier) -> Found:
     rule = "rollout_failed" if exposed else "deploy_failed"
     back = f"back on {event.data.get('to')}" if event.data.get("to") else "nothing to go back to"
     summary = f"{event.release} was rolled back, {back}: {_why(event)}"
-    return Found((_symptom(event, rule, summary),), _end(event, "rollout_held"))
+    return Found((symptom(event, rule, summary),), _end(event, "rollout_held"))
 
 
 def _closed(event: Event, _earlier: Earlier) -> Found:
     summary = f"{event.release}, the first release here, failed: {_why(event)}"
-    return Found((_symptom(event, "deploy_failed", summary),), _end(event, "rollout_held"))
+    return Found((symptom(event, "deploy_failed", summary),), _end(event, "rollout_held"))
 
 
 def _held(event: Event, _earlier: Earlier) -> Found:
-    return Found((_symptom(event, "rollout_held", f"{event.release} is held: {_why(event)}"),))
+    return Found((symptom(event, "rollout_held", f"{event.release} is held: {_why(event)}"),))
 
 
 def _goes_on(event: Event, _earlier: Earlier) -> Found:
@@ -112,7 +113,7 @@ def _recovered(event: Event, _earlier: Earlier) -> Found:
         return NOTHING
     counts = f"{event.data.get('errors')} of {event.data.get('requests')} requests failed"
     summary = f"users still get errors on {event.data.get('stable')} after the rollback: {counts}"
-    return Found((_symptom(event, "outage", summary),))
+    return Found((symptom(event, "outage", summary),))
 
 
 def _finished(event: Event, earlier: Earlier) -> Found:
@@ -122,14 +123,14 @@ def _finished(event: Event, earlier: Earlier) -> Found:
         return NOTHING
     if "rollout.failed" in kinds and not kinds & {"rollout.rolled_back", "rollout.closed"}:
         said = f"the way back failed, {_left(event, earlier)}: {_why(event)}"
-        return Found((_symptom(event, "rollback_failed", said),))
+        return Found((symptom(event, "rollback_failed", said),))
     if not event.release:
         place = replace(event, environment="")
-        return Found((_symptom(place, "pipeline_failed", _why(event), "pipeline"),))
+        return Found((symptom(place, "pipeline_failed", _why(event), "pipeline"),))
     if outcome == "refused" and event.data.get("code") != "approval":
-        return Found((_symptom(event, "delivery_refused", _why(event)),))
+        return Found((symptom(event, "delivery_refused", _why(event)),))
     if outcome == "failed" and not kinds & {"rollout.rolled_back", "rollout.closed"}:
-        return Found((_symptom(event, "deploy_failed", _why(event)),))
+        return Found((symptom(event, "deploy_failed", _why(event)),))
     return NOTHING
 
 
@@ -150,7 +151,7 @@ def _created(event: Event, _earlier: Earlier) -> Found:
 def _verified(event: Event, _earlier: Earlier) -> Found:
     if event.data.get("outcome") == "PASS":
         return Found(ends=_end(event, "signature_refused"))
-    return Found((_symptom(event, "signature_refused", f"not deployed: {_why(event)}"),))
+    return Found((symptom(event, "signature_refused", f"not deployed: {_why(event)}"),))
 
 
 def _gates(event: Event, _earlier: Earlier) -> Found:
@@ -159,7 +160,7 @@ def _gates(event: Event, _earlier: Earlier) -> Found:
     said = [str(g.get("because", "")) for g in known if isinstance(g, dict)]
     broken = next((s for s in said if s.startswith("the policy broke")), "")
     if broken:
-        return Found((_symptom(event, "policy_broke", broken),))
+        return Found((symptom(event, "policy_broke", broken),))
     return Found(ends=_end(event, "policy_broke"))
 
 
@@ -168,7 +169,7 @@ def _quarantined(event: Event, _earlier: Earlier) -> Found:
     if "release" in event.data:
         return NOTHING
     summary = f"{event.release} is quarantined: {_why(event)}"
-    return Found((_symptom(event, "quarantined", summary),))
+    return Found((symptom(event, "quarantined", summary),))
 
 
 def _cleared(event: Event, _earlier: Earlier) -> Found:
@@ -176,13 +177,13 @@ def _cleared(event: Event, _earlier: Earlier) -> Found:
 
 
 def _astray(event: Event, _earlier: Earlier) -> Found:
-    return Found((_symptom(event, "drift", f"could not be mended: {_why(event)}", "drift"),))
+    return Found((symptom(event, "drift", f"could not be mended: {_why(event)}", "drift"),))
 
 
 def _mended(event: Event, _earlier: Earlier) -> Found:
     """Told although it is over: somebody or something changed the place by hand."""
-    symptom = _symptom(event, "drift", f"was mended: {_why(event)}", "drift")
-    return Found((symptom,), _end(event, "drift"))
+    told = symptom(event, "drift", f"was mended: {_why(event)}", "drift")
+    return Found((told,), _end(event, "drift"))
 
 
 def _released(event: Event, _earlier: Earlier) -> Found:
@@ -190,8 +191,8 @@ def _released(event: Event, _earlier: Earlier) -> Found:
 
 
 def _push(event: Event, _earlier: Earlier) -> Found:
-    symptom = _symptom(event, "push_refused", _why(event), "push")
-    return Found((symptom,), _end(event, *MOMENTARY))
+    told = symptom(event, "push_refused", _why(event), "push")
+    return Found((told,), _end(event, *MOMENTARY))
 
 
 _TABLE: dict[str, Callable[[Event, Earlier], Found]] = {

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 
 import sqlalchemy as sa
 
-from headway.alert import sources
+from headway.alert import slow, sources
 from headway.flows import alerting
 from headway.flows.tend import settled_places
 from headway.flows.world import World
@@ -19,7 +19,7 @@ from headway.model.errors import Failed, Unreachable
 from headway.model.event import Event
 from headway.store import alerts, log, messages
 from headway.store.database import Tx
-from headway.store.tables import events
+from headway.store.tables import deliveries, events
 
 CURSOR = "alerts"
 FRESH_SECONDS = 3600.0  # a home that had no alerts is not told of what is older
@@ -66,7 +66,32 @@ def _take(tx: Tx, world: World, event: Event) -> None:
     if event.kind == "delivery.finished":
         every = log.after(tx.connection, 0, limit=100_000, delivery=event.delivery)
         earlier = [e for e in every if e.seq < event.seq]
-    found = sources.read(event, earlier)
+    _tell(tx, world, sources.read(event, earlier))
+    if event.kind == "delivery.finished":
+        _tell(tx, world, slow.read(event, earlier, _succeeded(tx, event)))
+
+
+def _succeeded(tx: Tx, event: Event) -> list[list[Event]]:
+    """What the speed of a delivery is compared with: the last ones that succeeded before it."""
+    query = (
+        sa.select(deliveries.c.id)
+        .where(
+            deliveries.c.service == event.service,
+            deliveries.c.outcome == "delivered",
+            deliveries.c.finished_at <= event.at,
+            deliveries.c.id != event.delivery,
+        )
+        .order_by(deliveries.c.finished_at.desc())
+        .limit(slow.LAST)
+    )
+    ids = list(tx.connection.execute(query).scalars())
+    found: dict[str, list[Event]] = {id: [] for id in ids}
+    for known in log.of_kinds(tx.connection, ids, slow.KINDS, slow.JOB):
+        found[known.delivery].append(known)
+    return list(found.values())
+
+
+def _tell(tx: Tx, world: World, found: sources.Found) -> None:
     for symptom in found.symptoms:
         alerting.report(tx, world, symptom)
     for end in found.ends:

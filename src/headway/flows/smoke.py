@@ -106,6 +106,7 @@ def tested(tx: Tx, trip: Trip, test: str, result: JobResult) -> None:
         "outcome": "PASS" if result.outcome == "success" else "FAIL",
         "workflow": test,
         "job": result.job,
+        "seconds": round(result.finished_at - result.started_at, 3),
     }
     number = decisions.count(tx.connection, trip.delivery, "tests.finished")
     append(tx, trip.about, Fact("tests.finished", trip.delivery, number, data))

@@ -59,6 +59,19 @@ def any_of(connection: sa.Connection, **where: Iterable[str]) -> list[Event]:
     return [_event(r) for r in connection.execute(query)]
 
 
+def of_kinds(
+    connection: sa.Connection, deliveries: Iterable[str], kinds: Iterable[str], prefix: str
+) -> list[Event]:
+    """These deliveries' events of these kinds, or of kinds that begin with `prefix`; oldest
+    first.
+    """
+    wanted = sa.or_(
+        events.c.kind.in_(list(kinds)), events.c.kind.startswith(prefix, autoescape=True)
+    )
+    query = sa.select(events).where(events.c.delivery.in_(list(deliveries)), wanted)
+    return [_event(r) for r in connection.execute(query.order_by(events.c.seq))]
+
+
 def last_seq(connection: sa.Connection) -> int:
     """The newest event's number; 0 in an empty log."""
     return connection.execute(sa.select(sa.func.max(events.c.seq))).scalar() or 0
