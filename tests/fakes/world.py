@@ -214,7 +214,7 @@ class FakeRouter:
         routing = self.routings[place]
         return Routed(
             routing.generation, f"g{routing.generation}", dict(routing.shares),
-            "http://127.0.0.1:1", mirror=routing.mirror,
+            "http://127.0.0.1:1", mirror=routing.mirror, routes=routing.routes,
         )  # fmt: skip
 
     def observe(self, service: str, environment: str) -> Routed | None:

@@ -116,13 +116,15 @@ def metrics(context: Context, service: str) -> None:
 
 
 def _latencies(context: Context, subject: "Subject") -> "list[Latency]":
-    """Percentiles of each release, asked of the proxy; none where it does not measure the SLO."""
+    """Percentiles of each release or of the route, asked of the proxy; none where it does not
+    measure the SLO.
+    """
     from headway.cli.slo_text import latencies  # noqa: PLC0415
 
     if subject.slo.source:
         return []
     snapshot = context.headway.world.meter.read(subject.service, subject.environment)
-    return latencies(snapshot) if snapshot else []
+    return latencies(snapshot, subject.slo.route) if snapshot else []
 
 
 def _one(found: "list[Subject]", name: str) -> "Subject":

@@ -11,14 +11,15 @@ import yaml
 from headway.cli.text import clock, columns, marked, percent
 from headway.histogram.rebin import BOUNDS_MS
 from headway.model.service import Slo
-from headway.model.window import Snapshot
+from headway.model.window import Counts, Snapshot
+from headway.slo.routes import parts, together
 from headway.slo.tally import effective_ms
 from headway.store.views.slo import Shown, Standing
 
 
 class Latency(NamedTuple):
-    """A percentile of a release, since its proxy began. It lies between two bounds of the proxy's
-    histogram, in milliseconds; `below_ms` None: slower than every bound.
+    """A percentile of a release (or route), since its proxy began. It lies between two bounds of
+    the proxy's histogram, in milliseconds; `below_ms` None: slower than every bound.
     """
 
     release: str
@@ -131,14 +132,23 @@ def _percentile(x: Latency) -> tuple[str, str, str]:
     return x.release, f"p{x.percentile * 100:g}", to
 
 
-def latencies(snapshot: Snapshot) -> list[Latency]:
-    """p95 and p99 of each release, as the bounds between which they lie."""
+def latencies(snapshot: Snapshot, route: str | None) -> list[Latency]:
+    """p95 and p99 of each release, or of a route of all releases together (named as the route), as
+    the bounds between which they lie.
+    """
     found = []
-    for release, counts in sorted(snapshot.versions.items()):
-        buckets = counts.total.buckets
+    for release, counts in sorted(_measured(snapshot, route).items()):
+        buckets = counts.buckets
         asked = (0.95, 0.99) if sum(buckets) else ()
         found += [Latency(release, q, *_bracket(snapshot.bounds_ms, buckets, q)) for q in asked]
     return found
+
+
+def _measured(snapshot: Snapshot, route: str | None) -> dict[str, Counts]:
+    if route is None:
+        return {release: v.total for release, v in snapshot.versions.items()}
+    found = parts(snapshot.routes, route)
+    return {} if found is None else {route: together(found.values())}
 
 
 def _bracket(

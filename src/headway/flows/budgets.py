@@ -2,6 +2,10 @@
 inside its transaction, and by `headway plan`.
 """
 
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+
 import sqlalchemy as sa
 
 from headway.gate import burn_rate, error_budget, slo
@@ -9,11 +13,12 @@ from headway.gate.burn_rate import Burn
 from headway.gate.error_budget import Asked, Left
 from headway.gate.slo import Kept
 from headway.model.service import Environment, Service, Slo
-from headway.model.verdict import Verdict
+from headway.model.verdict import Outcome, Verdict
 from headway.slo.budget import budget
 from headway.slo.budget import burn_rate as rate_of
+from headway.slo.routes import measured
 from headway.slo.windows import nominal_seconds
-from headway.store import slis
+from headway.store import records, slis
 from headway.store.slis import Goal
 from headway.store.tables import rollouts
 
@@ -26,17 +31,52 @@ def verdicts(
     """The answers of the gates that the environment sets up; none of those it does not."""
     found = []
     pairs = [(s, Goal(service.name, environment.name, s.name)) for s in service.slos]
+    new = _new(connection, service, environment)
     if environment.error_budget is not None:
-        left = tuple(_left(connection, s, g, now) for s, g in pairs)
-        found.append(error_budget.judge(environment.error_budget, left, asked))
+        left = [_left(connection, s, g, now) for s, g in pairs]
+        known = tuple(x for x in left if x.left is not None or x.slo not in new)
+        said = partial(error_budget.judge, environment.error_budget, known, asked)
+        found.append(_answer(error_budget.JUDGE, known, left, said))
     if environment.slo is not None:
-        kept = tuple(_kept(connection, s, g, now, environment.slo.within_seconds) for s, g in pairs)
-        found.append(slo.judge(environment.slo, kept, serves=asked.serves))
+        within = environment.slo.within_seconds
+        kept = [_kept(connection, s, g, now, within) for s, g in pairs]
+        met = tuple(x for x in kept if x.compliance is not None or x.slo not in new)
+        said = partial(slo.judge, environment.slo, met, serves=asked.serves)
+        found.append(_answer(slo.JUDGE, met, kept, said))
     if environment.burn_rate is not None:
         over = environment.burn_rate.over_seconds
-        burns = tuple(_burn(connection, s, g, now, over) for s, g in pairs)
-        found.append(burn_rate.judge(environment.burn_rate, burns, serves=asked.serves))
+        burns = [_burn(connection, s, g, now, over) for s, g in pairs]
+        rates = tuple(x for x in burns if x.rate is not None or x.slo not in new)
+        said = partial(burn_rate.judge, environment.burn_rate, rates, serves=asked.serves)
+        found.append(_answer(burn_rate.JUDGE, rates, burns, said))
     return found
+
+
+def _new(connection: sa.Connection, service: Service, environment: Environment) -> set[str]:
+    """SLOs of routes that the stable release does not name. Its routing does not count them, and
+    only this release's will: to wait for their data would be to wait for ever.
+    """
+    stable = records.place(connection, service.name, environment.name).stable
+    before = measured(records.release(connection, stable).config.slos) if stable else ()
+    added = set(measured(service.slos)) - set(before)
+    return {s.name for s in service.slos if not s.source and s.route in added}
+
+
+def _answer(
+    judge: str,
+    known: Sequence[Left | Kept | Burn],
+    wanted: Sequence[Left | Kept | Burn],
+    said: Callable[[], Verdict],
+) -> Verdict:
+    """What the gate says of the SLOs that could be measured, and which could not yet."""
+    missing = [x.slo for x in wanted if x not in known]
+    if not missing:
+        return said()
+    because = f"{', '.join(missing)}: this release is the first whose routing counts the route"
+    if not known:
+        return Verdict(judge, Outcome.PASS, because)
+    verdict = said()
+    return replace(verdict, because=f"{verdict.because}; {because}")
 
 
 def since_last(

@@ -17,6 +17,7 @@ from headway.model.delivery import Place
 from headway.model.errors import HeadwayError
 from headway.model.service import Environment, Slo
 from headway.model.window import Snapshot
+from headway.slo.routes import is_below
 from headway.slo.tally import Tally, grown, remembered, spread
 from headway.store import records, slis
 from headway.store.database import Tx
@@ -147,13 +148,16 @@ def _record(tx: Tx, goal: Goal, slo: Slo, before: Reading, seen: Looked) -> Read
     if after is None:
         return replace(before, problem="the proxy does not answer")
     if before.snapshot is None:
-        return replace(before, snapshot=_light(after), at=after.at, problem="")
+        return replace(before, snapshot=_light(after, slo), at=after.at, problem="")
     if after.at <= before.snapshot.at:
         return before
+    if slo.route is not None and slo.route not in after.routes:
+        known = replace(before, snapshot=_light(remembered(before.snapshot, after), slo))
+        return replace(known, problem=f"the routing in force does not count {slo.route} by itself")
     found = grown(before.snapshot, after, slo)
     for release, tally in found.items():
         slis.add(tx, goal, release, spread(before.snapshot.at, after.at, tally))
-    known = replace(before, snapshot=_light(remembered(before.snapshot, after)), problem="")
+    known = replace(before, snapshot=_light(remembered(before.snapshot, after), slo), problem="")
     return _risen(known, found.values(), after.at)
 
 
@@ -175,7 +179,10 @@ def _risen(known: Reading, tallies: Iterable[Tally], at: float) -> Reading:
     return replace(known, bad=known.bad + more.bad, total=known.total + more.total, at=at)
 
 
-def _light(snapshot: Snapshot) -> Snapshot:
-    """Without what was counted per instance, which no SLO asks for."""
+def _light(snapshot: Snapshot, slo: Slo) -> Snapshot:
+    """Only what the SLO asks for: the routes at and below its own, or the releases as a whole."""
+    if slo.route is not None:
+        kept = {r: c for r, c in snapshot.routes.items() if is_below(r, slo.route)}
+        return replace(snapshot, versions={}, routes=kept)
     versions = {r: replace(v, instances={}) for r, v in snapshot.versions.items()}
-    return replace(snapshot, versions=versions)
+    return replace(snapshot, versions=versions, routes={})

@@ -114,3 +114,49 @@ def test_the_ledger_finds_a_line_far_up(tmp_path):
             out.write(f'{{"service": "busy", "version": "g{n}-x"}}\n')
     state.record(ledger, reload(1, 1, service="quiet"))
     assert len(ledger.read_text().splitlines()) == 2001
+
+
+def below(counted, path):
+    """The route whose counters Envoy moves: that of the first virtual cluster that matches."""
+    document = routes.route_configuration(routing({"v1": 1.0}, routes=tuple(counted)), "g1-x")
+    named = routes.counted_of(document)
+    assert set(named.values()) == set(counted)
+    for cluster in document["virtual_hosts"][0]["virtual_clusters"]:
+        match = cluster["headers"][0]["string_match"]
+        whole, begin = match.get("exact"), match.get("prefix")
+        if path == whole or (begin and path.startswith(begin)):
+            return named[cluster["name"]]
+    return None
+
+
+def test_a_route_counts_whole_segments_and_the_longest_one_counts():
+    counted = ["/shop", "/shop/cart", "/shopping"]
+    for path in ("/shop", "/shop/", "/shop?x=/shop/cart", "/shop/carts", "/shop/a?b"):
+        assert below(counted, path) == "/shop"
+    for path in ("/shop/cart", "/shop/cart?a=1", "/shop/cart/7"):
+        assert below(counted, path) == "/shop/cart"
+    assert below(counted, "/shopper") is None
+    assert below(["/", *counted], "/shopper") == "/"
+
+
+def test_a_routes_counter_does_not_depend_on_the_others():
+    def name(*paths):
+        document = routes.route_configuration(routing({"v1": 1.0}, routes=paths), "g1-x")
+        return next(n for n, p in routes.counted_of(document).items() if p == "/cart")
+
+    assert name("/cart") == name("/a", "/cart", "/z") == name("/z/cart", "/cart")
+
+
+@pytest.mark.parametrize(
+    "path", ["cart", "", "/a?b", "/a#b", "/a/", "/a b", "/a\n", "/" + 200 * "c"]
+)
+def test_what_is_no_path_is_no_route(path):
+    with pytest.raises(Invalid, match="makes no sense"):
+        routes.check(routing({"v1": 1.0}, routes=(path,)))
+
+
+def test_a_routing_without_routes_is_written_as_ever():
+    document = routes.route_configuration(routing({"v1": 1.0}), "g1-x")
+    assert "virtual_clusters" not in document["virtual_hosts"][0]
+    assert document["metadata"]["filter_metadata"]["headway"] == {"version": "g1-x"}
+    assert routes.counted_of(document) == {}

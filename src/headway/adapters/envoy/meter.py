@@ -7,11 +7,11 @@ Called by flows through ports/traffic_meter.py. What counts as what (each was tr
 - errors: 5xx, also those that Envoy gives itself for want of an answer (no connection or no live
   instance 503, timeout 504). They are a part of the same numbers, so errors <= requests always.
 - latency: of answers that the application gave; a timeout has none. Merged once a second.
-- per route: the same answers once more, of all releases together, for the first virtual cluster that
-  matches. Answers to testers are among them, as they are among their release's; copies of mirrored
-  requests are not; a retried request counts once, by its last answer; a timeout is one of the
-  errors (504) and has no latency. Requests that no release is asked for (a header that is refused)
-  are in none of these numbers. Counters live as long as the process, whatever routes come and go.
+- per route: the same answers once more, of all releases together, each for the longest route that
+  its path is below. Answers to testers are among them, as they are among their release's; copies
+  of mirrored requests are not; a retried request counts once, by its last answer; a timeout is one
+  of the errors (504) and has no latency. The counters live as long as the proxy, also those of a
+  route that it no longer counts.
 - per instance: attempts, not answers. One that refuses connections shows errors here, which a
   retry on another instance may have hidden from the user.
 """
@@ -84,8 +84,8 @@ def _totals(admin: Admin, service: str) -> tuple[dict[str, dict[str, int]], dict
 
 
 def _split(name: str) -> tuple[str, str]:
-    """`cluster.shop__v1.upstream_rq_5xx` is `shop__v1` and `5xx`; `vhost.shop.vcluster.r1.…` is `r1`
-    (no cluster is called so: all have `__`).
+    """`cluster.shop__v1.upstream_rq_5xx` is `shop__v1` and `5xx`; `vhost.shop.vcluster.r1.…` is
+    `r1` (no cluster is called so: all have `__`).
     """
     owner, _, kind = name.rpartition(".upstream_rq_")
     if owner.startswith("vhost."):

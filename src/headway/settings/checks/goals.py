@@ -4,6 +4,7 @@ Called by `checks`. Goals are shares of requests below a threshold, which is to 
 goal for an average cannot be written, because averages hide the slow requests.
 """
 
+import re
 import zoneinfo
 from collections.abc import Iterator
 
@@ -15,7 +16,10 @@ from headway.settings.checks.places import Places
 from headway.settings.sentences import near
 
 LEAST_TARGET = 0.5
+LONGEST_ROUTE = 200
+MOST_ROUTES = 20
 _OF_FILE = ("sli", "target", "under", "window", "calendar", "zone", "route", "bad", "good", "total")
+_PATH = re.compile(r"([A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-F]{2})+")  # RFC 3986 section 3.3
 _GATES = ("error_budget", "slo", "burn_rate")
 
 
@@ -28,6 +32,7 @@ def check(service: Service, at: Places) -> Iterator[Problem]:
             continue
         for each in (_target, _latency, _window, _events, _route):
             yield from each(slo, path, at)
+    yield from _routes(service, at)
 
 
 def gates(environment: Environment, service: Service, at: Places) -> Iterator[Problem]:
@@ -129,9 +134,31 @@ def _counters(slo: Slo, path: tuple[str, str], at: Places) -> Iterator[Problem]:
 
 
 def _route(slo: Slo, path: tuple[str, str], at: Places) -> Iterator[Problem]:
-    if slo.route is not None and not slo.source:
-        sentence = (
-            "`route` needs a `source` in this version: the proxy counts a service as a whole, "
-            "not each route"
-        )
-        yield at.problem((*path, "route"), sentence, "planned")
+    """Of a metric source it is only a label; the proxy compares it with the paths of requests."""
+    if slo.route is not None and not slo.source and (sentence := _no_path(slo.route)):
+        yield at.problem((*path, "route"), sentence, "range")
+
+
+def _no_path(route: str) -> str:
+    """Why no request's path can be below it; empty if one can."""
+    if not route.startswith("/"):
+        return f"`route` must begin with `/`, such as `/checkout`, not {quoted(route)}"
+    if len(route) > LONGEST_ROUTE:
+        return f"`route` must have at most {LONGEST_ROUTE} characters, not {len(route)}"
+    if "?" in route or "#" in route:
+        return "`route` must be a path alone, without `?` and `#`: every query is counted with it"
+    if not _PATH.fullmatch(route):
+        return "`route` must be written as in a request: no spaces, and other letters as `%C3%A9`"
+    if route != "/" and route.endswith("/"):
+        return "`route` must not end with `/`: all paths below it are counted with it anyway"
+    if {".", ".."} & set(route.split("/")):
+        return "`route` must not hold `/./` or `/../`: the proxy takes them out of each path"
+    return ""
+
+
+def _routes(service: Service, at: Places) -> Iterator[Problem]:
+    found = sorted({s.route for s in service.slos if s.route is not None and not s.source})
+    if len(found) > MOST_ROUTES:
+        sentence = f"at most {MOST_ROUTES} different `route`s are counted, not {len(found)}"
+        more = "Keep those that matter most, or count the others in a metric `source`"
+        yield at.problem(("slos",), f"{sentence}. {more}", "range")

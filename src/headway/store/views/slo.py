@@ -137,9 +137,12 @@ def standing(connection: sa.Connection, subject: Subject, now: float) -> Standin
 
 
 def _sli(slo: Slo) -> str:
+    if slo.source:
+        return f"{slo.bad or slo.good} of {slo.total}"
+    where = f" of {slo.route}" if slo.route else ""
     if slo.sli == "latency":
-        return f"latency under {(slo.under_seconds or 0) * 1000:g} ms"
-    return slo.sli if not slo.source else f"{slo.bad or slo.good} of {slo.total}"
+        return f"latency{where} under {(slo.under_seconds or 0) * 1000:g} ms"
+    return slo.sli + where
 
 
 def _burn(connection: sa.Connection, goal: Goal, slo: Slo, now: float) -> dict[str, float | None]:
