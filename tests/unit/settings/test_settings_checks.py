@@ -38,6 +38,11 @@ def counted(rest: str) -> str:
     return slo(f"target: 99%, source: prom, {rest}")
 
 
+def routed(count: int) -> str:
+    found = ", ".join(f"up{n}: {{target: 99%, route: /{n}}}" for n in range(count))
+    return top(f"slos: {{also: {{target: 90%, route: /0}}, {found}}}")
+
+
 def rolling(rest: str) -> str:
     return inside(f"rollout: {{strategy: rolling, {rest}}}")
 
@@ -223,10 +228,25 @@ NONSENSE = [
     (counted("bad: e, good: g, total: all"), "3:54: `bad` and `good` say the same", "conflict"),
     (counted("bad: all, total: all"), "3:57: `total` and what is counted of it", "conflict"),
     (
-        slo("target: 99%, route: /checkout"),
-        "3:33: `route` needs a `source` in this version: the proxy counts a service as a whole",
-        "planned",
+        slo("target: 99%, route: checkout"),
+        "3:33: `route` is a URL path: it starts with `/`",
+        "path",
     ),
+    (
+        slo(f"target: 99%, route: /{'c' * 200}"),
+        "3:33: `route` must have at most 200 characters, not 201",
+        "range",
+    ),
+    (slo("target: 99%, route: /a?b=1"), "3:33: `route` must be a path alone, without", "range"),
+    (slo("target: 99%, route: /a#b"), "3:33: `route` must be a path alone, without", "range"),
+    (slo("target: 99%, route: '/a b'"), "3:33: `route` is a URL path: it starts", "path"),
+    (slo(r"target: 99%, route: '/a\b'"), "3:33: `route` must be written as in a req", "range"),
+    (slo("target: 99%, route: /café"), "3:33: `route` must be written as in a req", "range"),
+    (slo("target: 99%, route: /a%zz"), "3:33: `route` must be written as in a req", "range"),
+    (slo('target: 99%, route: "/a\\n"'), "3:33: `route` is a URL path: it starts", "path"),
+    (slo("target: 99%, route: /a/"), "3:33: `route` must not end with `/`", "range"),
+    (slo("target: 99%, route: /a/../b"), "3:33: `route` must not hold `/./`", "range"),
+    (routed(21), "3:7: at most 20 different `route`s are counted, not 21", "range"),
     (
         slo("openslo: up.yaml, target: 99%"),
         "3:12: the `openslo` file says `target` already",
@@ -319,6 +339,11 @@ def test_more_than_anybody_writes_is_refused() -> None:
         slo("target: 99.99%, calendar: quarter, zone: UTC"),
         slo("target: 50%, under: 1s"),
         counted("good: served, total: all, route: /checkout"),
+        counted("good: served, total: all, route: /cart?a=1"),
+        slo("target: 99%, route: /"),
+        slo("target: 99%, route: /caf%C3%A9/*.html"),
+        slo(f"target: 99%, route: /{'c' * 199}"),
+        routed(20),
         slo("openslo: slo/up.yaml, source: prom"),
         top("slos: {up: {target: 99%}}\ngates: {slo: {}, burn_rate: {below: 14.4}}"),
         top("alerts: {ticket: [email/team@example.com], escalate: {to: [slack/y]}}"),

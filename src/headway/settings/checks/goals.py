@@ -140,15 +140,15 @@ def _route(slo: Slo, path: tuple[str, str], at: Places) -> Iterator[Problem]:
 
 
 def _no_path(route: str) -> str:
-    """Why no request's path can be below it; empty if one can."""
-    if not route.startswith("/"):
-        return f"`route` must begin with `/`, such as `/checkout`, not {quoted(route)}"
+    """Why no request's path can be below it; empty if one can. That it begins with `/` and holds no
+    spaces, the schema says.
+    """
     if len(route) > LONGEST_ROUTE:
         return f"`route` must have at most {LONGEST_ROUTE} characters, not {len(route)}"
     if "?" in route or "#" in route:
         return "`route` must be a path alone, without `?` and `#`: every query is counted with it"
     if not _PATH.fullmatch(route):
-        return "`route` must be written as in a request: no spaces, and other letters as `%C3%A9`"
+        return "`route` must be written as in a request: letters that are not of A to z as `%C3%A9`"
     if route != "/" and route.endswith("/"):
         return "`route` must not end with `/`: all paths below it are counted with it anyway"
     if {".", ".."} & set(route.split("/")):
