@@ -3,10 +3,12 @@
 import os
 import shutil
 import signal
+import socket
 import tempfile
 import time
 from itertools import pairwise
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from tests.support.load import Load, fetch, fetch_all
@@ -14,7 +16,8 @@ from tests.support.upstream import Farm
 
 from headway.adapters.envoy.meter import EnvoyMeter
 from headway.adapters.envoy.router import EnvoyRouter
-from headway.model.routing import Backend, Routing
+from headway.model.routing import Backend, Mirror, Routing
+from headway.model.window import Counts
 
 ENV = "staging"
 
@@ -182,3 +185,101 @@ def test_routing_changes_do_not_reset_what_was_counted(home, farm, metrics):
     read = metrics.read("kept", ENV)
     assert sum(v.total.requests for v in read.versions.values()) == 220
     assert read.versions["v2"].total.requests == v2.asked
+
+
+def routes(metrics, service):
+    return metrics.read(service, ENV).routes
+
+
+def test_a_route_counts_what_its_clients_saw_of_all_releases(home, farm, metrics):
+    v1, v2 = farm.grow("v1"), farm.grow("v2")
+    backends, shares = {"v1": [v1], "v2": [v2]}, {"v1": 0.5, "v2": 0.5}
+    found = ("/cart", "/sleep", "/status", "/status/404", "/unused")
+    address = serve(home, "routes", backends, shares, routes=found)
+    assert EnvoyRouter(home).observe("routes", ENV).routes == found
+    with Load(address, connections=4, path="/status/200") as load:
+        load.wait_answered(200)
+    tally = load.stop()
+    fetch_all(address, [{}] * 5, "/status/500")
+    fetch_all(address, [{}] * 4, "/status/404/")
+    fetch_all(address, [{}] * 3, "/status/404/?a=/status/500")
+    fetch_all(address, [{}] * 8, "/cart?a=/status")
+    fetch_all(address, [{}], "/cart")
+    fetch_all(address, [{}], "/cart/1/2")
+    fetch_all(address, [{}] * 7, "/sleep/42/?a=1")
+    fetch_all(address, [{}] * 6, "/sleepless")
+    fetch_all(address, [{}] * 2)
+    now = routes(metrics, "routes")
+    assert set(tally.versions) == {"v1", "v2"}
+    assert (now["/status"].requests, now["/status"].errors) == (tally.answered + 5, 5)
+    assert (now["/status/404"].requests, now["/status/404"].errors) == (4 + 3, 0)
+    assert (now["/sleep"].requests, now["/sleep"].errors) == (7, 0)
+    assert now["/cart"].requests == 8 + 1 + 1
+    assert now["/unused"] == Counts(0, 0, (0,) * len(now["/sleep"].buckets))
+    both = sum(total(metrics, "routes", release).requests for release in backends)
+    assert both == sum(c.requests for c in now.values()) + 6 + 2
+    eventually(lambda: sum(routes(metrics, "routes")["/sleep"].buckets) == 7)
+    read = metrics.read("routes", ENV)
+    below = sum(read.routes["/sleep"].buckets[: read.bounds_ms.index(40.0) + 1])
+    assert below == 0  # an answer is never faster than its application
+
+
+def test_a_route_counts_each_answer_once_whoever_it_was_for(home, farm, metrics):
+    v1, dead, v2 = farm.grow("v1"), farm.grow("v1"), farm.grow("v2")
+    more = {"mirror": Mirror("v2", 1.0), "timeout_seconds": 0.4, "routes": ("/status", "/sleep")}
+    address = serve(home, "once", {"v1": [v1, dead], "v2": [v2]}, {"v1": 1.0}, **more)
+    fetch_all(address, [{}] * 10, "/status/200")
+    eventually(lambda: v2.asked == 10)
+    assert routes(metrics, "once")["/status"].requests == 10  # not the copies
+    fetch_all(address, [{"x-headway-release": "v2"}] * 3, "/status/200")
+    assert routes(metrics, "once")["/status"].requests == 13
+    dead.kill()
+    fetch_all(address, [{}] * 20, "/status/200")
+    counts = routes(metrics, "once")["/status"]
+    assert (counts.requests, counts.errors) == (33, 0)  # retries helped, and count once
+    assert fetch(address, "/sleep/5000").status == 504
+    assert (routes(metrics, "once")["/sleep"].requests, routes(metrics, "once")["/sleep"].errors) \
+        == (1, 1)  # fmt: skip
+
+
+def test_who_hangs_up_is_counted_for_no_route(home, farm, metrics):
+    v1 = farm.grow("v1")
+    address = serve(home, "hung-up", {"v1": [v1]}, {"v1": 1.0}, routes=("/sleep",))
+    where = urlsplit(address)
+    with socket.create_connection((where.hostname, where.port), timeout=20) as user:
+        user.sendall(b"GET /sleep/300 HTTP/1.1\r\nhost: shop\r\n\r\n")
+        eventually(lambda: v1.active == 1)
+    eventually(lambda: v1.active == 0)
+    fetch(address, "/sleep/1")
+    assert routes(metrics, "hung-up")["/sleep"].requests == 1
+
+
+def test_routes_come_and_go_and_keep_their_counts(home, farm, metrics):
+    v1 = farm.grow("v1")
+    backends = (Backend("v1", (v1.endpoint,)),)
+    seen = []
+    for generation, found in enumerate(
+        (("/",), ("/", "/status"), (), ("/status",), ("/", "/status/200")), start=1
+    ):
+        routing = Routing("come-go", ENV, generation, backends, {"v1": 1.0}, routes=found)
+        routed = EnvoyRouter(home).set(routing)
+        assert routed.routes == found
+        fetch_all(routed.address, [{}] * 10, "/status/200")
+        seen.append({r: c.requests for r, c in routes(metrics, "come-go").items()})
+    assert seen == [
+        {"/": 10},
+        {"/": 10, "/status": 10},
+        {},
+        {"/status": 20},
+        {"/": 10, "/status/200": 10},
+    ]
+
+
+def test_no_route_can_break_the_proxys_configuration(home, farm, metrics):
+    v1 = farm.grow("v1")
+    found = ("/", "/%REQ(x)%", "/a\\", "/'\"{}[]()*+.$^|", "/" + "c" * 199)
+    address = serve(home, "hostile", {"v1": [v1]}, {"v1": 1.0}, routes=found)
+    fetch(address, "/a")
+    fetch(address, found[-1])
+    counted = {r: c.requests for r, c in routes(metrics, "hostile").items()}
+    assert counted == {**dict.fromkeys(found, 0), "/": 1, found[-1]: 1}

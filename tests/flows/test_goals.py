@@ -14,6 +14,7 @@ from headway.model.pace import QUICK
 from headway.model.rollout import Plan, Rollout, Step
 from headway.model.series import Selector, Series
 from headway.model.verdict import Outcome
+from headway.model.window import Counts
 from headway.rollout import machine
 from headway.store import records, rollouts, slis
 from headway.store.database import Tx
@@ -323,3 +324,87 @@ def test_the_view_tells_compliance_budget_burn_and_time_met(shop: Shop) -> None:
     assert seen.time_seen in {9, 10}
     assert seen.time_seen - seen.time_met in {1, 2}
     assert [v.release for v in seen.versions] == ["shop-1"]
+
+
+ROUTED = CONFIG.replace("{target: 99.9%}", "{target: 99.9%}\n  cart: {route: /cart, target: 90%}")
+CART = Goal("shop", "production", "cart")
+
+
+def problem(shop: Shop) -> str:
+    with shop.db.connect() as connection:
+        return slis.reading(connection, CART).problem
+
+
+def test_a_route_is_counted_once_its_routing_is_in_force(open_shop: Callable[..., Shop]) -> None:
+    shop = open_shop(ROUTED)
+    shop.meter.routes = {"/cart/pay": Counts(500, 0)}
+    shop.run(120)
+    assert shop.tally(goal=CART) == (0.0, 0.0)
+    assert problem(shop) == "the routing in force does not count /cart by itself"
+    shop.meter.routes = {"/cart/pay": Counts(503, 3), "/cart": Counts(7, 1), "/other": Counts(9, 9)}
+    shop.run(60)
+    assert shop.tally(goal=CART) == (4.0, 10.0)
+    assert problem(shop) == ""
+    shop.meter.routes = {"/cart": Counts(8, 1)}
+    shop.round()
+    shop.run(60)
+    shop.round()
+    assert shop.tally(goal=CART) == (4.0, 11.0)
+    shop.meter.routes = {"/other": Counts(10, 10)}
+    shop.run(60)
+    assert problem(shop)
+    shop.meter.routes = {"/cart": Counts(9, 2)}
+    shop.run(60)
+    assert shop.tally(goal=CART) == (5.0, 12.0)
+    with shop.db.connect() as connection:
+        reading = slis.reading(connection, CART)
+        whole = slis.reading(connection, AVAILABILITY)
+    assert (reading.bad, reading.total, reading.snapshot.versions) == (5, 12, {})  # type: ignore[union-attr]
+    assert (whole.total, whole.snapshot.routes) == (3000, {})  # type: ignore[union-attr]
+
+
+def test_gates_do_not_wait_for_what_only_this_release_will_count(
+    open_shop: Callable[..., Shop],
+) -> None:
+    shop = open_shop()
+    shop.run(300)
+    added = shop.release(ROUTED, stable=False)
+    shop.run(300)
+
+    def said(release: Release) -> tuple[Outcome, str]:
+        return next(g[1:] for g in shop.gates(release) if g[0] == "error_budget")
+
+    outcome, because = said(added)
+    assert outcome is Outcome.PASS
+    assert "of availability's error budget left" in because
+    assert because.endswith("; cart: this release is the first whose routing counts the route")
+    shop.meter.routes = {"/cart": Counts(100, 90)}
+    shop.run(60)
+    assert "overdrawn" in said(added)[1], "what was counted is asked for"
+    shop.release(ROUTED)
+    follows = shop.release(ROUTED.replace("/cart", "/pay").replace("cart:", "pay:"), stable=False)
+    assert said(follows)[0] is Outcome.PASS
+
+
+def test_a_route_that_the_stable_release_names_must_have_data(
+    open_shop: Callable[..., Shop],
+) -> None:
+    shop = open_shop(ROUTED)
+    shop.run(300)
+    _, outcome, because = next(
+        g for g in shop.gates(shop.release(ROUTED, stable=False)) if g[0] == "error_budget"
+    )
+    assert (outcome, "no request was counted for cart" in because) == (Outcome.WAIT, True)
+
+
+def test_a_route_alone_lets_the_release_in_that_brings_it(open_shop: Callable[..., Shop]) -> None:
+    only = ROUTED.replace("  availability: {target: 99.9%}\n", "").replace(
+        "gates: {", "gates: {slo: {}, burn_rate: {below: 2}, "
+    )
+    shop = open_shop()
+    shop.run(300)
+    release = shop.release(only, stable=False)
+    said = {g[0]: g[1:] for g in shop.gates(release)}
+    for gate in ("error_budget", "slo", "burn_rate"):
+        assert said[gate][0] is Outcome.PASS
+        assert said[gate][1].startswith("cart: this release is the first")

@@ -45,6 +45,7 @@ class Meter:
     at: float = START
     silent: bool = False
     totals: dict[str, tuple[float, float]] = field(default_factory=dict)
+    routes: dict[str, Counts] = field(default_factory=dict)
 
     def until(self, now: float) -> None:
         n, bad = self.totals.get(self.release, (0.0, 0.0))
@@ -56,7 +57,9 @@ class Meter:
         versions = {
             r: VersionCounts(Counts(round(n), round(b)), {}) for r, (n, b) in self.totals.items()
         }
-        return None if self.silent else Snapshot(self.at, self.epoch, (), versions)
+        return (
+            None if self.silent else Snapshot(self.at, self.epoch, (), versions, dict(self.routes))
+        )
 
 
 class Shop:

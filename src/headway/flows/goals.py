@@ -147,13 +147,16 @@ def _record(tx: Tx, goal: Goal, slo: Slo, before: Reading, seen: Looked) -> Read
     after = seen.snapshot
     if after is None:
         return replace(before, problem="the proxy does not answer")
+    problem = ""
+    if slo.route is not None and slo.route not in after.routes:
+        problem = f"the routing in force does not count {slo.route} by itself"
     if before.snapshot is None:
-        return replace(before, snapshot=_light(after, slo), at=after.at, problem="")
+        return replace(before, snapshot=_light(after, slo), at=after.at, problem=problem)
     if after.at <= before.snapshot.at:
         return before
-    if slo.route is not None and slo.route not in after.routes:
-        known = replace(before, snapshot=_light(remembered(before.snapshot, after), slo))
-        return replace(known, problem=f"the routing in force does not count {slo.route} by itself")
+    if problem:
+        seen = _light(remembered(before.snapshot, after), slo)
+        return replace(before, snapshot=seen, problem=problem)
     found = grown(before.snapshot, after, slo)
     for release, tally in found.items():
         slis.add(tx, goal, release, spread(before.snapshot.at, after.at, tally))
