@@ -155,8 +155,8 @@ def _record(tx: Tx, goal: Goal, slo: Slo, before: Reading, seen: Looked) -> Read
     if after.at <= before.snapshot.at:
         return before
     if problem:
-        seen = _light(remembered(before.snapshot, after), slo)
-        return replace(before, snapshot=seen, problem=problem)
+        light = _light(remembered(before.snapshot, after), slo)
+        return replace(before, snapshot=light, problem=problem)
     found = grown(before.snapshot, after, slo)
     for release, tally in found.items():
         slis.add(tx, goal, release, spread(before.snapshot.at, after.at, tally))
