@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from tests.support.load import fetch_all
 from tests.support.stage import Stage, config, eventually
 
 from headway import wiring
@@ -112,3 +113,45 @@ def test_a_rollout_that_eats_the_budget_is_paused_and_a_person_resumes_it(stage:
         assert stage.ended(eater).outcome == "rolled_back"
     given = [e for e in stage.events(kind="command.given") if e.data["by"] == "headway"]
     assert len(given) == 1
+
+
+CHECKOUT = Goal("shop", "production", "checkout")
+
+
+def test_a_route_is_counted_from_the_release_on_that_names_it(stage: Stage) -> None:
+    broad = "slos: {availability: {target: 60%}}"
+    more = broad[:-1] + ", checkout: {route: /checkout, target: 90%}}"
+
+    def checkout() -> slis.Reading:
+        with stage.headway.reading() as connection:
+            return slis.reading(connection, CHECKOUT)
+
+    with stage.engine():
+        first = stage.deliver(stage.commit(config(GATED, more=broad, staging=False)))
+        assert first.outcome == "delivered", first.because
+        with stage.load(rate=50):
+            eventually(lambda: counted(stage) > 30, lambda: str(counted(stage)))
+        yaml = config(GATED, more=more, staging=False)
+        second = stage.deliver(stage.commit(yaml, errors=0.25))
+        assert second.outcome == "delivered", second.because
+        judged = stage.events(kind="gates.judged", delivery=second.id)[-1].data["gates"]
+        said = next(g for g in judged if g["judge"] == "error_budget")  # type: ignore[attr-defined]
+        assert "checkout: this release is the first whose routing counts" in said["because"]
+        routed = stage.routed("production")
+        assert routed is not None
+        assert routed.routes == ("/checkout",)
+        eventually(lambda: checkout().at > 0, lambda: str(checkout()))
+        seen = [
+            answer.status
+            for path, times in (("/checkout", 30), ("/checkout/pay?x=1", 10), ("/other", 40))
+            for answer in fetch_all(stage.address("production"), [{}] * times, path)
+        ]
+        bad = sum(status >= 500 for status in seen[:40])
+        eventually(lambda: checkout().total == 40, lambda: str(checkout()))
+        assert checkout().bad == bad
+        shown = stage.cli("slo", "show", "checkout").stdout
+        assert "goal    90% availability of /checkout" in shown
+        assert f"{bad} bad of 40 requests" in shown
+        assert "/checkout  p99" in shown
+        waiting = stage.cli("plan", "--path", str(stage.repo))
+        assert "0% of checkout's error budget left" in waiting.stdout
