@@ -15,6 +15,7 @@ from tests.support.stage import APP, AT_ONCE, CANARY, Stage, config, eventually
 from headway import wiring
 from headway.adapters.envoy.proxy import EnvoyProxy
 from headway.alert import routes
+from headway.flows import measure, scrape
 from headway.model.connection import Connection
 from headway.store import alerts, connections
 
@@ -80,6 +81,8 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     monkeypatch.setattr(wiring, "TELL_SECONDS", 0.5)
     monkeypatch.setattr(wiring, "TEND_SECONDS", 1.0)
     monkeypatch.setattr(wiring, "MEASURED_SECONDS", 0.5)
+    monkeypatch.setattr(scrape, "SECONDS", 0.5)
+    monkeypatch.setattr(measure, "LAG_SECONDS", 1.0)
     with opened() as made:
         yield made
 
@@ -184,3 +187,77 @@ def test_a_place_that_nobody_measures_is_told(
     assert tally.failed == 0, tally
     eventually(lambda: not scene.lasting(), lambda: str(scene.lasting()))
     scene.in_charge(good)
+
+
+LEAKS = """\
+HOARD = []
+
+
+def leak():
+    while True:
+        time.sleep(0.1)
+        try:
+            HOARD.append(b"x" * {each})
+        except MemoryError:  # where the limit is one of the process, not of a cgroup
+            os._exit(137)
+
+
+threading.Thread(target=leak, daemon=True).start()
+"""
+
+
+def leaking(version: str, each: int) -> dict[str, str]:
+    """Ten times a second that many bytes are kept for ever."""
+    code = APP.format(constants=(version, 0.0, 0.0, True, 0, False))
+    return {"app.py": code.replace("\nif CRASHES", LEAKS.format(each=each) + "\nif CRASHES")}
+
+
+PATIENT = CANARY.replace("steps: [30%", "steps: [{share: 30%, bake: 90s}")
+
+
+@pytest.mark.seed("S-269")
+def test_a_leak_is_named_before_it_hurts_anybody(scene: Scene) -> None:
+    """No limit ends it, no user feels it: only its memory grows, 10 MiB a second."""
+    stage = scene.stage
+    good = scene.deliver(CALM, files=leaking("v1", 1))
+    yaml = config(PATIENT, more=ALERTS, staging=False)
+    with stage.load(rate=100) as load:
+        done = stage.deliver(stage.commit(yaml, files=leaking("v2", 1 << 20)), within=180)
+        tally = load.stop()
+    assert done.outcome == "rolled_back", done
+    assert done.because.startswith("memory: "), done
+    assert tally.failed == 0, tally
+    assert "memory: " in scene.told("ticket", "was rolled back")["text"]
+    report = stage.cli("rollout", "report", "shop/production").stdout
+    assert "✗ FAIL: memory: " in report, report
+    scene.in_charge(good)
+
+
+@pytest.mark.seed("S-066", "S-269", "S-278")
+def test_a_limit_that_is_too_low_ends_the_canary_and_not_the_service(scene: Scene) -> None:
+    """The new limit is of the candidate alone; it dies of it, is started again, and goes."""
+    stage = scene.stage
+    good = scene.deliver(CALM, files=leaking("v1", 1))
+    (before,) = stage.instances()
+    yaml = config(PATIENT, more=ALERTS, staging=False)
+    yaml = yaml.replace("  instances: 1\n", "  instances: 1\n  resources: {memory: 64MiB}\n")
+    with stage.load() as load:
+        id = stage.request(stage.commit(yaml, files=leaking("v2", 4 << 20)))
+        ends: set[int | None] = set()
+
+        def died() -> bool:
+            ends.update(i.exit_status for i in stage.instances() if i.release != good)
+            return bool(ends - {None})
+
+        eventually(died, lambda: str(stage.kinds(delivery=id)))
+        done = stage.ended(id)
+        tally = load.stop()
+    assert ends - {None} <= {137, -9}, "by itself at its limit, or by the kernel"
+    assert done.outcome == "rolled_back", done
+    assert done.because.startswith("errors: ") or "keeps dying" in done.because, done
+    assert scene.told("ticket", "was rolled back")["fields"]["release"] == done.release
+    assert tally.failed == tally.statuses[503] + tally.resets, tally
+    assert tally.failed < 0.3 * tally.answered, tally
+    scene.in_charge(good)
+    (after,) = stage.instances()
+    assert (after.pid, after.restarts) == (before.pid, before.restarts)
