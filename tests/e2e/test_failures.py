@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from tests.support.receivers import HttpReceiver, http_receiver
@@ -87,7 +88,7 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
         yield made
 
 
-@pytest.mark.seed("S-268", "S-273", "S-282")
+@pytest.mark.seed("S-105", "S-152", "S-268", "S-273", "S-282")
 def test_a_canary_that_spikes_is_named_reported_and_gone(scene: Scene) -> None:
     stage = scene.stage
     good = scene.deliver(JUDGED)
@@ -105,6 +106,10 @@ def test_a_canary_that_spikes_is_named_reported_and_gone(scene: Scene) -> None:
     told = stage.cli("rollout", "report", "shop/production", "--format", "json")
     report = json.loads(told.stdout)["report"]
     assert (report["outcome"], report["signals"][0]["name"]) == ("FAIL", "errors")
+    file = stage.base / "verdict.svg"
+    stage.cli("rollout", "report", "shop/production", "--format", "svg", "--output", str(file))
+    lines = [e.get("class") for e in ElementTree.parse(file).getroot().iter() if e.get("x1")]
+    assert lines.count("step") == lines.count("ended fail") > 1, "on every chart"
     recovered = stage.happened("rollout.recovered", delivery=done.id).data
     assert (recovered["outcome"], recovered["stable"]) == ("PASS", good)
     back = stage.events(kind="rollout.rolled_back", delivery=done.id)[0].data

@@ -33,6 +33,7 @@ text{fill:var(--ink);font-variant-numeric:tabular-nums}
 .old{stroke:var(--old);stroke-width:1.6;stroke-dasharray:5 3;fill:none}
 .newband{fill:var(--new);opacity:.17;stroke:var(--new);stroke-width:1.5}
 .oldband{fill:var(--old);opacity:.2;stroke:var(--old);stroke-width:1.5}
+.ended{stroke-width:2}
 .share{fill:var(--new)}.limit{stroke:var(--fail);stroke-width:1.4;stroke-dasharray:7 3}
 .pass{fill:var(--pass)}.wait{fill:var(--wait)}.fail{fill:var(--fail)}
 line.pass{stroke:var(--pass)}line.wait{stroke:var(--wait)}line.fail{stroke:var(--fail)}
@@ -45,8 +46,8 @@ line.pass{stroke:var(--pass)}line.wait{stroke:var(--wait)}line.fail{stroke:var(-
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What is drawn. `steps`: (share, seconds at which it began) of those that did; `over`: the
-    rollout has ended. Names may be hostile: they are escaped here.
+    """What is drawn. `steps`: (share, seconds at which it began) of those that did; `ended`: when
+    it was released or went back, in seconds. Names may be hostile: they are escaped here.
     """
 
     title: str
@@ -55,12 +56,19 @@ class Picture:
     stable: str
     steps: tuple[tuple[float, float], ...]
     report: Report
+    ended: float | None = None
+
+    @property
+    def went_back(self) -> bool:
+        """Whether nobody is on the candidate any more."""
+        return self.ended is not None and self.state in {"rolled_back", "failed"}
 
 
 def plot(picture: Picture) -> str:
     """The SVG document, UTF-8 text."""
     found = picture.report
-    end = max([t.end_seconds for t in found.ticks] + [since for _, since in picture.steps] + [1.0])
+    marks = [since for _, since in picture.steps] + [picture.ended or 0.0]
+    end = max([t.end_seconds for t in found.ticks] + marks + [1.0])
     across = Scale(0.0, end, LEFT, RIGHT)
     parts, y = _head(picture)
     drawn, y = _shares(picture, across, y)
@@ -96,7 +104,7 @@ def _head(picture: Picture) -> tuple[list[str], float]:
     parts = [_word(picture.title, 14, 30, "title")]
     word = f"{sign} {found.outcome}"
     parts.append(_word(word, 14, 58, f"name {tone}"))
-    parts.append(_word(picture.state.replace("_", " "), RIGHT, 58, "muted end"))
+    parts.append(_word(_state(picture), RIGHT, 58, "muted end"))
     y = 58.0
     for line in lines(found.because, LINE, 4):
         y += 23
@@ -104,6 +112,12 @@ def _head(picture: Picture) -> tuple[list[str], float]:
     y += 32
     parts += _key(picture, y)
     return parts, y + 14
+
+
+def _state(picture: Picture) -> str:
+    """Where it is, and when it got there: what the last marker stands for."""
+    word = picture.state.replace("_", " ")
+    return word if picture.ended is None else f"{word} after {duration(round(picture.ended))}"
 
 
 def _key(picture: Picture, y: float) -> list[str]:
@@ -121,7 +135,8 @@ def _key(picture: Picture, y: float) -> list[str]:
 def _shares(picture: Picture, across: Scale, y: float) -> tuple[list[str], float]:
     """The candidate's share as a strip whose darkness grows with it."""
     parts, top = [], y + 8
-    ends = [since for _, since in picture.steps[1:]] + [across.high]
+    last = across.high if picture.ended is None or not picture.went_back else picture.ended
+    ends = [since for _, since in picture.steps[1:]] + [last]
     for (share, since), until in zip(picture.steps, ends, strict=False):
         left, right = across.at(since), across.at(until)
         opacity = 0.12 + 0.5 * share
@@ -183,10 +198,13 @@ def _frame(picture: Picture, across: Scale, up: Scale, ruler: Axis) -> list[str]
         y = up.at(tick)
         parts.append(f'<line class="grid" x1="{LEFT:g}" x2="{RIGHT:g}" {_level(y)}/>')
         parts.append(_word(ruler.label(tick), LEFT - 8, y + 5, "muted end"))
-    for _, since in picture.steps[1:]:
+    marks = [("step", since) for _, since in picture.steps]
+    if picture.ended is not None:
+        marks.append((f"ended {'fail' if picture.went_back else 'pass'}", picture.ended))
+    for kind, since in marks:
         x = _n(across.at(since))
         ends = f'y1="{_n(up.end)}" y2="{_n(up.begin)}"'
-        parts.append(f'<line class="step" x1="{x}" x2="{x}" {ends}/>')
+        parts.append(f'<line class="{kind}" x1="{x}" x2="{x}" {ends}/>')
     return parts
 
 

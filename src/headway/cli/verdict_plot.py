@@ -17,5 +17,6 @@ def picture(view: VerdictView) -> str:
                 (s.share, s.began_seconds) for s in view.steps if s.began_seconds is not None
             ),
             report=view.report,
+            ended=view.ended_seconds,
         )
     )

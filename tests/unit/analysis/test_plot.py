@@ -48,6 +48,33 @@ def test_every_signal_has_both_bands_the_steps_and_the_verdict():
     assert len(limit) == 1
 
 
+def upright(made: Picture) -> list[tuple[str, float]]:
+    """Vertical lines: (class, x)."""
+    lines = tree(made).iter(f"{SVG}line")
+    known = [(e.get("class") or "", e.get("x1") or "", e.get("x2") or "") for e in lines]
+    return [(kind, float(left)) for kind, left, right in known if left == right]
+
+
+@pytest.mark.seed("S-152")
+@pytest.mark.parametrize(
+    ("state", "report", "tone"), [("rolled_back", FAILED, "fail"), ("released", REPORT, "pass")]
+)
+def test_every_chart_has_markers_where_it_was_deployed_and_where_it_ended(state, report, tone):
+    end = max(t.end_seconds for t in report.ticks) + 60.0
+    made = picture(report, state=state, ended=end)
+    charts = len([s for s in report.signals if s.candidate]) + 1
+    marks = upright(made)
+    steps = [x for kind, x in marks if kind == "step"]
+    ended = [x for kind, x in marks if kind == f"ended {tone}"]
+    assert steps == steps[:3] * charts
+    assert ended == ended[:1] * charts
+    left, first, second = steps[:3]
+    assert (first - left) / (ended[0] - left) == pytest.approx(150 / end, abs=0.01)
+    assert (second - left) / (ended[0] - left) == pytest.approx(300 / end, abs=0.01)
+    assert f"{state.replace('_', ' ')} after {duration(round(end))}" in words(made)
+    assert not [kind for kind, _ in upright(picture(report)) if "ended" in kind]
+
+
 def test_it_can_be_read_by_those_who_do_not_see_it():
     root = tree(picture())
     ids = (root.get("aria-labelledby") or "").split()
