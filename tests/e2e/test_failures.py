@@ -3,13 +3,18 @@ told to people, and over again afterwards with few users hurt.
 """
 
 import json
+import threading
+import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from tests.support.prometheus import RealPrometheus, Served, say
 from tests.support.receivers import HttpReceiver, http_receiver
 from tests.support.stage import APP, AT_ONCE, CANARY, Stage, config, eventually
 
@@ -266,3 +271,77 @@ def test_a_limit_that_is_too_low_ends_the_canary_and_not_the_service(scene: Scen
     scene.in_charge(good)
     (after,) = stage.instances()
     assert (after.pid, after.restarts) == (before.pid, before.restarts)
+
+
+CALLS = """\
+            for _ in range({calls}):
+                with socket.create_connection(("127.0.0.1", {port})) as api:
+                    api.sendall(b"GET /call/{release} HTTP/1.0\\r\\n\\r\\n")
+                    if b" 429" in api.recv(65536)[:16]:
+                        status = "429 Too Many Requests"
+"""
+A_SECOND = 60
+
+
+class Provider(Served):
+    """Somebody else's API: so many calls a second for each caller; it counts what it refuses."""
+
+    def __init__(self) -> None:
+        self.calls: Counter[str] = Counter()
+        self.refused: Counter[str] = Counter()
+        self.now: Counter[tuple[str, int]] = Counter()
+        self.lock = threading.Lock()
+        super().__init__(self._answer)
+
+    def _answer(self, handler: BaseHTTPRequestHandler) -> None:
+        if handler.path == "/metrics":
+            say(self._page().encode(), content_type="text/plain")(handler)
+            return
+        who = handler.path.rpartition("/")[2]
+        with self.lock:
+            self.now[who, int(time.monotonic())] += 1
+            over = self.now[who, int(time.monotonic())] > A_SECOND
+            self.calls[who] += 1
+            self.refused[who] += over
+        say(b"", 429 if over else 200)(handler)
+
+    def _page(self) -> str:
+        with self.lock:
+            known = [("api_calls_total", self.calls), ("api_refused_total", self.refused)]
+            lines = [f'{n}{{release="{r}"}} {c[r]}' for n, c in known for r in self.calls]
+        return "\n".join(lines) + "\n"
+
+    def caller(self, release: str, calls: int) -> dict[str, str]:
+        """An application that needs so many calls for each answer."""
+        code = APP.format(constants=(release, 0.0, 0.0, True, 0, False))
+        port = int(self.url.rpartition(":")[2])
+        made = CALLS.format(calls=calls, port=port, release=release)
+        return {
+            "app.py": code.replace(
+                "            if number * ERRORS", made + "            if number * ERRORS"
+            )
+        }
+
+
+def test_a_rate_limit_outside_is_no_5xx_and_is_found_by_its_own_signal(scene: Scene) -> None:
+    """The candidate asks somebody else's API five times as often, and users get 429."""
+    stage = scene.stage
+    ratio = "{bad: api_refused_total, total: api_calls_total}"
+    signals = f"signals: {{limited: {{ratio: {ratio}, source: prom, margin: 100%}}}}"
+    canary = PATIENT.replace(
+        "latency: {relative: 300%}", "latency: {relative: 3000%}\n      " + signals
+    )
+    yaml = config(canary, more=ALERTS, staging=False)
+    with Provider() as provider, RealPrometheus(provider.url.removeprefix("http://")) as real:
+        connections.put(stage.home, Connection("prom", "prometheus", real.url))
+        good = scene.deliver(CALM, files=provider.caller("shop-1", 1))
+        with stage.load(rate=60) as load:
+            done = stage.deliver(stage.commit(yaml, files=provider.caller("shop-2", 5)))
+            load.wait_answered(60)
+            tally = load.stop()
+    assert done.outcome == "rolled_back", done
+    assert done.because.startswith("limited: "), done
+    assert "limited: " in scene.told("ticket", "was rolled back")["text"]
+    assert 0 < tally.statuses[429] == tally.failed < 0.35 * tally.answered, tally
+    assert provider.refused["shop-1"] == 0 < provider.refused["shop-2"]
+    scene.in_charge(good)
