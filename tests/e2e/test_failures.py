@@ -144,7 +144,7 @@ def migrating(scene: Scene, version: int, **app: Any) -> dict[str, str]:
     return {"app.py": head + APP.format(constants=constants)}
 
 
-@pytest.mark.seed("S-109", "S-274", "S-287")
+@pytest.mark.seed("S-109", "S-274", "S-287", "S-289")
 def test_a_way_back_that_a_migration_cut_off_pages_with_what_is_left(scene: Scene) -> None:
     stage = scene.stage
     prices = stage.base / "prices.json"
@@ -175,7 +175,7 @@ def test_a_way_back_that_a_migration_cut_off_pages_with_what_is_left(scene: Scen
     assert stage.run("deliver", str(stage.repo), "--json").exit_code == 3, "quarantined"
 
 
-@pytest.mark.seed("S-280")
+@pytest.mark.seed("S-280", "S-289")
 def test_a_place_that_nobody_measures_is_told(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -323,6 +323,7 @@ class Provider(Served):
         }
 
 
+@pytest.mark.seed("S-289")
 def test_a_rate_limit_outside_is_no_5xx_and_is_found_by_its_own_signal(scene: Scene) -> None:
     """The candidate asks somebody else's API five times as often, and users get 429."""
     stage = scene.stage

@@ -591,3 +591,23 @@ def test_a_slow_delivery_names_its_slow_step_until_the_next_quick_one(
     desk.stage.deliver("a7")
     desk.read()
     assert desk.rules() == set()
+
+
+@pytest.mark.seed("S-289")
+def test_a_job_that_flaps_on_one_commit_is_told_until_deliveries_are_steady(desk: Desk) -> None:
+    runner = desk.stage.parts.runner
+    desk.stage.deliver("a1")
+    runner.red = {"build"}
+    assert desk.stage.deliver("a2").outcome == "failed"
+    desk.later(0)
+    assert desk.rules() == {"pipeline_failed"}, "once is no flapping"
+    runner.red = set()
+    assert desk.stage.deliver("a2").outcome == "delivered"
+    desk.read()
+    assert desk.rules() == {"pipeline_flaky"}
+    (flapping,) = desk.open()
+    assert "build: failed and passed on commit a2" in {m.summary for m in flapping.members}
+    assert len(desk.arrived("ticket")) == 1, "one alert, however often it turns"
+    desk.stage.deliver("a3")
+    desk.read()
+    assert desk.rules() == set()

@@ -73,7 +73,12 @@ ROUTES = (
         "a job, the start of a release or its tests took more than twice as long as usual",
         "`delivery.finished`, beside the last 20 that succeeded",
     ),
-    Route("pipeline_flaky", "ticket", "a job fails and passes on one commit", NONE_YET),
+    Route(
+        "pipeline_flaky",
+        "ticket",
+        "a job fails and passes on one commit",
+        "`delivery.finished`, beside others of its commit",
+    ),
     Route(
         "delivery_refused",
         "ticket",

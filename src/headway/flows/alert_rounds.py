@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 
 import sqlalchemy as sa
 
-from headway.alert import slow, sources
+from headway.alert import flaky, slow, sources
 from headway.flows import alerting
 from headway.flows.tend import settled_places
 from headway.flows.world import World
@@ -69,15 +69,27 @@ def _take(tx: Tx, world: World, event: Event) -> None:
     _tell(tx, world, sources.read(event, earlier))
     if event.kind == "delivery.finished":
         _tell(tx, world, slow.read(event, earlier, _succeeded(tx, event)))
+        _tell(tx, world, flaky.read(event, earlier, _same_commit(tx, event)))
 
 
 def _succeeded(tx: Tx, event: Event) -> list[list[Event]]:
     """What the speed of a delivery is compared with: the last ones that succeeded before it."""
+    return _others(tx, event, deliveries.c.outcome == "delivered")
+
+
+def _same_commit(tx: Tx, event: Event) -> list[list[Event]]:
+    """Earlier deliveries of the very same commit."""
+    return _others(tx, event, deliveries.c.sha == str(event.data.get("sha", "")))
+
+
+def _others(tx: Tx, event: Event, which: sa.ColumnElement[bool]) -> list[list[Event]]:
+    """The steps of the service's last deliveries of this sort, newest first."""
     query = (
         sa.select(deliveries.c.id)
         .where(
             deliveries.c.service == event.service,
-            deliveries.c.outcome == "delivered",
+            which,
+            deliveries.c.state == "done",
             deliveries.c.finished_at <= event.at,
             deliveries.c.id != event.delivery,
         )
