@@ -86,7 +86,7 @@ def refused(stage: Stage, sha: str, exit_code: int, code: str, *words: str) -> D
     assert why[0].count(f"[{code}]") == 1, why
     for word in words:
         assert word in why[0], why
-    fresh = [e for e in stage.events() if e.seq > seq]
+    fresh = [e for e in stage.done() if e.seq > seq]
     assert {e.delivery for e in fresh} == {fresh[0].delivery}
     assert fresh[-1].kind == "delivery.finished"
     assert fresh[-1].data["code"] == code

@@ -141,7 +141,7 @@ def test_promote_goes_on_unproven_and_says_so_and_unknown_rollouts_are_refused(
     seq = stage.seq()
     for about in ("rol_00000000000000000000000000", "shop/nowhere", "bank/production"):
         assert "error:" in say(stage, "abort", "x", 2, about)
-    assert [e.kind for e in stage.events() if e.seq > seq and e.kind != "rollout.judged"] == []
+    assert [e.kind for e in stage.done() if e.seq > seq and e.kind != "rollout.judged"] == []
     say_by_program(stage, "promote", "a fix for the outage")
     wait_for(stage, id, "rollout.shifted", step=1)
     moved = [e.data for e in told(stage, id, "rollout.moved") if e.data["type"] == "shift"][-1]

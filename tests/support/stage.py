@@ -313,7 +313,12 @@ class Stage:
         return [e.kind for e in self.events(**where)]
 
     def seq(self) -> int:
-        return max((e.seq for e in self.events()), default=0)
+        """Of the last event that somebody or something done made; alerts tell of them later."""
+        return max((e.seq for e in self.done()), default=0)
+
+    def done(self) -> list[Event]:
+        """Every event but those of alerts, which may come at any time after what they tell of."""
+        return [e for e in self.events() if not e.kind.startswith("alert.")]
 
     def place(self, environment: str = "production") -> Place:
         with self.headway.reading() as connection:
