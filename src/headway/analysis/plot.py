@@ -155,8 +155,9 @@ def _panel(
     ruler = axis(_reach(signal), share=signal.unit == "share")
     top = y + 66
     up = Scale(ruler.low, ruler.high, top + PANEL, top)
-    word = "✓ harm excluded" if signal.harm_excluded else "◷ not proven"
-    tone = "pass" if signal.harm_excluded else "wait"
+    word, tone = ("◷ not proven", "wait") if signal.needed else ("watched", "muted")
+    if signal.harm_excluded:
+        word, tone = "✓ harm excluded", "pass"
     if signal.log_evidence is not None and signal.log_evidence >= 3.0:
         word, tone = "✗ looks worse", "fail"
     parts = [

@@ -72,7 +72,8 @@ class SignalReport:
     value. `difference`: candidate minus stable. `worse_windows` (of values only): the share of
     windows in which the candidate's value was worse by more than the margin: up to a half is
     within tolerance.
-    `guarantee` says what the intervals rest on.
+    `guarantee` says what the intervals rest on. `needed`: whether a step must wait until harm is
+    excluded here; saturation is only watched.
     """
 
     name: str
@@ -86,6 +87,7 @@ class SignalReport:
     harm_excluded: bool
     why: str
     guarantee: str
+    needed: bool = True
 
 
 EXACT = "exact for requests that are independent given their version"
@@ -181,6 +183,7 @@ def _report(judged: Judged, series: _Series, alpha: float) -> SignalReport:
         harm_excluded=last.harm_excluded if last else False,
         why=last.why if last else "not compared at this step yet",
         guarantee=_guarantee(series),
+        needed=series.signal is None or series.signal.weight > 0,
     )
 
 

@@ -61,7 +61,8 @@ def _evidence(view: VerdictView) -> list[str]:
 
 
 def _signal(view: VerdictView, signal: SignalReport) -> list[str]:
-    word = "harm excluded" if signal.harm_excluded else "not proven harmless"
+    unproven = "not proven harmless" if signal.needed else "watched"
+    word = "harm excluded" if signal.harm_excluded else unproven
     held = signal.log_evidence
     weight = f", evidence of harm {held:.1f}" if held is not None else ""
     rows = [
