@@ -88,7 +88,7 @@ def busier(candidate: VersionCounts, stable: VersionCounts) -> bool:
 def offered(analysis: Analysis, moment: Moment, sides: Sides, past: Past) -> list[Bet]:
     """Every bet of this window, errors first."""
     bets = [_errors(analysis, moment, sides, past)]
-    chosen = chosen_bounds(past.memory, sides.bounds_ms)
+    chosen = chosen_bounds(past.memory, sides.bounds_ms, analysis)
     bets += _latency(analysis, moment, sides, past, chosen)
     alone = len(sides.candidate.instances) < 2 or sides.absolute
     if alone or moment.warming(analysis.pace):
@@ -96,11 +96,16 @@ def offered(analysis: Analysis, moment: Moment, sides: Sides, past: Past) -> lis
     return bets + _instances(analysis, moment, sides, past, chosen)
 
 
-def chosen_bounds(memory: Memory, bounds_ms: tuple[float, ...]) -> dict[str, int]:
+def chosen_bounds(
+    memory: Memory, bounds_ms: tuple[float, ...], analysis: Analysis
+) -> dict[str, int]:
     """The latency roles and their bounds; none before the stable version is known well enough."""
     if not memory.knows_latency or memory.bounds_ms != bounds_ms:
         return {}
-    return roles.choose(memory.shares())
+    shares = memory.shares()
+    chosen = roles.choose(shares)
+    points = (analysis.latency_above, analysis.latency_ms)
+    return chosen | roles.asked(chosen, shares, bounds_ms, points)
 
 
 def _errors(analysis: Analysis, moment: Moment, sides: Sides, past: Past) -> Bet:

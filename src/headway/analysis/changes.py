@@ -47,7 +47,7 @@ def changes(setup: Setup, state: State, windows: Sequence[Window]) -> tuple[Chan
     if now is None or last.candidate is None or not last.share:
         return ()
     course = Course(now, last.end, last.index + 1, last.step, last.share)
-    bounds = chosen_bounds(state.memory, now.bounds_ms)
+    bounds = chosen_bounds(state.memory, now.bounds_ms, setup.analysis)
     watched = [None, *list(bounds.values())[:MOST_BOUNDS]]
     return tuple(_harm(setup, state, course, bound) for bound in watched)
 

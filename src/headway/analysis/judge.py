@@ -209,7 +209,7 @@ def _learnt(setup: Setup, state: State, window: Window) -> State:
     state = replace(state, ratios=own.learn(state.ratios, setup.analysis.signals, window, fade))
     if stable is None or not stable.total.requests or window.share >= FULL_SHARE:
         return state
-    bound = roles.slow_bound(chosen_bounds(state.memory, window.bounds_ms))
+    bound = roles.slow_bound(chosen_bounds(state.memory, window.bounds_ms, setup.analysis))
     memory = remember(state.memory, stable.total, window.bounds_ms, seconds, pace)
     idle = window.candidate is not None and busier(window.candidate, stable)
     return replace(

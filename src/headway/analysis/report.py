@@ -84,7 +84,7 @@ def report(case: Case, judged: Sequence[tuple[Window, Finding]]) -> Report:
     confidence = case.setup.analysis.confidence
     last = judged[-1][1] if judged else None
     windows = [w for w, _ in judged]
-    found = tuple(signals(judged, case.state, 1 - confidence, case.own))
+    found = tuple(signals(judged, case.state, case.setup.analysis, case.own))
     return Report(
         outcome=str(last.verdict.outcome) if last else str(Outcome.WAIT),
         because=last.verdict.because if last else "insufficient data: no window is complete yet",

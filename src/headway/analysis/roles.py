@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from headway.model.service import Signal
 
 ERRORS = "errors"
-LATENCY = ("p50", "p90", "tail", "tail2")
+CHOSEN = ("p50", "p90", "tail", "tail2")
+ASKED = ("at1", "at2", "at3", "at4", "at5", "at6")  # points that the service names itself
+LATENCY = CHOSEN + ASKED
 INSTANCE_ERRORS = "instance errors"
 INSTANCE_SLOW = "instance slow"
 WEIGHTS = {ERRORS: 0.35, "latency": 0.40, INSTANCE_ERRORS: 0.10, INSTANCE_SLOW: 0.15}
@@ -22,6 +24,7 @@ OWN = "own "  # a signal of the service's own plays the role `own KIND:NAME`
 OWN_WEIGHT = 0.2
 BESIDE_WEIGHT = 0.05  # of all of them, if none was declared: weight 0 is bet on beside the others
 BESIDE = 0.25  # what weight 0 counts beside declared ones
+Points = tuple[tuple[float, ...], tuple[float, ...]]  # shares above, milliseconds
 RARE = 0.02
 COMMON = 0.97
 
@@ -76,6 +79,28 @@ def choose(shares: NDArray[np.float64]) -> dict[str, int]:
                 chosen[role] = nearest
     tail = [j for j, share in enumerate(shares) if share <= RARE]
     return chosen | dict(zip(("tail", "tail2"), tail, strict=False))
+
+
+def asked(
+    chosen: dict[str, int], shares: NDArray[np.float64], bounds_ms: Sequence[float], points: Points
+) -> dict[str, int]:
+    """The roles of points the service names: the bound whose remembered share is nearest to the
+    asked one, or the first bound that is no less. A bound that is watched already is not named
+    twice.
+    """
+    above, least_ms = points
+    inner = [j for j, share in enumerate(shares.tolist()) if 0 < share < 1]
+    found = [
+        min(inner, key=lambda j: abs(_log_odds(float(shares[j])) - _log_odds(share)))
+        for share in (above if inner else ())
+    ]
+    found += [_at_least(bounds_ms, ms) for ms in least_ms]
+    new = [j for j in dict.fromkeys(found) if j not in chosen.values()]
+    return dict(zip(ASKED, new, strict=False))
+
+
+def _at_least(bounds_ms: Sequence[float], ms: float) -> int:
+    return next((j for j, bound in enumerate(bounds_ms) if bound >= ms), len(bounds_ms) - 1)
 
 
 def slow_bound(chosen: dict[str, int]) -> int | None:

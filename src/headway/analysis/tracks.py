@@ -16,7 +16,7 @@ from headway.analysis.judge import Finding, SignalFinding, State
 from headway.analysis.own import PHI
 from headway.analysis.sequence import Band, Certainty, Windows
 from headway.histogram.survival import above
-from headway.model.service import Signal
+from headway.model.service import Analysis, Signal
 from headway.model.window import Measured, VersionCounts, Window
 
 MOST_POINTS = 240
@@ -109,26 +109,27 @@ class _Series:
 
 
 def signals(
-    judged: Judged, state: State, alpha: float, own: tuple[Signal, ...]
+    judged: Judged, state: State, analysis: Analysis, own: tuple[Signal, ...]
 ) -> list[SignalReport]:
     """Errors first, then latency bounds, the service's own signals, and single instances that look
     worse (those without intervals: they are compared only while they look worse).
     """
-    series = _standard(judged, state) + _own(judged, own)
+    alpha = 1 - analysis.confidence
+    series = _standard(judged, state, analysis) + _own(judged, own)
     found = [_report(judged, s, alpha) for s in series]
     known = {s.name for s in found}
     last = judged[-1][1].signals if judged else ()
     return found + [_bare(judged, s) for s in last if s.name not in known]
 
 
-def _standard(judged: Judged, state: State) -> list[_Series]:
+def _standard(judged: Judged, state: State, analysis: Analysis) -> list[_Series]:
     windows = [w for w, _ in judged]
     if not windows:
         return []
     spread, bounds = state.spread, windows[-1].bounds_ms
     errors = _pairs(windows, lambda v, _: (v.total.errors, v.total.requests))
     found = [_Series("errors", "share", *errors, spread.error_phi)]
-    for role, j in chosen_bounds(state.memory, bounds).items():
+    for role, j in chosen_bounds(state.memory, bounds, analysis).items():
         slow = _pairs(windows, _slower(j, bounds))
         found.append(_Series(words.name(role, "", bounds[j]), "share", *slow, spread.slow_phi))
     return sorted(found, key=lambda s: s.name != roles.ERRORS)

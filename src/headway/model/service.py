@@ -122,6 +122,8 @@ class Signal:
 class Analysis:
     """What the judge tolerates (margins), how sure it must be, and how fast it may go (pace).
 
+    `latency_above`, `latency_ms`: points of the latency distribution that are judged besides those
+    that the judge chooses: by the share of slower requests (p95 is 0.05), and in milliseconds.
     `by`: labels by which own signals are compared part by part. `baseline`: who the candidate is
     compared with where no stable version runs beside it.
     """
@@ -129,6 +131,8 @@ class Analysis:
     errors_absolute: float = 0.001
     errors_relative: float = 0.5
     latency_relative: float = 0.10
+    latency_above: tuple[float, ...] = ()
+    latency_ms: tuple[float, ...] = ()
     confidence: float = 0.99
     insufficient_data: InsufficientData = "hold"
     pace: Pace = STANDARD

@@ -189,12 +189,14 @@ def _step(node: Node, bake: float | None) -> StepPolicy:
 
 
 def _analysis(block: Block) -> Analysis:
-    was, errors = Analysis(), block.block("errors")
+    was, errors, latency = Analysis(), block.block("errors"), block.block("latency")
     policy = block.text("insufficient_data", was.insufficient_data)
     return Analysis(
         errors_absolute=errors.fraction("absolute", was.errors_absolute),
         errors_relative=errors.fraction("relative", was.errors_relative),
-        latency_relative=block.block("latency").fraction("relative", was.latency_relative),
+        latency_relative=latency.fraction("relative", was.latency_relative),
+        latency_above=goals.shares_above(latency.texts("at")),
+        latency_ms=goals.milliseconds(latency.texts("at")),
         confidence=block.fraction("confidence", was.confidence),
         insufficient_data=cast("InsufficientData", policy),
         pace=PACES[block.text("pace", was.pace.name)],

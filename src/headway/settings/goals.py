@@ -4,6 +4,7 @@ from typing import Literal, cast
 
 from headway.document import Mapping
 from headway.model.service import AlertPolicy, Composite, Signal, Slo
+from headway.settings import units
 from headway.settings.block import Block
 
 Calendar = Literal["", "day", "week", "month", "quarter", "year"]
@@ -12,6 +13,16 @@ Calendar = Literal["", "day", "week", "month", "quarter", "year"]
 def signals(block: Block) -> tuple[Signal, ...]:
     """In the order written."""
     return tuple(_signal(name, block.block(name)) for name in _names(block))
+
+
+def shares_above(points: tuple[str, ...]) -> tuple[float, ...]:
+    """`p95` is 0.05; durations are left out."""
+    return tuple(round(1 - float(p[1:]) / 100, 6) for p in points if p.startswith("p"))
+
+
+def milliseconds(points: tuple[str, ...]) -> tuple[float, ...]:
+    """`250ms` is 250; percentiles are left out."""
+    return tuple(1000 * units.seconds(p) for p in points if not p.startswith("p"))
 
 
 def _signal(name: str, block: Block) -> Signal:

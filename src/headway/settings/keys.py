@@ -140,4 +140,5 @@ _FORMS = {
     "path": "a URL path",
     "file": "a path in the repository",
     "channel": "a channel",
+    "point": "a percentile or a time",
 }

@@ -205,6 +205,9 @@ def _analysis(e: Environment) -> Iterator[_Row]:
     yield ("analysis", "errors", "absolute"), percent(analysis.errors_absolute)
     yield ("analysis", "errors", "relative"), percent(analysis.errors_relative)
     yield ("analysis", "latency", "relative"), percent(analysis.latency_relative)
+    points = [f"p{100 * (1 - above):g}" for above in analysis.latency_above]
+    points += [duration(ms / 1000) for ms in analysis.latency_ms]
+    yield ("analysis", "latency", "at"), ", ".join(points) or "what the judge chooses"
     yield ("analysis", "confidence"), percent(analysis.confidence)
     yield ("analysis", "insufficient_data"), analysis.insufficient_data
     yield ("analysis", "pace"), analysis.pace.name

@@ -296,6 +296,11 @@ def _variable(_: str, value: str) -> Said:
     return f"{said}. Write for example `{re.sub('^[0-9]', '_', suggestion)}`", "name"
 
 
+def _point(_name: str, value: str) -> Said:
+    said = f"{quoted(value)} is no point of the latencies. Write a percentile such as `p99`, or a"
+    return f"{said} time such as `250ms`", "wrong-form"
+
+
 _FORMS: dict[str, Callable[[str, str], Said]] = {
     "duration": _duration,
     "percent": _share,
@@ -306,6 +311,7 @@ _FORMS: dict[str, Callable[[str, str], Said]] = {
     "name": _service_name,
     "env_name": _variable,
     "channel": _channel,
+    "point": _point,
 }
 
 

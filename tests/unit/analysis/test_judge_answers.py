@@ -317,3 +317,10 @@ def test_an_impossible_window_is_refused(counts):
 def test_a_confidence_out_of_range_is_refused(confidence):
     with pytest.raises(Invalid, match="confidence"):
         begin(Setup(Analysis(confidence=confidence), 0.05))
+
+
+def test_a_named_point_of_the_latencies_is_judged_and_must_be_proven():
+    named = Setup(Analysis(latency_ms=(25.0,)), 0.05)
+    plain = [s.name for s in steered(3, Truth(), Setup(Analysis(), 0.05), 8)[1][-1].signals]
+    found = [s.name for s in steered(3, Truth(), named, 8)[1][-1].signals]
+    assert set(found) - set(plain) == {"slower than 25 ms"}

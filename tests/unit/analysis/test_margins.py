@@ -1,5 +1,6 @@
 """The tolerances in numbers: these are what the guarantee speaks of, so they are pinned here."""
 
+import numpy as np
 import pytest
 
 from headway.analysis import margins, roles
@@ -107,3 +108,13 @@ def test_seats_and_signals_are_inverse():
         ("instance slow", "errors"),
     ]:
         assert roles.signal(*roles.seat(role, instance)) == (role, instance)
+
+
+def test_points_that_the_service_names_are_watched_beside_those_chosen():
+    shares = np.array([0.9, 0.5, 0.1, 0.04, 0.012, 0.001])
+    bounds = (5.0, 10.0, 25.0, 50.0, 100.0, 250.0)
+    chosen = roles.choose(shares)
+    assert chosen == {"p50": 1, "p90": 2, "tail": 4, "tail2": 5}
+    assert roles.asked(chosen, shares, bounds, ((0.05,), (200.0, 7.0, 9e9))) == {"at1": 3}
+    assert roles.asked({}, shares, bounds, ((0.05,), (60.0, 60.0))) == {"at1": 3, "at2": 4}
+    assert roles.asked(chosen, shares, bounds, ((), ())) == {}

@@ -350,6 +350,7 @@ analysis:
     relative: 100%
   latency:
     relative: 20%
+    at: [p99.9, 250ms]
   confidence: 95%
   insufficient_data: extend
   pace: quick
