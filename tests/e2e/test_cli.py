@@ -173,17 +173,13 @@ def test_a_red_build_is_exit_1_and_a_broken_file_exit_2_with_nothing_changed(use
     assert (unreachable.returncode, "headway server" in unreachable.stderr) == (6, True)
 
 
-def hears_ctrl_c() -> None:
-    """What runs in the background of a shell ignores SIGINT, and so would its children."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 def test_detached_while_it_waits_then_approved_then_watched_to_its_end(user: User) -> None:
     user.commit("Careful", config=CONFIG + APPROVAL)
+    # what runs in the background of a shell ignores SIGINT, and so would its children
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     running = subprocess.Popen(
-        user.command("deliver"), cwd=user.repo, env=environment(), stderr=subprocess.PIPE, text=True,
-        preexec_fn=hears_ctrl_c,
-    )  # fmt: skip
+        user.command("deliver"), cwd=user.repo, env=environment(), stderr=subprocess.PIPE, text=True
+    )
     assert running.stderr is not None
     seen = []
     for row in running.stderr:
