@@ -203,7 +203,7 @@ def test_detached_while_it_waits_then_approved_then_watched_to_its_end(user: Use
     assert wrong.returncode == 2
     approved = user.run("approve", "hello-1", "--env", "staging", "--reason", "looks good")
     assert approved.returncode == 0, approved.stderr
-    watched = user.run("delivery", "watch", "hello-1", "--here", "--json")
+    watched = user.run("delivery", "watch", "--here", "--json")
     assert watched.returncode == 0, watched.stderr
     kinds = [json.loads(row)["kind"] for row in watched.stdout.splitlines()]
     assert kinds[0] == "delivery.requested"

@@ -72,18 +72,20 @@ def show(context: Context, id: str) -> None:
         context.lines(told(view))
 
 
-@delivery.verb("headway delivery watch del_01K", "headway delivery watch shop/production --here")
-@click.argument("id", metavar="DELIVERY", shell_complete=names.deliveries)
+@delivery.verb("headway delivery watch", "headway delivery watch shop/production --here")
+@click.argument(
+    "id", metavar="[DELIVERY]", required=False, default="", shell_complete=names.deliveries
+)
 @click.option("--timeout", type=Duration(), help="Follow for so long at most; then exit 5.")
 @click.option("--here", is_flag=True, help="Run it in this process if no server does.")
 @pass_context
 def watch(context: Context, id: str, timeout: float | None, *, here: bool) -> None:
-    """Follow a delivery until it ends; its outcome is the exit code.
+    """Follow a delivery until it ends; its outcome is the exit code. Of none named: the newest.
 
     With --json: one event in each line.
     """
     with context.reading() as connection:
-        known = ids.delivery_id(connection, id)
+        known = ids.delivery_id(connection, id) if id else ids.newest_delivery(connection)
     watch_it(context, known, timeout, here=here)
 
 

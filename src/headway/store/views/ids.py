@@ -29,6 +29,15 @@ def delivery_id(connection: sa.Connection, text: str) -> str:
     return _prefix(connection, deliveries.c.id, _ulid(text, "del_"), "delivery", text)
 
 
+def newest_delivery(connection: sa.Connection) -> str:
+    """The delivery that was asked for last. Raises Invalid (`unknown-delivery`) without any."""
+    query = sa.select(deliveries.c.id).order_by(deliveries.c.requested_at.desc())
+    found: str | None = connection.execute(query).scalar()
+    if found is None:
+        raise Invalid("nothing was delivered yet", next="headway deliver", code="unknown-delivery")
+    return found
+
+
 def rollout_id(connection: sa.Connection, text: str) -> str:
     """A rollout by a prefix of its id, or the latest one of a release; `shop/production` is the
     current, else the latest one there.
