@@ -44,7 +44,7 @@ from headway.model.delivery import Order
 from headway.model.errors import Drifted, HeadwayError, Invalid, Unreachable
 from headway.model.series import Point
 from headway.ports.metric_source import MetricSource
-from headway.store import connections, database, messages, records, slis
+from headway.store import connections, database, messages, records, slis, workers
 from headway.store.database import Tx, lock
 from headway.store.place import Place, locate
 from headway.store.samples import Samples, location
@@ -59,6 +59,7 @@ TELL_SECONDS = 1.0
 MEASURED_SECONDS = 15.0
 INTAKE_SECONDS = 0.2
 PATIENCE_SECONDS = 2.0
+START_SECONDS = 30.0
 
 
 class Headway:
@@ -344,7 +345,18 @@ class Headway:
         LOG.warning("%s", text)
 
     def engine_runs(self) -> bool:
-        """Whether some process runs flows for this home now."""
+        """Whether some process runs flows for this home now. One that is just starting is waited
+        for: until its first beat the engine's tables may not be there.
+        """
+        deadline = time.monotonic() + START_SECONDS
+        while self._engine_locked():
+            with self.reading() as connection:
+                if workers.known(connection) or time.monotonic() >= deadline:
+                    return True
+            time.sleep(0.05)
+        return False
+
+    def _engine_locked(self) -> bool:
         try:
             with _only_one(self.home / "engine.lock"):
                 return False

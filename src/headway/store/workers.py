@@ -21,3 +21,8 @@ def bury(tx: Tx, after_seconds: float) -> list[str]:
     dead = list(tx.connection.execute(query).scalars())
     tx.connection.execute(t.delete().where(t.c.executor.in_(dead)))
     return dead
+
+
+def known(connection: sa.Connection) -> bool:
+    """Whether any worker that has beaten is not buried."""
+    return connection.execute(sa.select(workers.c.executor).limit(1)).first() is not None
