@@ -15,7 +15,7 @@ import click
 
 from headway.cli import errors
 from headway.cli.context import Context
-from headway.cli.options import equip, write_examples, write_options
+from headway.cli.options import HELP, equip, write_examples, write_options
 from headway.model.errors import HeadwayError
 
 # name -> (module:command, its one line of help: what the command itself says first)
@@ -151,7 +151,7 @@ def _leave(code: int, *, hard: bool) -> None:
     sys.exit(code)
 
 
-@click.group(cls=Root, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Root, context_settings=HELP)
 def main() -> None:
     """Deliver commits: build once, judge on live traffic, promote or roll back."""
 

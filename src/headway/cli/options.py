@@ -13,13 +13,14 @@ import click
 from headway.cli.context import Context, server_is_planned
 
 HEADING = "Every command"
+HELP = {"help_option_names": ["-h", "--help"]}
 
 
 class Verb(click.Command):
     """A command whose help begins with examples."""
 
     def __init__(self, *args: Any, examples: tuple[str, ...] = (), **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, **{"context_settings": HELP, **kwargs})
         self.examples = examples
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -38,7 +39,7 @@ class Noun(click.Group):
     """A noun with its verbs."""
 
     def __init__(self, *args: Any, examples: tuple[str, ...] = (), **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, **{"context_settings": HELP, **kwargs})
         self.examples = examples
 
     def verb(self, *examples: str, **attrs: Any) -> Callable[[Callable[..., Any]], click.Command]:

@@ -65,6 +65,13 @@ def test_help_works_and_begins_with_examples(path: str, command: click.Command) 
         assert all(f"  {e}" in lines for e in command.examples)
 
 
+@pytest.mark.parametrize(("path", "command"), COMMANDS, ids=IDS)
+def test_a_command_asked_without_its_root_knows_the_short_help(
+    path: str, command: click.Command
+) -> None:
+    assert CliRunner().invoke(command, ["-h"], prog_name=path).exit_code == 0
+
+
 @pytest.mark.parametrize("name", [*DAILY, *NOUNS])
 def test_the_table_of_commands_says_what_the_command_says(name: str) -> None:
     ctx = click.Context(main)
