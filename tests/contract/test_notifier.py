@@ -25,8 +25,8 @@ from tests.support.receivers import (
     mail_receiver,
 )
 
-from headway.adapters.slack.notifier import escape
 from headway.adapters.webhook.notifier import signature
+from headway.adapters.webhook.slack import escape
 from headway.model.alert import Message
 from headway.model.connection import Connection
 from headway.model.errors import HeadwayError, Refused, Unreachable
@@ -170,7 +170,8 @@ def test_nobody_there_is_unreachable_and_no_secret_is_told(kind: str) -> None:
 def test_who_never_answers_is_unreachable_in_time(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(f"headway.adapters.{kind}.notifier.TIMEOUT_SECONDS", 0.5)
+    sender = "email.notifier" if kind == "email" else "webhook.post"
+    monkeypatch.setattr(f"headway.adapters.{sender}.TIMEOUT_SECONDS", 0.5)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()

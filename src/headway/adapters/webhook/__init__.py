@@ -1,1 +1,1 @@
-"""Webhooks of anybody's: JSON, signed."""
+"""Alerts by HTTP POST: anybody's webhook, Slack-compatible ones, an Alertmanager."""

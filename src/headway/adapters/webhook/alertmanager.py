@@ -8,17 +8,14 @@ Called by flows/telling.
 
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import urlsplit
 
-import httpx
+import msgspec
 
+from headway.adapters.webhook.post import post
 from headway.model.alert import Message
 from headway.model.connection import Connection
-from headway.model.errors import Refused, Unreachable
 from headway.ports.notifier import Notifier
 
-TIMEOUT_SECONDS = 10.0
-RETRIED = frozenset({408, 425, 429})
 LASTS_SECONDS = 7 * 86400.0
 LABELS = ("service", "environment")
 SEVERITIES = ("page", "ticket")
@@ -34,7 +31,7 @@ class AlertmanagerNotifier(Notifier):
         """See Notifier. An acknowledgement is no news for an Alertmanager: nothing is sent."""
         found = body(message)
         if found:
-            _post(self._connection, found)
+            post(self._connection, msgspec.json.encode(found), path="/api/v2/alerts")
 
 
 def body(message: Message) -> list[dict[str, object]]:
@@ -61,23 +58,3 @@ def _alert(message: Message, severity: str) -> dict[str, object]:
 
 def _moment(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat().replace("+00:00", "Z")
-
-
-def _post(connection: Connection, document: list[dict[str, object]]) -> None:
-    """Raises Unreachable or Refused; neither says the address."""
-    if urlsplit(connection.url).scheme not in {"http", "https"}:
-        raise Refused(f"the address of `{connection.name}` is not http or https", code="channel")
-    url = connection.url.rstrip("/") + "/api/v2/alerts"
-    try:
-        with httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False) as client:
-            answer = client.post(url, json=document)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise Unreachable(
-            f"`{connection.name}` does not answer", why=type(error).__name__, code="channel"
-        ) from None
-    if answer.is_success:
-        return
-    what = f"`{connection.name}` answers with status {answer.status_code}"
-    if answer.status_code in RETRIED or answer.status_code >= 500:
-        raise Unreachable(what, code="channel")
-    raise Refused(what, why="redirects are not followed" * answer.is_redirect, code="channel")

@@ -6,20 +6,17 @@ is shown twice. Called by flows/telling.
 """
 
 from pathlib import Path
-from urllib.parse import urlsplit
 
-import httpx
+import msgspec
 
+from headway.adapters.webhook.post import post
 from headway.model.alert import Message
 from headway.model.connection import Connection
-from headway.model.errors import Refused, Unreachable
 from headway.ports.notifier import Notifier
 
-TIMEOUT_SECONDS = 10.0
 MOST_TEXT = 2900  # a section of Slack takes 3000 characters
 MOST_HEADER = 150
 MOST_FIELD = 500
-RETRIED = frozenset({408, 425, 429})
 
 
 class SlackNotifier(Notifier):
@@ -30,7 +27,7 @@ class SlackNotifier(Notifier):
 
     def send(self, message: Message) -> None:
         """See Notifier."""
-        _post(self._connection, body(message))
+        post(self._connection, msgspec.json.encode(body(message)))
 
 
 def body(message: Message) -> dict[str, object]:
@@ -71,22 +68,3 @@ def _nobody(text: str) -> str:
 def _section(text: str) -> dict[str, object]:
     shown = text[:MOST_TEXT] or "-"
     return {"type": "section", "text": {"type": "mrkdwn", "text": shown, "verbatim": True}}
-
-
-def _post(connection: Connection, document: dict[str, object]) -> None:
-    """Raises Unreachable or Refused; neither says the address."""
-    if urlsplit(connection.url).scheme not in {"http", "https"}:
-        raise Refused(f"the address of `{connection.name}` is not http or https", code="channel")
-    try:
-        with httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False) as client:
-            answer = client.post(connection.url, json=document)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise Unreachable(
-            f"`{connection.name}` does not answer", why=type(error).__name__, code="channel"
-        ) from None
-    if answer.is_success:
-        return
-    what = f"`{connection.name}` answers with status {answer.status_code}"
-    if answer.status_code in RETRIED or answer.status_code >= 500:
-        raise Unreachable(what, code="channel")
-    raise Refused(what, why="redirects are not followed" * answer.is_redirect, code="channel")

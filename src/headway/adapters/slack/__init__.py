@@ -1,1 +1,0 @@
-"""Slack-compatible incoming webhooks."""
