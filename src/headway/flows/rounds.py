@@ -5,6 +5,7 @@ and tried again; it never takes the process down.
 """
 
 import threading
+import traceback
 from collections.abc import Callable
 
 import sqlalchemy as sa
@@ -32,11 +33,16 @@ class Rounds(threading.Thread):
                 self._go()
                 self._said = ""
             except (HeadwayError, OSError, sa.exc.DBAPIError) as error:
-                if str(error) != self._said:
-                    self._said = str(error)
-                    self._complain(f"{self.name}: {error}")
+                self._tell(str(error))
+            except Exception as bug:  # noqa: BLE001 a thread that dies in silence watches nothing
+                self._tell(f"a bug in Headway: {''.join(traceback.format_exception(bug))}")
             if self._stopped.wait(self._seconds):
                 return
+
+    def _tell(self, text: str) -> None:
+        if text != self._said:
+            self._said = text
+            self._complain(f"{self.name}: {text}")
 
     def stop(self) -> None:
         """No more rounds; the one that runs ends first."""

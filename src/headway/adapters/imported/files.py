@@ -115,19 +115,24 @@ def _kind(row: dict[str, Any], metric: str) -> SeriesKind:
 
 
 def _moment(at: Any) -> float:
-    if isinstance(at, str):
-        try:
-            return _finite(float(at), "at")
-        except ValueError:
-            pass
-        try:
-            moment = datetime.fromisoformat(at)
-        except ValueError as error:
-            raise _Wrong(f"`at` is {at[:40]!r}: Unix seconds or 2026-01-31T12:00:00Z") from error
-        if moment.tzinfo is None:
-            raise _Wrong(f"`at` is {at[:40]!r}, without a zone")
-        return moment.timestamp()
-    return _finite(at, "at")
+    number = _number(at) if isinstance(at, str) else at
+    if not isinstance(number, str):
+        return _finite(number, "at")
+    try:
+        moment = datetime.fromisoformat(number)
+    except ValueError as error:
+        raise _Wrong(f"`at` is {number[:40]!r}: Unix seconds or 2026-01-31T12:00:00Z") from error
+    if moment.tzinfo is None:
+        raise _Wrong(f"`at` is {number[:40]!r}, without a zone")
+    return moment.timestamp()
+
+
+def _number(text: str) -> float | str:
+    """The number that the text is, or the text."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def _value(row: dict[str, Any]) -> float:
