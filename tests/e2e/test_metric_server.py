@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -19,6 +20,7 @@ from tests.support.stage import AT_ONCE, Stage, config, eventually
 
 from headway.api.app import app
 from headway.model.connection import Connection
+from headway.model.pace import QUICK
 from headway.model.series import Selector
 from headway.store import connections
 from headway.store.views.coverage import coverage
@@ -37,7 +39,7 @@ def stage() -> Iterator[Stage]:
         connections.put(made.home, Connection("dd", "statsd", f"udp://127.0.0.1:{port}"))
         made.agent = agent  # type: ignore[attr-defined]
         with made.engine():
-            yaml = config(AT_ONCE, staging=False)
+            yaml = config(f"{AT_ONCE}\n    analysis: {{pace: quick}}", staging=False)
             assert made.deliver(made.commit(yaml, errors=0.1)).outcome == "delivered"
             with made.load(rate=60):
                 assert made.deliver(made.commit(yaml, slow=0.2)).outcome == "delivered"
@@ -249,9 +251,15 @@ def test_samples_are_at_most_five_seconds_apart(stage: Stage) -> None:
 
 @pytest.mark.seed("S-162", "S-163")
 def test_a_release_is_compared_with_the_one_before(stage: Stage) -> None:
-    done = stage.run("metric", "delta", "shop-2", "--env", "production", "--json")
-    found = json.loads(done.stdout)
-    before, after = found["before"], found["after"]
+    def told() -> dict[str, Any]:
+        done = stage.run("metric", "delta", "shop-2", "--env", "production", "--json")
+        return json.loads(done.stdout)  # type: ignore[no-any-return]
+
+    eventually(lambda: (told()["after"]["requests"] or 0) > 50, str)
+    found = told()
+    before, warming, after = found["before"], found["warming"], found["after"]
+    assert warming["release"] == "shop-2"
+    assert 0 < warming["seconds"] <= QUICK.warm
     assert (before["release"], after["release"]) == ("shop-1", "shop-2")
     assert found["outcome"] == "released"
     assert after["requests"] > 0
@@ -263,6 +271,7 @@ def test_a_release_is_compared_with_the_one_before(stage: Stage) -> None:
     assert 0 < after["cpu_seconds_per_request"] < 1
     text = stage.run("metric", "delta", "shop-2", "--env", "production").stdout
     assert text.startswith("shop-2 in production: released\n")
+    assert text.splitlines()[1].split()[-3:] == ["shop-2", "its", "warm-up"]
     assert "A percentile is exact to its bucket" in text
 
 

@@ -185,9 +185,9 @@ def change(context: Context, name: str, environment: str) -> None:
 
 
 def _delta(found: Delta) -> list[str]:
-    both = [found.before, found.after]
+    both = [found.before, found.after, found.warming]
     rows = [
-        ("", *(s.release if s else "nothing before" for s in both)),
+        ("", *(s.release if s else "nothing before" for s in both[:2]), "its warm-up"),
         ("over", *(span(s.seconds) if s else "" for s in both)),
         ("requests", *(_number(s, "requests") for s in both)),
         ("error rate", *(_rate(s) for s in both)),

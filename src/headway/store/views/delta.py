@@ -1,7 +1,7 @@
 """A release before and after: what users got of it, and of the release it replaced.
 
 For `headway metric delta`. Both from Headway's own samples: the replaced release in the time before
-the rollout began, the new one since users reached it.
+the rollout began, the new one since it was warm, and apart from it the time in which it was not.
 """
 
 from collections.abc import Sequence
@@ -12,8 +12,11 @@ import sqlalchemy as sa
 from headway.histogram.quantile import quantile
 from headway.metrics.samples import increase, summed
 from headway.model.errors import Invalid
+from headway.model.pace import STANDARD
+from headway.model.rollout import Rollout
 from headway.model.series import Selector, Series
 from headway.store import log
+from headway.store.records import loads
 from headway.store.samples import Samples
 from headway.store.tables import rollouts
 
@@ -53,13 +56,16 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """The last rollout of the release in the environment. `before` None: nothing ran there."""
+    """The last rollout of the release in the environment. `before` None: nothing ran there.
+    `warming`: from the first request of a user until the pace of the judge calls the release warm.
+    """
 
     release: str
     environment: str
     rollout: str
     outcome: str
     before: Stretch | None
+    warming: Stretch
     after: Stretch
 
 
@@ -84,9 +90,14 @@ def delta(
     if found.stable:
         start = found.started_at - BEFORE_SECONDS
         before = _stretch(samples, {**where, "release": found.stable}, start, found.started_at)
-    after = _stretch(samples, {**where, "release": release}, began, min(now, ends))
+    ends = min(now, ends)
+    pace = loads(found.state, Rollout).plan.pace if found.state else STANDARD
+    warm = min(began + pace.warm, ends)
+    mine_there = {**where, "release": release}
+    warming = _stretch(samples, mine_there, began, warm)
+    after = _stretch(samples, mine_there, warm, ends)
     outcome = found.outcome or "running"
-    return Delta(release, environment, found.id, outcome, before, after)
+    return Delta(release, environment, found.id, outcome, before, warming, after)
 
 
 def _stretch(samples: Samples, labels: dict[str, str], begin: float, end: float) -> Stretch:
