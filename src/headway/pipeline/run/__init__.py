@@ -1,0 +1,1 @@
+"""How a run goes: matrices, needs, conditions, which job is next, which result is still valid."""
