@@ -53,6 +53,11 @@ def plain_line(text: str) -> str:
     return indent + plain(text, 20_000)
 
 
+def without_escapes(text: str) -> str:
+    """The text without escape sequences, also those that go over several lines."""
+    return _ESCAPES.sub("", text)
+
+
 def block(text: str, most: int = 200) -> list[str]:
     """Several harmless lines, the last `most` of them."""
     return [plain(line) for line in _ESCAPES.sub("", text).splitlines()[-most:]]

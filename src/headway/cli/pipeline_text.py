@@ -1,0 +1,160 @@
+"""A run in words: how it ended, what was red and why, what to type next. Used by `headway run` and
+`headway pipeline`.
+"""
+
+import shlex
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from headway.cli.pipeline_view import GREEN, JobView, RunView, StepView
+from headway.cli.running import last_lines
+from headway.cli.text import clock, marked, plain, span, symbol
+
+MOST_RED = 12
+MOST_ANNOTATIONS = 20
+TAIL_LINES = 12
+SUMMARY_LINES = 60
+
+
+def ended(run: RunView) -> list[str]:
+    """The end of a run, for the person who waited for it."""
+    told = [f"{marked(run.outcome or 'running')}: {_what(run)}{_took(run)}"]
+    told.append(f"  jobs  {_counted(run)}")
+    if run.because:
+        told.append(f"  why   {plain(run.because)}")
+    told += _skipped(run)
+    told += _red_jobs(run)
+    told += _annotations(run)
+    told += _summaries(run)
+    return [*told, *_next(run)]
+
+
+def shown(run: RunView) -> list[str]:
+    """The tree of everything that happened."""
+    told = [f"{marked(run.outcome or 'running')}  {run.run}  {_what(run)}{_took(run)}"]
+    told.append(
+        f"  begun {clock(datetime.fromtimestamp(run.created_at, UTC))} by {plain(run.actor)}"
+    )
+    if run.of:
+        told.append(f"  again {run.of}, attempt {run.attempt}")
+    if run.because:
+        told.append(f"  why   {plain(run.because)}")
+    for job in run.jobs:
+        told += _job(job)
+    return [*told, *_annotations(run), *_summaries(run), *_next(run)]
+
+
+def _what(run: RunView) -> str:
+    where = " with the changes in the folder" if run.folder else ""
+    ref = plain(run.ref.removeprefix("refs/heads/").removeprefix("refs/tags/"), 60)
+    return f"{plain(run.workflow, 120)} on {plain(run.event)}, {ref} {run.sha[:7]}{where}"
+
+
+def _took(run: RunView) -> str:
+    return f", {span(run.seconds)}" if run.seconds is not None else ""
+
+
+def _counted(run: RunView) -> str:
+    counts = {**run.counts}
+    reused = sum(bool(j.reused) for j in run.jobs)
+    told = [f"{n} {word}" for word, n in counts.items()]
+    return ", ".join(told) + (f" ({reused} reused)" if reused else "") if told else "none"
+
+
+def _skipped(run: RunView) -> Iterator[str]:
+    """Why jobs were not run; those that wait for a red one say so."""
+    skipped = [j for j in run.jobs if j.outcome == "skipped" and j.because]
+    for job in skipped[:MOST_RED]:
+        yield f"  {symbol('skipped')[0]} {plain(job.name, 80)}: {plain(job.because, 200)}"
+    if len(skipped) > MOST_RED:
+        yield f"  … {len(skipped) - MOST_RED} skipped jobs more"
+
+
+def _red_jobs(run: RunView) -> Iterator[str]:
+    red = [j for j in run.jobs if j.outcome not in GREEN and j.outcome != "running"]
+    for job in red[:MOST_RED]:
+        yield from _red(run, job)
+    if len(red) > MOST_RED:
+        names = ", ".join(plain(j.name, 60) for j in red[MOST_RED : MOST_RED + 10])
+        yield f"… and {len(red) - MOST_RED} red jobs more: {names}"
+
+
+def _red(run: RunView, job: JobView) -> Iterator[str]:
+    steps = [s for s in job.steps if s.conclusion not in GREEN]
+    yield ""
+    if not steps:
+        why = f": {plain(job.because, 400)}" if job.because else ""
+        yield f"{marked(job.outcome)}  {plain(job.name, 80)}{why}"
+    for step in steps:
+        yield f"{marked(step.outcome)}  {plain(job.name, 80)} > {_named(run, step)}"
+        yield from (f"    {t}" for t in last_lines(step.tail, TAIL_LINES))
+    yield f"  logs   headway pipeline logs {run.run} {shlex.quote(job.key)}"
+
+
+def _named(run: RunView, step: StepView) -> str:
+    code = f"  exit {step.exit_code}," if step.exit_code is not None else " "
+    place = f"  {plain(run.workflow, 120)}:{step.line}" if step.line else ""
+    return f"{plain(step.name, 120)}{code} {span(step.seconds)}{place}"
+
+
+def _annotations(run: RunView) -> Iterator[str]:
+    """`app.py:12:3: error: undefined name`, as compilers say it."""
+    found = [a for j in run.jobs for s in j.steps for a in s.annotations]
+    if found:
+        yield ""
+    for one in found[:MOST_ANNOTATIONS]:
+        line, column = f":{one.line}" * bool(one.line), f":{one.column}" * bool(one.column)
+        place = f"{plain(one.file, 200)}{line}{column}: " if one.file else ""
+        title = f"{plain(one.title, 120)}: " if one.title else ""
+        yield f"{place}{one.level}: {title}{plain(one.message, 400)}"
+    if len(found) > MOST_ANNOTATIONS:
+        yield f"… {len(found) - MOST_ANNOTATIONS} annotations more"
+
+
+def _summaries(run: RunView) -> Iterator[str]:
+    for job in run.jobs:
+        if job.summary:
+            yield ""
+            yield f"summary of {plain(job.name, 80)}"
+            yield from (f"    {line}" for line in last_lines(job.summary, SUMMARY_LINES))
+
+
+def _next(run: RunView) -> Iterator[str]:
+    red = [j for j in run.jobs if j.outcome in {"failure", "cancelled"}]
+    if not run.outcome:
+        yield f"  next   headway pipeline logs {run.run} --follow"
+    elif red:
+        yield ""
+        one = red[0].id.split(" / ")[0]
+        yield f"  again  {run_again(run.workflow, one)}"
+        yield f"         headway pipeline rerun {run.run} --failed"
+    else:
+        yield f"  next   headway pipeline show {run.run}"
+
+
+def run_again(workflow: str, job: str) -> str:
+    """The command that runs just that job."""
+    return f"headway run --workflow {shlex.quote(workflow)} --job {shlex.quote(job)}"
+
+
+def _job(job: JobView) -> Iterator[str]:
+    reused = f", reused from {plain(job.reused, 60)}" if job.reused else ""
+    took = f", {span(job.seconds)}" if job.seconds is not None and job.outcome != "skipped" else ""
+    why = f": {plain(job.because, 300)}" if job.because else ""
+    yield f"  {marked(job.outcome)}  {plain(job.name, 80)}{took}{reused}{why}"
+    for step in job.steps:
+        yield f"    {_sign(step)} {_words(step)}"
+        yield from (f"        {k} = {plain(v, 200)}" for k, v in step.outputs.items())
+    yield from (f"      output {k} = {plain(v, 200)}" for k, v in job.outputs.items())
+    yield from (f"      upload {plain(u.name, 80)}  {u.digest}" for u in job.uploads)
+
+
+def _sign(step: StepView) -> str:
+    return symbol(step.conclusion)[0]
+
+
+def _words(step: StepView) -> str:
+    code = f", exit {step.exit_code}" if step.exit_code else ""
+    took = f", {span(step.seconds)}, {step.lines} lines" if step.log >= 0 else ""
+    on = ", and goes on" if step.outcome != step.conclusion else ""
+    return f"{plain(step.name, 120)}: {step.outcome}{code}{on}{took}"

@@ -1,0 +1,163 @@
+"""What there is to know of a run, as one document: what `--json` prints and what is told in words.
+
+Made from a run's state alone, so that `headway run`, `headway pipeline show` and the server say the
+same. Times are Unix seconds as in the log; texts are as they were, not yet harmless.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from headway.model.job import Annotation, JobOrder, JobReport, StepReport, Upload
+from headway.pipeline.run.state import RunState
+
+GREEN = frozenset({"success", "skipped"})
+
+
+@dataclass(frozen=True, slots=True)
+class StepView:
+    """One step. `line`: where it is written in the workflow file, 0 if it was not written."""
+
+    id: str
+    name: str
+    outcome: str
+    conclusion: str
+    exit_code: int | None
+    seconds: float
+    outputs: dict[str, str]
+    lines: int
+    digest: str
+    log: int
+    line: int
+    tail: str
+    annotations: tuple[Annotation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """One instance. `id` is the job in the file; `reused` the run whose result this is."""
+
+    key: str
+    id: str
+    name: str
+    outcome: str
+    because: str
+    attempt: int
+    seconds: float | None
+    reused: str
+    outputs: dict[str, str]
+    uploads: tuple[Upload, ...]
+    summary: str
+    steps: tuple[StepView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """One run. `outcome` is empty while it runs; `folder`: the working tree that it ran on."""
+
+    run: str
+    workflow: str
+    event: str
+    repo: str
+    sha: str
+    ref: str
+    folder: str
+    actor: str
+    attempt: int
+    of: str
+    outcome: str
+    because: str
+    created_at: float
+    seconds: float | None
+    jobs: tuple[JobView, ...]
+    only: tuple[str, ...] = ()
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+def view(state: RunState) -> RunView:
+    """The whole run."""
+    spec = state.spec
+    jobs = tuple(_jobs(state))
+    return RunView(
+        run=spec.id,
+        workflow=spec.workflow,
+        event=spec.event,
+        repo=spec.repo,
+        sha=spec.sha,
+        ref=spec.ref,
+        folder=spec.folder,
+        actor=spec.actor,
+        attempt=spec.attempt,
+        of=spec.of,
+        outcome="" if state.phase == "running" else state.phase,
+        because=state.cancelled,
+        created_at=state.created_at,
+        seconds=state.finished_at - state.created_at if state.finished_at else None,
+        jobs=jobs,
+        only=spec.only,
+        counts=_counts(jobs),
+    )
+
+
+def summary(state: RunState) -> dict[str, Any]:
+    """One run in a list: all but its jobs."""
+    seen = view(state)
+    names = ("run", "workflow", "event", "sha", "ref", "attempt", "outcome", "created_at")
+    return {n: getattr(seen, n) for n in (*names, "seconds", "counts", "actor", "folder", "of")}
+
+
+def job_of(state: RunState, key: str) -> str:
+    """The id in the file of an instance."""
+    order = state.orders.get(key)
+    if order is not None:
+        return order.id
+    return next((job for job, keys in state.planned.items() if key in keys), key)
+
+
+def _counts(jobs: tuple[JobView, ...]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for job in jobs:
+        counts[job.outcome] = counts.get(job.outcome, 0) + 1
+    return counts
+
+
+def _jobs(state: RunState) -> list[JobView]:
+    """Those that ended, in that order; then those that run."""
+    ended = [_job(state, key, report) for key, report in state.ended.items()]
+    return ended + [_job(state, key, None) for key in state.running]
+
+
+def _job(state: RunState, key: str, report: JobReport | None) -> JobView:
+    order = state.orders.get(key)
+    return JobView(
+        key=key,
+        id=job_of(state, key),
+        name=order.name if order else key,
+        outcome=report.outcome if report else "running",
+        because=report.because if report else "",
+        attempt=order.attempt if order else state.spec.attempt,
+        seconds=report.finished_at - report.started_at if report else None,
+        reused=report.reused if report else "",
+        outputs=report.outputs if report else {},
+        uploads=report.uploads if report else (),
+        summary=report.summary if report else "",
+        steps=tuple(_step(s, order) for s in report.steps) if report else (),
+    )
+
+
+def _step(report: StepReport, order: JobOrder | None) -> StepView:
+    lines = {s.id: s.line for s in order.steps} if order else {}
+    return StepView(
+        id=report.id,
+        name=report.name,
+        outcome=report.outcome,
+        conclusion=report.conclusion,
+        exit_code=report.exit_code,
+        seconds=max(0.0, report.finished_at - report.started_at),
+        outputs=report.outputs,
+        lines=report.lines,
+        digest=report.digest,
+        log=report.log,
+        line=lines.get(report.id, 0),
+        tail=report.tail,
+        annotations=report.annotations,
+    )
