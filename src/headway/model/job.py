@@ -39,7 +39,7 @@ class JobOrder:
     """Run this job instance of that run, once.
 
     `id` is the job's id in the file (`test`; `deploy / test` inside a called workflow), `key` is
-    unique in the run, also as a file name (`test-2`), `name` is for people (`test (3.12)`).
+    unique in the run, also as a file name (`test.2`), `name` is for people (`test (3.12)`).
     `attempt` counts from 1. `folder`: a working tree to be used as it is (`headway run` on dirty
     files); empty: a clean checkout of `sha` from `repo`.
 
@@ -47,7 +47,8 @@ class JobOrder:
     job starts; `env`: the workflow's and the job's variables (templates), later ones win.
     `container` and `services`: as written, templates inside. `actions`: `owner/name@ref` to the
     commit that headway.lock pins. `trusted`: False for a fork's change, which gets no secrets and
-    writes no shared cache. `network`: False cuts the job off.
+    writes no shared cache. `network`: False cuts the job off. `runs_on`: the labels it asks for.
+    `environment`: the name of the environment it deploys to, if any.
     """
 
     run: str
@@ -72,6 +73,8 @@ class JobOrder:
     actions: dict[str, str] = field(default_factory=dict)
     trusted: bool = True
     network: bool = True
+    runs_on: tuple[str, ...] = ()
+    environment: str = ""
 
 
 @dataclass(frozen=True, slots=True)

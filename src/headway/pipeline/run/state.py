@@ -20,7 +20,8 @@ class RunSpec:
     `texts`: the workflow file and the local workflows that it calls, by path, as they were at
     `sha`; remote ones by `owner/name/path@ref`. `payload` is `github.event`. `only`: job ids to run
     with their needs (empty: all). `actions`: `owner/name@ref` to the pinned commit. `folder`: see
-    JobOrder. `of`: the run this one repeats.
+    JobOrder. `of`: the run this one repeats. `fresh`: no result of another run is taken instead of
+    running a job. `sources`: job id to the paths that its result depends on (empty: the whole tree).
     """
 
     id: str
@@ -42,14 +43,18 @@ class RunSpec:
     attempt: int = 1
     number: int = 1
     of: str = ""
+    fresh: bool = False
+    sources: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """The run exists."""
+    """The run exists. `title`: its `run-name`. `kept`: green reports of the run it repeats."""
 
     spec: RunSpec
     at: float
+    title: str = ""
+    kept: tuple[JobReport, ...] = ()
     kind: Literal["created"] = "created"
 
 
@@ -57,13 +62,29 @@ class Created:
 class Planned:
     """A job of the file has become these instances (more than one: a matrix; none: an empty one).
 
-    `job` is the id in the file, inside a called workflow `caller / job`.
+    `job` is the id in the file, inside a called workflow `caller / job`. `names` and `matrices` have
+    one element for each key (a job without a matrix: None). `max_parallel` 0: as many as there are.
     """
 
     job: str
     keys: tuple[str, ...]
     at: float
+    names: tuple[str, ...] = ()
+    matrices: tuple[dict[str, Any] | None, ...] = ()
+    fail_fast: bool = True
+    max_parallel: int = 0
     kind: Literal["planned"] = "planned"
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """An instance of a job that calls a workflow begins; `inputs` are the called workflow's."""
+
+    key: str
+    workflow: str
+    inputs: dict[str, Any]
+    at: float
+    kind: Literal["called"] = "called"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,21 +98,31 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The instance is over: run, skipped, cancelled or reused. `job`: the id in the file."""
+    """The instance is over: run, skipped, cancelled or reused. `job`: the id in the file.
+
+    `tolerated`: red, but `continue-on-error` says that it counts as green. A job that calls a
+    workflow ends after its jobs, with a report without steps.
+    """
 
     job: str
     report: JobReport
     at: float
+    tolerated: bool = False
     kind: Literal["ended"] = "ended"
 
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """Somebody, or a newer run of the concurrency group, wants the run to stop."""
+    """Somebody, or a newer run of the concurrency group, wants the run to stop.
+
+    `key`: only this instance. `forced`: also jobs whose condition lets them survive (`always()`).
+    """
 
     by: str
     because: str
     at: float
+    key: str = ""
+    forced: bool = False
     kind: Literal["cancelled"] = "cancelled"
 
 
@@ -104,13 +135,14 @@ class Finished:
     kind: Literal["finished"] = "finished"
 
 
-Event = Created | Planned | Started | Ended | Cancelled | Finished
+Event = Created | Planned | Called | Started | Ended | Cancelled | Finished
 
 
 @dataclass(frozen=True, slots=True)
 class RunState:
-    """Where a run stands. `planned`: job id to instance keys; `running`: orders by key; `ended`:
-    reports by key, in the order they ended.
+    """Where a run stands. `planned`: job id to instance keys; `plans` the same with all that was
+    planned; `orders` by key (started); `ended`: reports by key, in the order they ended; `calls` by
+    the calling instance's key; `stopped`: instances that alone shall stop, and why.
     """
 
     spec: RunSpec
@@ -121,6 +153,13 @@ class RunState:
     ended: dict[str, JobReport] = field(default_factory=dict)
     cancelled: str = ""
     finished_at: float = 0.0
+    title: str = ""
+    kept: dict[str, JobReport] = field(default_factory=dict)
+    plans: dict[str, Planned] = field(default_factory=dict)
+    calls: dict[str, Called] = field(default_factory=dict)
+    tolerated: frozenset[str] = frozenset()
+    stopped: dict[str, str] = field(default_factory=dict)
+    forced: bool = False
 
     @property
     def running(self) -> tuple[str, ...]:
@@ -128,12 +167,18 @@ class RunState:
         return tuple(key for key in self.orders if key not in self.ended)
 
 
+def created(event: Created) -> RunState:
+    """The state of a run that has just been created."""
+    kept = {report.key: report for report in event.kept}
+    return RunState(event.spec, event.at, title=event.title, kept=kept)
+
+
 def fold(events: Iterable[Event]) -> RunState:
     """Where the events leave the run. Raises ValueError if the first is not Created."""
     first, *rest = events
     if not isinstance(first, Created):
         raise ValueError("a run begins with its creation")
-    state = RunState(first.spec, first.at)
+    state = created(first)
     for event in rest:
         state = after(state, event)
     return state
@@ -143,23 +188,54 @@ def after(state: RunState, event: Event) -> RunState:
     """The state once this has happened too."""
     match event:
         case Planned():
-            return replace(state, planned={**state.planned, event.job: event.keys})
+            return replace(
+                state,
+                planned={**state.planned, event.job: event.keys},
+                plans={**state.plans, event.job: event},
+            )
+        case Called():
+            return replace(state, calls={**state.calls, event.key: event})
         case Started():
             return replace(state, orders={**state.orders, event.order.key: event.order})
         case Ended():
-            return replace(state, ended={**state.ended, event.report.key: event.report})
+            return _ended(state, event)
         case Cancelled():
-            return replace(state, cancelled=event.because or f"cancelled by {event.by}")
+            return _cancelled(state, event)
         case Finished():
             return replace(state, phase=event.outcome, finished_at=event.at)
         case Created():
             return state
 
 
-def conclusion(reports: Iterable[JobReport]) -> JobOutcome:
-    """What `needs.JOB.result` is for these instances: the worst; skipped only if all are."""
-    outcomes = [r.outcome for r in reports]
-    for worst in ("failure", "cancelled", "success"):
-        if worst in outcomes:
+def _ended(state: RunState, event: Ended) -> RunState:
+    key = event.report.key
+    tolerated = state.tolerated | {key} if event.tolerated else state.tolerated
+    return replace(state, ended={**state.ended, key: event.report}, tolerated=tolerated)
+
+
+def _cancelled(state: RunState, event: Cancelled) -> RunState:
+    because = event.because or f"cancelled by {event.by}"
+    if event.key:
+        return replace(state, stopped={**state.stopped, event.key: because})
+    return replace(state, cancelled=because, forced=state.forced or event.forced)
+
+
+def effective(state: RunState, key: str) -> JobOutcome:
+    """What the ended instance counts as for those that need it: `continue-on-error` makes a red one
+    green.
+    """
+    return "success" if key in state.tolerated else state.ended[key].outcome
+
+
+def conclusion(outcomes: Iterable[JobOutcome]) -> JobOutcome:
+    """What `needs.JOB.result` is for instances that count as these: the worst; skipped only if all
+    are.
+    """
+    found = set(outcomes)
+    for worst in _WORST_FIRST:
+        if worst in found:
             return worst
     return "skipped"
+
+
+_WORST_FIRST: tuple[JobOutcome, ...] = ("failure", "cancelled", "success")
