@@ -72,6 +72,7 @@ def _skipped(run: RunView) -> Iterator[str]:
 
 def _red_jobs(run: RunView) -> Iterator[str]:
     red = [j for j in run.jobs if j.outcome not in GREEN and j.outcome != "running"]
+    red.sort(key=lambda j: j.tolerated)
     for job in red[:MOST_RED]:
         yield from _red(run, job)
     if len(red) > MOST_RED:
@@ -120,7 +121,7 @@ def _summaries(run: RunView) -> Iterator[str]:
 
 
 def _next(run: RunView) -> Iterator[str]:
-    red = [j for j in run.jobs if j.outcome in {"failure", "cancelled"}]
+    red = [j for j in run.jobs if j.outcome in {"failure", "cancelled"} and not j.tolerated]
     if not run.outcome:
         yield f"  next   headway pipeline logs {run.run} --follow"
     elif red:
@@ -139,6 +140,7 @@ def run_again(workflow: str, job: str) -> str:
 
 def _job(job: JobView) -> Iterator[str]:
     reused = f", reused from {plain(job.reused, 60)}" if job.reused else ""
+    reused += ", and the run goes on" if job.tolerated else ""
     took = f", {span(job.seconds)}" if job.seconds is not None and job.outcome != "skipped" else ""
     why = f": {plain(job.because, 300)}" if job.because else ""
     yield f"  {marked(job.outcome)}  {plain(job.name, 80)}{took}{reused}{why}"

@@ -34,7 +34,9 @@ class StepView:
 
 @dataclass(frozen=True, slots=True)
 class JobView:
-    """One instance. `id` is the job in the file; `reused` the run whose result this is."""
+    """One instance. `id` is the job in the file; `reused` the run whose result this is.
+    `tolerated`: red, but `continue-on-error` lets the run go on.
+    """
 
     key: str
     id: str
@@ -44,6 +46,7 @@ class JobView:
     attempt: int
     seconds: float | None
     reused: str
+    tolerated: bool
     outputs: dict[str, str]
     uploads: tuple[Upload, ...]
     summary: str
@@ -55,6 +58,7 @@ class RunView:
     """One run. `outcome` is empty while it runs; `folder`: the working tree that it ran on."""
 
     run: str
+    title: str
     workflow: str
     event: str
     repo: str
@@ -79,6 +83,7 @@ def view(state: RunState) -> RunView:
     jobs = tuple(_jobs(state))
     return RunView(
         run=spec.id,
+        title=state.title,
         workflow=spec.workflow,
         event=spec.event,
         repo=spec.repo,
@@ -113,6 +118,14 @@ def job_of(state: RunState, key: str) -> str:
     return next((job for job, keys in state.planned.items() if key in keys), key)
 
 
+def _name(state: RunState, key: str) -> str:
+    """What people call an instance that was never started."""
+    for plan in state.plans.values():
+        if key in plan.keys and plan.names:
+            return plan.names[plan.keys.index(key)]
+    return key
+
+
 def _counts(jobs: tuple[JobView, ...]) -> dict[str, int]:
     counts: dict[str, int] = {}
     for job in jobs:
@@ -131,12 +144,13 @@ def _job(state: RunState, key: str, report: JobReport | None) -> JobView:
     return JobView(
         key=key,
         id=job_of(state, key),
-        name=order.name if order else key,
+        name=order.name if order else _name(state, key),
         outcome=report.outcome if report else "running",
         because=report.because if report else "",
         attempt=order.attempt if order else state.spec.attempt,
         seconds=report.finished_at - report.started_at if report else None,
         reused=report.reused if report else "",
+        tolerated=key in state.tolerated,
         outputs=report.outputs if report else {},
         uploads=report.uploads if report else (),
         summary=report.summary if report else "",

@@ -2,12 +2,10 @@
 
 from pathlib import Path
 
-from headway import settings
 from headway.model.commit import Commit
 from headway.model.errors import Invalid
 from headway.model.service import Service
 from headway.ports.source_host import SourceHost
-from headway.settings import openslo
 
 FILE = "headway.yaml"
 
@@ -35,6 +33,9 @@ def _bare(folder: Path) -> bool:
 
 def service_of(source: SourceHost, commit: Commit) -> Service:
     """headway.yaml at the commit. Raises Invalid with every problem, each with its place."""
+    from headway import settings  # noqa: PLC0415  `headway run` needs no schema
+    from headway.settings import openslo  # noqa: PLC0415
+
     service = settings.read(text_of(source, commit, FILE), FILE)
     return openslo.resolved(service, lambda path: text_of(source, commit, path))
 

@@ -1,0 +1,228 @@
+"""`headway run`: runs a workflow of this repository here, on the files as they are."""
+
+import os
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from headway.cli.context import Context, pass_context
+from headway.cli.errors import INTERRUPTED
+from headway.cli.options import verb
+from headway.model.errors import Invalid
+
+if TYPE_CHECKING:
+    from headway.adapters.git.work_tree import WorkTree
+    from headway.cli.run_request import Asked
+    from headway.cli.running import Known
+    from headway.flows.pipeline import Bench
+    from headway.pipeline.run.state import RunSpec, RunState
+    from headway.pipeline.syntax.ir import Workflow
+
+RED = 1
+EXIT_CODES = {"success": 0, "failure": RED, "cancelled": INTERRUPTED}
+EXAMPLES = (
+    "headway run",
+    "headway run --job test",
+    "headway run --workflow ci --event pull_request --event-file event.json",
+    "headway run --workflow release --input level=minor --secret PYPI_TOKEN",
+    "headway run --dry-run",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How to run what was asked for."""
+
+    jobs: int
+    dry: bool
+    secrets: dict[str, str]
+
+
+@verb(*EXAMPLES)
+@click.argument("path", default=".", type=click.Path())
+@click.option("--workflow", default="", metavar="FILE", help="A file, or its name without `.yml`.")
+@click.option("--job", "only", multiple=True, metavar="JOB", help="Only this job and its needs.")
+@click.option("--event", default="", metavar="NAME", help="What starts it.  [default: push]")
+@click.option("--event-file", default="", metavar="F.json", help="The event's payload.")
+@click.option("--input", "inputs", multiple=True, metavar="K=V", help="An input of the workflow.")
+@click.option("--var", "vars", multiple=True, metavar="K=V", help="A value of `vars`.")
+@click.option(
+    "--secret", "secrets", multiple=True, metavar="NAME[=ENV]", help="From the environment."
+)
+@click.option("--secret-file", default="", metavar="F", help="Secrets, one NAME=value a line.")
+@click.option(
+    "--jobs", type=click.IntRange(1, 256), default=os.cpu_count() or 2, help="At once, at most."
+)
+@click.option("--no-network", is_flag=True, help="Cut the jobs off from the network.")
+@click.option("--dry-run", is_flag=True, help="Show what would run, and run nothing.")
+@pass_context
+def run(  # noqa: PLR0913  one option each
+    context: Context,
+    path: str,
+    workflow: str,
+    only: tuple[str, ...],
+    event: str,
+    event_file: str,
+    inputs: tuple[str, ...],
+    vars: tuple[str, ...],
+    secrets: tuple[str, ...],
+    secret_file: str,
+    jobs: int,
+    *,
+    no_network: bool,
+    dry_run: bool,
+) -> None:
+    """Run a workflow of this repository on this machine.
+
+    PATH is a folder in a Git repository; its files are used as they are, changed ones too. Without
+    --workflow it is the one that a push starts. Exit codes: 0 green, 1 red, 2 invalid input, 3 this
+    machine lacks something, 130 cancelled. Ctrl-C cancels in order, twice kills.
+    """
+    from headway.cli import run_request, run_secrets  # noqa: PLC0415  `--help` needs none of it
+
+    asked = run_request.Asked(
+        workflow=workflow,
+        only=only,
+        event=event,
+        payload=run_request.payload_of(event_file),
+        inputs=run_secrets.pairs(inputs, "--input"),
+        vars=run_secrets.pairs(vars, "--var"),
+        network=not no_network,
+    )
+    known = run_secrets.secrets(secrets, secret_file, os.environ)
+    _go(context, path, asked, Way(jobs, dry_run, known))
+
+
+def _go(context: Context, path: str, asked: "Asked", way: Way) -> None:
+    from headway import workbench  # noqa: PLC0415
+    from headway.adapters.git.work_tree import look  # noqa: PLC0415
+    from headway.cli.repository import top_level  # noqa: PLC0415
+
+    tree = look(top_level(path))
+    chosen, asked = _chosen(context, tree, asked)
+    bench = workbench.bench(context.home_folder, way.jobs, way.secrets)
+    spec = _spec(context, tree, chosen, asked)
+    if tree.changed:
+        context.note(f"on {tree.sha[:7]} and the files as they are: {tree.changed} differ")
+    if way.dry:
+        _show_plan(context, bench, spec)
+        return
+    state = _run(context, bench, spec, chosen)
+    _report(context, state)
+    click.get_current_context().exit(EXIT_CODES.get(state.phase, RED))
+
+
+def _chosen(context: Context, tree: "WorkTree", asked: "Asked") -> tuple["Workflow", "Asked"]:
+    """The workflow file, and what was asked with its event and path filled in."""
+    from headway.cli.run_request import check_jobs, event_of, named, text_of  # noqa: PLC0415
+    from headway.pipeline.syntax.reader import read  # noqa: PLC0415
+
+    folder = Path(tree.folder)
+    path = named(folder, asked.workflow) if asked.workflow else _one(context, folder, asked.event)
+    workflow = read(text_of(folder, path), path)
+    check_jobs(workflow, asked.only)
+    return workflow, replace(asked, workflow=path, event=event_of(workflow, asked.event))
+
+
+def _one(context: Context, folder: Path, event: str) -> str:
+    """The only workflow that the event starts; of several the person chooses one."""
+    from headway.cli.run_request import FOLDER, candidates, files  # noqa: PLC0415
+
+    found = candidates(folder, event or "push")
+    if len(found) == 1:
+        return found[0]
+    if found:
+        return _choice(context, found, event or "push")
+    known = files(folder)
+    raise Invalid(
+        f"no workflow of {folder} is started by `{event or 'push'}`",
+        why=f"workflows: {', '.join(known)}" if known else f"there is no file in {FOLDER}",
+        next=f"headway run --workflow {known[0]}" if known else "headway init",
+        code="no-workflow",
+    )
+
+
+def _choice(context: Context, found: list[str], event: str) -> str:
+    asks = sys.stdin.isatty() and sys.stderr.isatty() and not (context.no_input or context.json)
+    if not asks:
+        raise Invalid(
+            f"`{event}` starts {len(found)} workflows: {', '.join(found)}",
+            why="one run is of one workflow",
+            next=f"headway run --workflow {found[0]}",
+            code="which-workflow",
+        )
+    for number, path in enumerate(found, 1):
+        context.complain(f"  {number}  {path}")
+    number = click.prompt("Which one", type=click.IntRange(1, len(found)), default=1, err=True)
+    return found[number - 1]
+
+
+def _spec(context: Context, tree: "WorkTree", chosen: "Workflow", asked: "Asked") -> "RunSpec":
+    from headway import workbench  # noqa: PLC0415
+    from headway.cli import run_request  # noqa: PLC0415
+    from headway.pipeline.run.state import RunSpec  # noqa: PLC0415
+
+    inputs = run_request.inputs_of(chosen, asked.event, asked.inputs)
+    return RunSpec(
+        id=workbench.run_id(time.time()),
+        workflow=asked.workflow,
+        texts=run_request.texts(Path(tree.folder), asked.workflow),
+        repo=tree.folder,
+        sha=tree.sha,
+        ref=tree.ref,
+        event=asked.event,
+        payload=run_request.payload(tree, asked.event, asked, inputs),
+        actor=context.person,
+        folder=tree.folder,
+        inputs=inputs,
+        vars=asked.vars,
+        only=asked.only,
+        network=asked.network,
+    )
+
+
+def _run(context: Context, bench: "Bench", spec: "RunSpec", chosen: "Workflow") -> "RunState":
+    from headway.cli.run_screen import interruptible, screen  # noqa: PLC0415
+    from headway.cli.running import Known, Stop  # noqa: PLC0415
+    from headway.flows import pipeline  # noqa: PLC0415
+
+    pipeline.create(bench, spec)
+    known = tuple(Known(j.id, tuple(n.text for n in j.needs)) for j in chosen.jobs)
+    wanted = tuple(k for k in known if k.id in _with_needs(known, spec.only))
+    stop = Stop()
+
+    def cancel() -> None:
+        pipeline.cancel(bench.home, spec.id, context.person, "Ctrl-C")
+
+    context.note(f"run {spec.id}")
+    with screen(context, wanted, stop) as watch, interruptible(stop, cancel, lambda _text: None):
+        return pipeline.run(bench, spec.id, watch)
+
+
+def _with_needs(known: "tuple[Known, ...]", only: tuple[str, ...]) -> set[str]:
+    """The jobs of `only` and all that they need; all jobs for none."""
+    needs = {k.id: k.needs for k in known}
+    waiting = list(only or needs)
+    found: set[str] = set()
+    while waiting:
+        one = waiting.pop()
+        if one not in found:
+            found.add(one)
+            waiting += needs.get(one, ())
+    return found
+
+
+def _report(context: Context, state: "RunState") -> None:
+    """How it ended, on stdout."""
+    from headway.cli.pipeline_text import ended  # noqa: PLC0415
+    from headway.cli.pipeline_view import view  # noqa: PLC0415
+
+    seen = view(state)
+    if context.json:
+        context.document(seen)
+    else:
+        context.lines(ended(seen))

@@ -1,0 +1,238 @@
+"""From a working tree and a command line to what a run is of. Used by `headway run`.
+
+Workflow files are read from the folder as they are, not from the commit: what is tried here is what
+would be pushed next.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from headway.adapters.git.work_tree import WorkTree
+from headway.model.errors import Invalid
+from headway.pipeline.syntax.ir import Input, Workflow
+from headway.pipeline.syntax.reader import read
+
+FOLDER = ".github/workflows"
+MOST_BYTES = 1024**2
+MANUAL = "workflow_dispatch"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The command line, as far as it says what to run."""
+
+    workflow: str = ""
+    only: tuple[str, ...] = ()
+    event: str = ""
+    payload: dict[str, Any] = field(default_factory=dict)
+    inputs: dict[str, str] = field(default_factory=dict)
+    vars: dict[str, str] = field(default_factory=dict)
+    network: bool = True
+
+
+def nearest(word: str, known: list[str]) -> str:
+    """The known word that is most like it, or empty."""
+    import difflib  # noqa: PLC0415  only for a mistake
+
+    return next(iter(difflib.get_close_matches(word[:80], known, 1, 0.5)), "")
+
+
+def text_of(folder: Path, path: str) -> str:
+    """One workflow file of the working tree. Raises Invalid (`missing-file`, `encoding`,
+    `outside`, `too-large`).
+    """
+    file = (folder / path).resolve()
+    if not file.is_relative_to(folder.resolve()):
+        raise Invalid(f"`{path}` leads out of {folder}", code="outside")
+    if not file.is_file():
+        raise Invalid(f"there is no `{path}` in {folder}", code="missing-file")
+    if file.stat().st_size > MOST_BYTES:
+        raise Invalid(f"`{path}` is larger than 1 MiB", code="too-large")
+    try:
+        return file.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise Invalid(f"`{path}` is not UTF-8", why=str(error), code="encoding") from error
+
+
+def files(folder: Path) -> list[str]:
+    """Every workflow file, by name."""
+    found = [p for p in (folder / FOLDER).glob("*.y*ml") if p.suffix in {".yml", ".yaml"}]
+    return sorted(f"{FOLDER}/{p.name}" for p in found)
+
+
+def named(folder: Path, given: str) -> str:
+    """The path in the repository that `--workflow` means: a path from here, one from the top of the
+    repository, or the name of a file in .github/workflows with or without its ending.
+    """
+    here = Path(given).resolve()
+    if here.is_file() and here.is_relative_to(folder.resolve()):
+        return here.relative_to(folder.resolve()).as_posix()
+    for path in (given, f"{FOLDER}/{given}", f"{FOLDER}/{given}.yml", f"{FOLDER}/{given}.yaml"):
+        if (folder / path).is_file():
+            return path
+    known = files(folder)
+    near = nearest(Path(given).name, [Path(k).name for k in known])
+    raise Invalid(
+        f"there is no workflow `{given}` in {folder}",
+        why=f"known: {', '.join(known) or 'none'}",
+        next=f"headway run --workflow {near}" if near else f"write {FOLDER}/deliver.yml",
+        code="missing-file",
+    )
+
+
+def candidates(folder: Path, event: str) -> list[str]:
+    """Files that the event starts. A file that cannot be read is one: it must be heard of."""
+    return [path for path in files(folder) if _starts(folder, path, event)]
+
+
+def _starts(folder: Path, path: str, event: str) -> bool:
+    try:
+        return read(text_of(folder, path), path).trigger(event) is not None
+    except Invalid:
+        return True
+
+
+def event_of(workflow: Workflow, asked: str) -> str:
+    """The event of the run: the one asked for, else push, else the first that the file names."""
+    known = [t.event for t in workflow.on]
+    if asked and asked not in known:
+        raise Invalid(
+            f"{workflow.file} is not started by `{asked}`",
+            why=f"it is started by {', '.join(known)}",
+            next=f"headway run --workflow {workflow.file} --event {known[0]}",
+            code="no-trigger",
+        )
+    return asked or ("push" if "push" in known else known[0])
+
+
+def check_jobs(workflow: Workflow, only: tuple[str, ...]) -> None:
+    """Raises Invalid (`unknown-job`)."""
+    known = [job.id for job in workflow.jobs]
+    for one in only:
+        if one not in known:
+            near = nearest(one, known)
+            raise Invalid(
+                f"{workflow.file} has no job `{one}`",
+                why=f"its jobs are {', '.join(known)}",
+                next=f"headway run --workflow {workflow.file} --job {near or known[0]}",
+                code="unknown-job",
+            )
+
+
+def texts(folder: Path, path: str) -> dict[str, str]:
+    """The file and the local workflows that it calls, and those that they call, by path."""
+    found = {path: text_of(folder, path)}
+    waiting = [path]
+    while waiting:
+        for called in local_calls(read(found[waiting[0]], waiting.pop(0))):
+            if called not in found:
+                found[called] = text_of(folder, called)
+                waiting.append(called)
+    return found
+
+
+def local_calls(workflow: Workflow) -> Iterator[str]:
+    """Paths of the workflows of this repository that its jobs call."""
+    for job in workflow.jobs:
+        if job.uses is not None and job.uses.text.startswith("./"):
+            yield job.uses.text.removeprefix("./")
+
+
+def inputs_of(workflow: Workflow, event: str, given: dict[str, str]) -> dict[str, Any]:
+    """`--input` as the file declares them. Raises Invalid (`unknown-input`, `bad-input`)."""
+    trigger = workflow.trigger(event)
+    declared = {i.name: i for i in trigger.inputs} if trigger else {}
+    for name in given:
+        if name not in declared:
+            near = nearest(name, list(declared))
+            raise Invalid(
+                f"{workflow.file} has no input `{name}` at {event}",
+                why=f"its inputs are {', '.join(declared) or 'none'}",
+                next=f"--input {near}=…" if near else "headway run --event workflow_dispatch",
+                code="unknown-input",
+            )
+    return {name: _typed(declared[name], value) for name, value in given.items()}
+
+
+def _typed(declared: Input, value: str) -> Any:
+    if declared.type == "boolean":
+        if value not in {"true", "false"}:
+            raise _bad(declared, value, "true or false")
+        return value == "true"
+    if declared.type == "number":
+        try:
+            return float(value)
+        except ValueError as error:
+            raise _bad(declared, value, "a number") from error
+    if declared.type == "choice" and value not in declared.options:
+        raise _bad(declared, value, f"one of {', '.join(declared.options)}")
+    return value
+
+
+def _bad(declared: Input, value: str, wanted: str) -> Invalid:
+    return Invalid(f"input `{declared.name}` is {wanted}, not `{value[:80]}`", code="bad-input")
+
+
+def payload_of(file: str) -> dict[str, Any]:
+    """`--event-file`: what the forge would send. Raises Invalid (`event-file`)."""
+    if not file:
+        return {}
+    try:
+        found = json.loads(Path(file).read_bytes())
+    except (OSError, ValueError) as error:
+        raise Invalid(f"{file} cannot be read", why=str(error), code="event-file") from error
+    if not isinstance(found, dict):
+        raise Invalid(f"{file} is not a JSON object", code="event-file")
+    return found
+
+
+def payload(tree: WorkTree, event: str, asked: Asked, inputs: dict[str, Any]) -> dict[str, Any]:
+    """`github.event`: the parts that workflows read most, and over them what the person gave."""
+    owner, name = repository(tree)
+    made: dict[str, Any] = {
+        "repository": {
+            "name": name,
+            "full_name": f"{owner}/{name}",
+            "owner": {"login": owner, "name": owner},
+            "default_branch": "main",
+        },
+        "sender": {"login": owner},
+    }
+    if event == "push":
+        made |= _push(tree)
+    if event == MANUAL:
+        made |= {"inputs": inputs, "ref": tree.ref, "workflow": asked.workflow}
+    return made | asked.payload
+
+
+def _push(tree: WorkTree) -> dict[str, Any]:
+    person = {"name": tree.author, "email": tree.email, "username": tree.author}
+    head = {
+        "id": tree.sha,
+        "message": tree.subject,
+        "timestamp": tree.committed_at,
+        "author": person,
+        "committer": person,
+    }
+    return {
+        "ref": tree.ref,
+        "before": "0" * 40,
+        "after": tree.sha,
+        "created": False,
+        "deleted": False,
+        "forced": False,
+        "head_commit": head,
+        "commits": [head],
+        "pusher": {"name": tree.author, "email": tree.email},
+    }
+
+
+def repository(tree: WorkTree) -> tuple[str, str]:
+    """(owner, name): from the remote `origin` if there is one, else `local` and the folder."""
+    parts = [p for p in tree.origin.removesuffix(".git").replace(":", "/").split("/") if p]
+    if len(parts) >= 2:
+        return parts[-2], parts[-1]
+    return "local", Path(tree.folder).name

@@ -1,0 +1,59 @@
+"""Builds what a run of this machine needs, without database and engine. Used by `headway run`,
+`headway pipeline`, workers, and wiring for deliveries.
+
+Adapters are found by entry point (`headway.job_runners`, `headway.blob_stores`,
+`headway.action_sources`), Headway's own through the same door as anybody else's.
+"""
+
+import os
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from headway.flows.pipeline import Bench
+from headway.model.errors import Invalid
+
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def run_id(now: float) -> str:
+    """An id for a run: `run_` and a ULID, so that ids sort by time (github.com/ulid/spec)."""
+    number = (int(now * 1000) << 80) | int.from_bytes(os.urandom(10), "big")
+    return "run_" + "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -5, -5))
+
+
+def bench(home: Path, jobs: int = 2, secrets: Mapping[str, str] | None = None) -> Bench:
+    """Where runs are done: `jobs` instances at once, logs and results under `home`.
+
+    Raises Invalid (`unknown-adapter`, `home`).
+    """
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise Invalid(
+            "the home folder cannot be used",
+            why=f"{home}: {error.strerror}",
+            next="headway --home DIR …",
+            code="home",
+        ) from error
+    blobs = load("headway.blob_stores", "disk")(home)
+    actions = load("headway.action_sources", "git")(home)
+    return Bench(
+        home=home,
+        runner=load("headway.job_runners", "linux")(home, blobs, actions),
+        blobs=blobs,
+        actions=actions,
+        clock=load("headway.clocks", "system")(),
+        jobs=jobs,
+        secrets=dict(secrets or {}),
+    )
+
+
+def load(group: str, name: str) -> Any:
+    """The adapter of that name. Raises Invalid (`unknown-adapter`)."""
+    found = [e for e in entry_points(group=group) if e.name == name]
+    if not found:
+        known = ", ".join(sorted(e.name for e in entry_points(group=group))) or "none"
+        raise Invalid(f"no `{name}` for {group}", why=f"installed: {known}", code="unknown-adapter")
+    return found[0].load()
