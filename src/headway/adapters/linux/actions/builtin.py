@@ -1,0 +1,48 @@
+"""The actions that are built in, by name, in any version: no network and no Node.js. For find."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from headway.adapters.linux.actions import checkout, downloads, uploads
+from headway.adapters.linux.actions.acting import Direct
+from headway.ports.action_source import ActionSource
+from headway.ports.blob_store import BlobStore
+from headway.ports.source_host import SourceHost
+
+
+@dataclass(frozen=True, slots=True)
+class Builtin:
+    """One action. `inputs`: as inputs.only reads them."""
+
+    inputs: dict[str, str]
+    make: Callable[["Means"], Direct]
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What built-in actions work with. `scratch`: a private folder."""
+
+    source: SourceHost
+    actions: ActionSource
+    blobs: BlobStore
+    scratch: Path
+
+
+def _checkout(means: Means) -> Direct:
+    return Direct(checkout.Checkout(means.source, means.actions, means.scratch).run)
+
+
+def _upload(means: Means) -> Direct:
+    return Direct(uploads.upload_with(means.blobs))
+
+
+def _download(means: Means) -> Direct:
+    return Direct(downloads.download_with(means.blobs))
+
+
+BUILTIN: dict[str, Builtin] = {
+    "actions/checkout": Builtin(checkout.INPUTS, _checkout),
+    "actions/upload-artifact": Builtin(uploads.INPUTS, _upload),
+    "actions/download-artifact": Builtin(downloads.INPUTS, _download),
+}
