@@ -1,89 +1,40 @@
 """The expression language of GitHub Actions: `${{ }}` parsed, checked and evaluated. Pure.
 
 Values are JSON: None, bool, float, str, list, dict. Called by pipeline (conditions, matrices) and
-the runner (everything that a step says).
+the runner (everything that a step says). docs/reference/expressions.md tells the language.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from headway.expression.evaluator import run as _run
+from headway.expression.functions import ARITIES as _ARITIES
+from headway.expression.limits import Meter as _Meter
+from headway.expression.parser import parse as _parse
+from headway.expression.templates import EMPTY as _EMPTY
+from headway.expression.templates import condition, fill, holes, value
+from headway.expression.terms import ExpressionError, Fault, Hole, Scope, Uses, Value
+from headway.expression.unicode import WHITESPACE as _WHITESPACE
+from headway.expression.values import text, truth
 
-Value = None | bool | float | str | list[Any] | dict[str, Any]
-Fault = Literal["lexing", "parsing", "evaluation"]
-
-
-class ExpressionError(ValueError):
-    """`position` counts characters from 0 in the text that was parsed."""
-
-    def __init__(self, kind: Fault, message: str, position: int = 0) -> None:
-        super().__init__(message)
-        self.kind: Fault = kind
-        self.position = position
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """What an expression may see. Names are compared without case. `functions`: beside the built-in
-    ones: hashFiles, and success, failure, cancelled, always where they mean something.
-    """
-
-    contexts: Mapping[str, Value]
-    functions: Mapping[str, Callable[..., Value]]
-
-
-@dataclass(frozen=True, slots=True)
-class Uses:
-    """What an expression reads: (context or function name in lower case, position)."""
-
-    contexts: tuple[tuple[str, int], ...]
-    functions: tuple[tuple[str, int], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Hole:
-    """One `${{ }}` of a text: the expression inside, and where it begins in the text."""
-
-    expression: str
-    position: int
+__all__ = [
+    "ExpressionError", "Fault", "Hole", "Scope", "Uses", "Value",
+    "check", "condition", "evaluate", "fill", "holes", "text", "truth", "value",
+]  # fmt: skip
 
 
 def check(expression: str) -> Uses:
-    """Parse only. Raises ExpressionError."""
-    raise NotImplementedError
+    """Parse only; which contexts and functions mean something at a place is for the caller to say.
+
+    Raises ExpressionError: also for an empty text, and for a function that means nothing anywhere.
+    """
+    if not expression.strip(_WHITESPACE):
+        raise ExpressionError("parsing", _EMPTY).within(expression)
+    parsed = _parse(expression)
+    parsed.verify([name for name, _ in parsed.uses.contexts], _ARITIES)
+    return parsed.uses
 
 
 def evaluate(expression: str, scope: Scope) -> Value:
-    """The value. Parsed expressions are remembered. Raises ExpressionError."""
-    raise NotImplementedError
+    """The value; None for an empty text. Parsed expressions are remembered.
 
-
-def condition(expression: str, scope: Scope) -> bool:
-    """The truth of an `if`: one that calls no status function means `success() && (…)`; empty means
-    `success()`. `${{ }}` around it is taken away.
+    Raises ExpressionError.
     """
-    raise NotImplementedError
-
-
-def holes(text: str) -> tuple[Hole, ...]:
-    """Every `${{ }}`. Raises ExpressionError (`lexing`) for one that is never closed."""
-    raise NotImplementedError
-
-
-def fill(text: str, scope: Scope) -> str:
-    """The text with every hole's value as text. What is filled in is not read again."""
-    raise NotImplementedError
-
-
-def value(text: str, scope: Scope) -> Value:
-    """The value itself where the whole text is one hole, else as `fill`."""
-    raise NotImplementedError
-
-
-def truth(found: Value) -> bool:
-    """False for null, false, 0, NaN and the empty text."""
-    raise NotImplementedError
-
-
-def text(found: Value) -> str:
-    """The value as text, as the language converts it (a list is `Array`, a number without `.0`)."""
-    raise NotImplementedError
+    return _run(_parse(expression), scope, _Meter())
