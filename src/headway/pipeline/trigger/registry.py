@@ -1,0 +1,63 @@
+"""Notifications of a container registry: an artifact was pushed.
+
+Format: distribution.github.io/distribution/about/notifications: an envelope with `events`. Told as
+`repository_dispatch` of the type `registry_push`, which is what workflows can listen for; where the
+artifact lies is in `client_payload`: registry, repository, tag, digest, media_type. Layers, pulls
+and pushes without a digest start nothing. Called by hooks.read.
+"""
+
+import re
+from typing import Any
+
+from headway.pipeline.trigger import payload as of
+from headway.pipeline.trigger.event import Ignored, TriggerEvent
+
+TYPE = "registry_push"
+MOST_EVENTS = 1000
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_MANIFESTS = (
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+)
+
+
+def read(payload: dict[str, Any]) -> tuple[TriggerEvent, ...] | Ignored:
+    """One event for each manifest that was pushed. Raises Unreadable."""
+    events = of.find(payload, "events")
+    if not isinstance(events, list):
+        raise of.Unreadable("`events` is not a list")
+    if len(events) > MOST_EVENTS:
+        raise of.Unreadable(f"there are more than {MOST_EVENTS} events in one notification")
+    found = tuple(_event(e) for e in events if _pushes_artifact(e))
+    return found or Ignored("nothing in it is the push of a manifest")
+
+
+def _pushes_artifact(event: object) -> bool:
+    return (
+        of.text(event, "action") == "push"
+        and of.text(event, "target", "mediaType") in _MANIFESTS
+        and bool(_DIGEST.fullmatch(of.text(event, "target", "digest")))
+    )
+
+
+def _event(event: object) -> TriggerEvent:
+    artifact = {
+        "registry": of.text(event, "request", "host"),
+        "repository": of.text(event, "target", "repository"),
+        "tag": of.text(event, "target", "tag"),
+        "digest": of.text(event, "target", "digest"),
+        "media_type": of.text(event, "target", "mediaType"),
+    }
+    return TriggerEvent(
+        name="repository_dispatch",
+        type=TYPE,
+        repo="",
+        ref="",
+        sha="",
+        source="registry",
+        actor=of.text(event, "actor", "name"),
+        delivery=of.text(event, "id"),
+        payload={"action": TYPE, "client_payload": artifact},
+    )
