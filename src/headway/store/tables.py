@@ -258,3 +258,68 @@ baselines = sa.Table(
     sa.Column("at", sa.Double, nullable=False),
     sa.Column("memory", sa.Text, nullable=False),
 )
+
+# what was told by a webhook, a push, a clock or a registry, and whether it was worked on
+triggers = sa.Table(
+    "headway_trigger",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("hook", sa.Text, nullable=False),
+    sa.Column("delivery", sa.Text, nullable=False),
+    # of the body as it came; the same body under another id is a replay
+    sa.Column("body", sa.Text, nullable=False, index=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("repo", sa.Text, nullable=False),
+    sa.Column("ref", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False, index=True),
+    sa.Column("because", sa.Text, nullable=False),
+    sa.Column("runs", sa.Text, nullable=False),
+    sa.Column("event", sa.LargeBinary, nullable=False),
+    sa.Column("received_at", sa.Float, nullable=False, index=True),
+    sa.Column("next_at", sa.Float, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.UniqueConstraint("hook", "delivery"),
+)
+
+# `seen`: every moment of the schedule up to then was dealt with
+schedules = sa.Table(
+    "headway_schedule",
+    metadata,
+    sa.Column("address", sa.Text, primary_key=True),
+    sa.Column("file", sa.Text, primary_key=True),
+    sa.Column("cron", sa.Text, primary_key=True),
+    sa.Column("zone", sa.Text, primary_key=True),
+    sa.Column("repo", sa.Text, nullable=False),
+    sa.Column("branch", sa.Text, nullable=False),
+    sa.Column("seen", sa.Float, nullable=False),
+)
+
+polls = sa.Table(
+    "headway_poll",
+    metadata,
+    sa.Column("connection", sa.Text, primary_key=True),
+    sa.Column("address", sa.Text, nullable=False),
+    sa.Column("refs", sa.Text, nullable=False),
+    sa.Column("next_at", sa.Float, nullable=False),
+    sa.Column("failures", sa.Integer, nullable=False),
+    sa.Column("error", sa.Text, nullable=False),
+)
+
+# the newest status of a commit for a forge: `version` rises with every change, `sent` follows it
+commit_statuses = sa.Table(
+    "headway_commit_status",
+    metadata,
+    sa.Column("connection", sa.Text, primary_key=True),
+    sa.Column("repo", sa.Text, primary_key=True),
+    sa.Column("sha", sa.Text, primary_key=True),
+    sa.Column("context", sa.Text, primary_key=True),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("url", sa.Text, nullable=False),
+    sa.Column("description", sa.Text, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("sent", sa.Integer, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("next_at", sa.Float, nullable=False),
+    sa.Column("changed_at", sa.Float, nullable=False),
+    sa.Column("error", sa.Text, nullable=False),
+)
