@@ -1,7 +1,8 @@
 """Faults of a file, gathered into the one error a user sees.
 
 The order and the wording are the same for headway.yaml and for workflows: unknown keys first (they
-cause others), then as written, at most 20. Called by `reader`, settings and pipeline.
+cause others), then as written, at most 20 if not said otherwise. Called by `reader`, settings and
+pipeline.
 """
 
 from collections.abc import Iterable
@@ -12,15 +13,15 @@ SHOWN = 20
 _LONGEST = 80
 
 
-def invalid(problems: Iterable[Problem]) -> Invalid:
-    """The error to raise for these problems, of which there must be at least one."""
+def invalid(problems: Iterable[Problem], *, most: int = SHOWN) -> Invalid:
+    """The error to raise for these problems, of which there must be one; `most` are kept."""
     found = sorted(set(problems), key=lambda p: (p.code != "unknown-key", p.line, p.column))
     if not found:
         raise ValueError("an error needs a problem")
     many = "1 problem" if len(found) == 1 else f"{len(found)} problems"
-    some = f", the first {SHOWN} shown" if len(found) > SHOWN else ""
+    some = f", the first {most} shown" if len(found) > most else ""
     return Invalid(
-        f"{many}{some}. Nothing was changed.", code=found[0].code, problems=tuple(found[:SHOWN])
+        f"{many}{some}. Nothing was changed.", code=found[0].code, problems=tuple(found[:most])
     )
 
 

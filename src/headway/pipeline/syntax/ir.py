@@ -74,10 +74,14 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True)
 class Concurrency:
-    """One run (or job) of a group at a time. `cancel_in_progress` None: false."""
+    """One run (or job) of a group at a time. `cancel_in_progress` None: false.
+
+    `queue`: `single` (a newer waiting one takes an older one's place) or `max` (all wait in line).
+    """
 
     group: Text
     cancel_in_progress: Text | None = None
+    queue: str = "single"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +113,14 @@ class Strategy:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """Where a job deploys to; such a job's result is never reused."""
+    """Where a job deploys to; such a job's result is never reused.
+
+    `deployment`: false uses the environment's gates and secrets and records no deployment.
+    """
 
     name: Text
     url: Text | None = None
+    deployment: Text | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +170,7 @@ class Job:
     continue_on_error: Text | None = None
     container: Node | None = None
     services: Node | None = None
+    cancel_timeout_minutes: Text | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +187,7 @@ class Workflow:
     defaults: Defaults = field(default_factory=Defaults)
     concurrency: Concurrency | None = None
     permissions: Permissions | None = None
+    description: str = ""
 
     def trigger(self, event: str) -> Trigger | None:
         """The event under `on`, or None."""
