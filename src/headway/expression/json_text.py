@@ -22,8 +22,13 @@ _HALF = re.compile("[\ud800-\udfff]")
 
 
 def read(text: str, meter: Meter) -> Value:
-    """The value. Raises ValueError for what is no JSON or is nested too deeply."""
+    """The value, paid for. Raises as `decode`."""
     meter.spend(PARSED * len(text))
+    return decode(text)
+
+
+def decode(text: str) -> Value:
+    """The value. Raises ValueError for what is no JSON or is nested too deeply."""
     try:
         found: Value = _DECODER.decode(text)
     except RecursionError as error:
