@@ -90,7 +90,7 @@ def test_two_long_names_that_begin_alike_are_two(store: DiskBlobs) -> None:
     one, two = put(store, "1"), put(store, "2")
     assert store.point("s", "x" * 400 + "1", one)
     assert store.point("s", "x" * 400 + "2", two)
-    assert dict((n[-1], d) for n, d, _ in store.pointed("s", "x" * 399)) == {"1": one, "2": two}
+    assert {n[-1]: d for n, d, _ in store.pointed("s", "x" * 399)} == {"1": one, "2": two}
     assert [d for _, d, _ in store.pointed("s", "x" * 400 + "2")] == [two]
 
 
