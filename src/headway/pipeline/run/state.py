@@ -21,7 +21,7 @@ class RunSpec:
     `sha`; remote ones by `owner/name/path@ref`. `payload` is `github.event`. `only`: job ids to run
     with their needs (empty: all). `actions`: `owner/name@ref` to the pinned commit. `folder`: see
     JobOrder. `of`: the run this one repeats. `fresh`: no result of another run is taken instead of
-    running a job. `sources`: job id to the paths that its result depends on (empty: the whole tree).
+    running a job. `sources`: job id to the paths its result depends on (empty: the whole tree).
     """
 
     id: str
@@ -62,8 +62,8 @@ class Created:
 class Planned:
     """A job of the file has become these instances (more than one: a matrix; none: an empty one).
 
-    `job` is the id in the file, inside a called workflow `caller / job`. `names` and `matrices` have
-    one element for each key (a job without a matrix: None). `max_parallel` 0: as many as there are.
+    `job` is the id in the file, inside a called workflow `caller / job`. `names` and `matrices`
+    have one element a key (a job without a matrix: None). `max_parallel` 0: as many as there are.
     """
 
     job: str
