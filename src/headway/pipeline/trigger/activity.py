@@ -1,51 +1,25 @@
-"""Which events start workflows, and by which activity types (docs.github.com, "Events that trigger
-workflows"). Called by filters; the readers of payloads let only these through.
+"""Activity types: which a trigger is for. The facts are those of syntax/events, which reads `on`.
+
+Called by filters and the readers of payloads.
 """
 
-# the default types, where they are not all of them
-DEFAULTS: dict[str, tuple[str, ...]] = {
-    "pull_request": ("opened", "synchronize", "reopened"),
-}
+from headway.pipeline.syntax.events import DEFAULT_TYPES, PLAIN, TYPES
 
-# every type that can start a workflow; an event that is not here has no types, or any
-TYPES: dict[str, frozenset[str]] = {
-    "pull_request": frozenset(
-        {
-            "assigned",
-            "unassigned",
-            "labeled",
-            "unlabeled",
-            "opened",
-            "edited",
-            "closed",
-            "reopened",
-            "synchronize",
-            "converted_to_draft",
-            "locked",
-            "unlocked",
-            "enqueued",
-            "dequeued",
-            "milestoned",
-            "demilestoned",
-            "ready_for_review",
-            "review_requested",
-            "review_request_removed",
-            "auto_merge_enabled",
-            "auto_merge_disabled",
-        }
-    ),
-    "release": frozenset(
-        {"published", "unpublished", "created", "edited", "deleted", "prereleased", "released"}
-    ),
-    "merge_group": frozenset({"checks_requested"}),
-}
 NOT_FOR_DRAFTS = frozenset({"created", "edited", "deleted"})
+PULL_REQUESTS = frozenset({"pull_request", "pull_request_target"})
+
+
+def heard(event: str) -> bool:
+    """Whether a forge's event of that name can start a workflow."""
+    return event in TYPES or event in PLAIN
+
+
+def possible(event: str, type: str) -> bool:
+    """Whether an event of that type can start a workflow; events without types have none to ask."""
+    return event not in TYPES or type in TYPES[event]
 
 
 def wanted(event: str, types: tuple[str, ...] | None, type: str) -> bool:
     """Whether a trigger with these `types` (None: not written) is for an event of this type."""
-    known = TYPES.get(event)
-    if known is not None and type not in known:
-        return False
-    chosen = DEFAULTS.get(event) if types is None else types
-    return chosen is None or type in chosen
+    chosen = DEFAULT_TYPES.get(event) if types is None else types
+    return possible(event, type) and (chosen is None or type in chosen)

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from headway.pipeline.syntax import ir
 from headway.pipeline.trigger import glob
-from headway.pipeline.trigger.activity import NOT_FOR_DRAFTS, wanted
+from headway.pipeline.trigger.activity import NOT_FOR_DRAFTS, PULL_REQUESTS, wanted
 from headway.pipeline.trigger.event import TriggerEvent
 
 MOST_CHANGED = 300
 MOST_COMMITS = 1000
 SKIPPED = ("[skip ci]", "[ci skip]", "[no ci]", "[skip actions]", "[actions skip]")
 _SKIP_EVENTS = frozenset({"push", "pull_request"})
-_PATH_EVENTS = frozenset({"push", "pull_request"})
+_PATH_EVENTS = frozenset({"push", *PULL_REQUESTS})
 Patterns = tuple[str, ...] | None
 
 
@@ -86,9 +86,10 @@ def _ref(trigger: ir.Trigger, event: TriggerEvent) -> str:
     match event.name:
         case "push":
             return _pushed(trigger, event)
-        case "pull_request" | "merge_group":
-            branch = event.base
-            return _name(trigger.branches, trigger.branches_ignore, "base branch", branch)
+        case "pull_request" | "pull_request_target" | "merge_group":
+            return _name(trigger.branches, trigger.branches_ignore, "base branch", event.base)
+        case "workflow_run":
+            return _name(trigger.branches, trigger.branches_ignore, "branch", event.head)
         case _:
             return ""
 
@@ -115,8 +116,8 @@ def _name(only: Patterns, ignore: Patterns, kind: str, name: str) -> str:
 def _upstream(trigger: ir.Trigger, event: TriggerEvent) -> str:
     if event.name != "workflow_run" or not trigger.workflows:
         return ""
-    known = glob.included(trigger.workflows, event.head)
-    return "" if known else f"it does not follow {event.head}"
+    name = str(event.payload.get("workflow_run", {}).get("name", ""))
+    return "" if name in trigger.workflows else f"it does not follow the workflow {name}"
 
 
 def _filters_paths(trigger: ir.Trigger) -> bool:

@@ -6,10 +6,12 @@ Called by hooks.read.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from headway.pipeline.trigger import payload as of
-from headway.pipeline.trigger.event import HEADS, Ignored, Source, TriggerEvent
+from headway.pipeline.trigger.activity import heard, possible
+from headway.pipeline.trigger.event import HEADS, TAGS, Ignored, Source, TriggerEvent
 
 _GITEA = {
     "synchronized": "synchronize",
@@ -26,11 +28,14 @@ def read(source: Source, name: str, payload: dict[str, Any]) -> TriggerEvent | I
     if name == "ping":
         return Ignored("a ping: the hook works")
     reader = _READERS.get(name)
-    if reader is None:
-        return Ignored(f"the event {name[:60]!r} starts no workflow here")
+    if reader is None and not heard(name):
+        return Ignored(f"the event {name[:60]!r} starts no workflow")
     if not of.mapping(payload, "repository"):
         return Ignored("it is not about a repository")
-    return reader(source, payload)
+    type = _type(payload)
+    if not possible(name, type):
+        return Ignored(f"{name} of the type {type[:60]!r} starts no workflow")
+    return reader(source, payload) if reader else _about_default(source, name, payload)
 
 
 def _type(payload: Payload) -> str:
@@ -73,6 +78,50 @@ def _push(source: Source, payload: Payload) -> TriggerEvent:
         deleted=of.flag(payload, "deleted") or not after,
         **_common(source, payload),
     )
+
+
+def _about_default(source: Source, name: str, payload: Payload) -> TriggerEvent:
+    """An event that is about the repository: it runs on the default branch."""
+    known = _common(source, payload)
+    return TriggerEvent(
+        name=name,
+        type=_type(payload),
+        ref=_home(known),
+        sha="",
+        head=of.text(payload, "workflow_run", "head_branch"),
+        **known,
+    )
+
+
+def _home(known: dict[str, Any]) -> str:
+    if not known["default_branch"]:
+        raise of.Unreadable("the payload tells no default branch")
+    return f"{HEADS}{known['default_branch']}"
+
+
+def _create(source: Source, payload: Payload) -> TriggerEvent:
+    kind = {"branch": HEADS, "tag": TAGS}.get(of.text(payload, "ref_type"))
+    if kind is None:
+        raise of.Unreadable("`ref_type` is neither `branch` nor `tag`")
+    full = of.ref({"ref": f"{kind}{of.text(payload, 'ref', most=1024)}"}, "ref")
+    return TriggerEvent(name="create", ref=full, sha="", **_common(source, payload))
+
+
+def _deployment(source: Source, payload: Payload) -> TriggerEvent:
+    """`ref` is short, and may be a commit's name."""
+    name = "deployment_status" if of.mapping(payload, "deployment_status") else "deployment"
+    sha = of.sha(payload, "deployment", "sha")
+    return TriggerEvent(name=name, ref="", sha=sha, **_common(source, payload))
+
+
+def _deployment_status(source: Source, payload: Payload) -> TriggerEvent | Ignored:
+    if of.text(payload, "deployment_status", "state") == "inactive":
+        return Ignored("a deployment that becomes inactive starts no workflow")
+    return _deployment(source, payload)
+
+
+def _of_pull_request(name: str) -> Callable[[Source, Payload], TriggerEvent]:
+    return lambda source, payload: replace(_pull_request(source, payload), name=name)
 
 
 def _pull_request(source: Source, payload: Payload) -> TriggerEvent:
@@ -145,16 +194,16 @@ def _workflow_dispatch(source: Source, payload: Payload) -> TriggerEvent:
 
 def _repository_dispatch(source: Source, payload: Payload) -> TriggerEvent:
     known = _common(source, payload)
-    branch = of.branch(payload, "branch") if of.find(payload, "branch") else known["default_branch"]
-    if not branch:
-        raise of.Unreadable("the payload tells no default branch")
     action = of.text(payload, "action", most=100)
-    return TriggerEvent(
-        name="repository_dispatch", type=action, ref=f"{HEADS}{branch}", sha="", **known
-    )
+    return TriggerEvent(name="repository_dispatch", type=action, ref=_home(known), sha="", **known)
 
 
-_READERS: dict[str, Callable[[Source, Payload], TriggerEvent]] = {
+_READERS: dict[str, Callable[[Source, Payload], TriggerEvent | Ignored]] = {
+    "create": _create,
+    "deployment": _deployment,
+    "deployment_status": _deployment_status,
+    "pull_request_review": _of_pull_request("pull_request_review"),
+    "pull_request_review_comment": _of_pull_request("pull_request_review_comment"),
     "push": _push,
     "pull_request": _pull_request,
     "merge_group": _merge_group,

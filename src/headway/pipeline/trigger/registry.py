@@ -1,9 +1,8 @@
 """Notifications of a container registry: an artifact was pushed.
 
 Format: distribution.github.io/distribution/about/notifications: an envelope with `events`. Told as
-`repository_dispatch` of the type `registry_push`, which is what workflows can listen for; where the
-artifact lies is in `client_payload`: registry, repository, tag, digest, media_type. Layers, pulls
-and pushes without a digest start nothing. Called by hooks.read.
+`registry_package` of the type `published`, with the parts of GitHub's payload that say which: name,
+namespace, version (the digest), tag. Layers and pulls start nothing. Called by hooks.read.
 """
 
 import re
@@ -12,7 +11,6 @@ from typing import Any
 from headway.pipeline.trigger import payload as of
 from headway.pipeline.trigger.event import Ignored, TriggerEvent
 
-TYPE = "registry_push"
 MOST_EVENTS = 1000
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _MANIFESTS = (
@@ -43,21 +41,27 @@ def _pushes_artifact(event: object) -> bool:
 
 
 def _event(event: object) -> TriggerEvent:
-    artifact = {
-        "registry": of.text(event, "request", "host"),
-        "repository": of.text(event, "target", "repository"),
-        "tag": of.text(event, "target", "tag"),
-        "digest": of.text(event, "target", "digest"),
-        "media_type": of.text(event, "target", "mediaType"),
+    digest, tag = of.text(event, "target", "digest"), of.text(event, "target", "tag")
+    namespace, _, name = of.text(event, "target", "repository").rpartition("/")
+    package = {
+        "name": name,
+        "namespace": namespace,
+        "ecosystem": "CONTAINER",
+        "package_type": "CONTAINER",
+        "registry": {"url": of.text(event, "request", "host")},
+        "package_version": {
+            "version": digest,
+            "container_metadata": {"tag": {"name": tag, "digest": digest}},
+        },
     }
     return TriggerEvent(
-        name="repository_dispatch",
-        type=TYPE,
+        name="registry_package",
+        type="published",
         repo="",
         ref="",
         sha="",
         source="registry",
         actor=of.text(event, "actor", "name"),
         delivery=of.text(event, "id"),
-        payload={"action": TYPE, "client_payload": artifact},
+        payload={"action": "published", "registry_package": package},
     )

@@ -1,0 +1,143 @@
+"""What was told from outside, kept until it is worked on, and long enough to know it again.
+
+A delivery is known by its hook and the sender's id; where a signature does not cover that id, also
+by the digest of its body. Used by api/webhook, flows/trigger and flows/schedules.
+"""
+
+import hashlib
+import json
+import zlib
+from dataclasses import dataclass
+
+import msgspec
+import sqlalchemy as sa
+
+from headway.pipeline.trigger.event import TriggerEvent
+from headway.store.database import Tx
+from headway.store.tables import triggers as table
+
+KEPT_SECONDS = 30 * 86400.0
+# two of these with one body are two orders, not a replay: nothing in them tells the time
+REPEATED = frozenset({"workflow_dispatch", "repository_dispatch"})
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One delivery. `hook`: a connection's name, or `push`, `schedule`, `poll`; `delivery`: unique
+    among its hook's; `body`: the digest of what came, "" if it proves nothing.
+    """
+
+    hook: str
+    delivery: str
+    event: TriggerEvent
+    body: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A stored event whose work is not done."""
+
+    id: str
+    hook: str
+    event: TriggerEvent
+    attempts: int
+    received_at: float
+
+
+def identity(hook: str, delivery: str) -> str:
+    """The trigger's id, the same for the same delivery."""
+    digest = hashlib.sha256(f"{hook}\n{delivery}".encode()).hexdigest()
+    return f"trg_{digest[:26]}"
+
+
+def known(connection: sa.Connection, told: Told) -> str:
+    """Why this was heard before; empty if it was not."""
+    id = identity(told.hook, told.delivery)
+    if connection.execute(sa.select(table.c.id).where(table.c.id == id)).first():
+        return "this delivery is known"
+    same = sa.select(table.c.id).where(table.c.hook == told.hook, table.c.body == told.body)
+    if told.body and told.event.name not in REPEATED and connection.execute(same).first():
+        return "the same content came before under another id"
+    return ""
+
+
+def add(tx: Tx, told: Told) -> str:
+    """Keep it to be worked on; gives its id, or "" if it was heard before."""
+    if known(tx.connection, told):
+        return ""
+    event = told.event
+    id = identity(told.hook, told.delivery)
+    tx.connection.execute(
+        table.insert().values(
+            id=id,
+            hook=told.hook,
+            delivery=told.delivery,
+            body=told.body,
+            name=event.name,
+            repo=event.repo,
+            ref=event.ref,
+            state="waiting",
+            because="",
+            runs="[]",
+            event=zlib.compress(msgspec.json.encode(event), 1),
+            received_at=tx.now,
+            next_at=tx.now,
+            attempts=0,
+        )
+    )
+    return id
+
+
+def waiting(connection: sa.Connection, now: float, limit: int = 50) -> list[Waiting]:
+    """What may be worked on now, oldest first. An event that cannot be read any more raises
+    msgspec.ValidationError.
+    """
+    query = sa.select(table).where(table.c.state == "waiting", table.c.next_at <= now)
+    rows = connection.execute(query.order_by(table.c.received_at, table.c.id).limit(limit))
+    return [_waiting(row._mapping) for row in rows]
+
+
+def _waiting(row: "sa.RowMapping") -> Waiting:
+    event = msgspec.json.decode(zlib.decompress(row["event"]), type=TriggerEvent)
+    return Waiting(row["id"], row["hook"], event, row["attempts"], row["received_at"])
+
+
+def finish(tx: Tx, id: str, state: str, because: str, runs: tuple[str, ...] = ()) -> None:
+    """The work is over: `started`, `nothing` to start, or `failed`. The payload is let go."""
+    changes = {"state": state, "because": because, "runs": json.dumps(runs), "event": b""}
+    tx.connection.execute(table.update().where(table.c.id == id).values(**changes))
+
+
+def postpone(tx: Tx, id: str, until: float, because: str) -> None:
+    """Try again then; `because` says what was in the way."""
+    changes = {"next_at": until, "because": because, "attempts": table.c.attempts + 1}
+    tx.connection.execute(table.update().where(table.c.id == id).values(changes))
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A trigger as people see it. `state`: waiting, started, nothing or failed."""
+
+    id: str
+    hook: str
+    name: str
+    repo: str
+    ref: str
+    state: str
+    because: str
+    runs: tuple[str, ...]
+    received_at: float
+
+
+def newest(connection: sa.Connection, limit: int = 50) -> list[Seen]:
+    """The latest ones, newest first."""
+    columns = [table.c[n] for n in Seen.__slots__]
+    query = sa.select(*columns).order_by(table.c.received_at.desc(), table.c.id).limit(limit)
+    rows = (dict(row._mapping) for row in connection.execute(query))
+    return [Seen(**(row | {"runs": tuple(json.loads(row["runs"]))})) for row in rows]
+
+
+def forget(tx: Tx) -> None:
+    """Let go of what was done long ago; senders do not send again after that time."""
+    old = (table.c.received_at < tx.now - KEPT_SECONDS, table.c.state != "waiting")
+    tx.connection.execute(table.delete().where(*old))
