@@ -36,7 +36,7 @@ PROCESSES.set_forkserver_preload(["tests.flows.kill_child"])
 SHOP = "shop"
 ENVIRONMENTS = ("staging", "production")
 LIFE_SECONDS = 120.0
-TIMED = frozenset({"rollout.judged", "rollout.held", "rollout.baseline"})
+TIMED = frozenset({"rollout.judged", "rollout.held", "rollout.baseline", "rollout.compared"})
 BESIDE = "alert."  # told by rounds beside the journey, whenever they come by
 
 WORKFLOW = """\
@@ -60,6 +60,7 @@ environments:
 """
 CANARY = "{strategy: canary, steps: [50%, 100%], stability: 500ms}"
 BLUE_GREEN = "{strategy: blue-green, bake: 500ms, stability: 500ms, keep_old: 1s}"
+SHADOW = "{strategy: shadow, mirror: 100%, bake: 500ms}"
 AT_ONCE = "{strategy: blue-green, bake: 0s, stability: 0s, keep_old: 0s}"
 SERVER = """\
 import os, random, signal, socket, threading, time

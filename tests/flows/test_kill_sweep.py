@@ -17,6 +17,7 @@ from tests.flows.kill_stage import (
     AT_ONCE,
     BLUE_GREEN,
     ENVIRONMENTS,
+    SHADOW,
     SHOP,
     End,
     Stage,
@@ -30,6 +31,7 @@ JOURNEYS = {
     "canary": Version(),
     "rollback": Version(faults=0.3, policy="extend"),
     "blue-green": Version(rollout=BLUE_GREEN),
+    "shadow": Version(rollout=SHADOW),
 }
 SEVEN = [
     ("canary", "release#1:commit"),
