@@ -273,12 +273,23 @@ triggers = sa.Table(
     sa.Column("ref", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False, index=True),
     sa.Column("because", sa.Text, nullable=False),
-    sa.Column("runs", sa.Text, nullable=False),
     sa.Column("event", sa.LargeBinary, nullable=False),
     sa.Column("received_at", sa.Float, nullable=False, index=True),
     sa.Column("next_at", sa.Float, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.UniqueConstraint("hook", "delivery"),
+)
+
+# `sha`: at which the forge shall show how the run goes
+trigger_runs = sa.Table(
+    "headway_trigger_run",
+    metadata,
+    sa.Column("run", sa.Text, primary_key=True),
+    sa.Column("trigger", sa.Text, nullable=False, index=True),
+    sa.Column("hook", sa.Text, nullable=False),
+    sa.Column("repo", sa.Text, nullable=False),
+    sa.Column("sha", sa.Text, nullable=False),
+    sa.Column("file", sa.Text, nullable=False),
 )
 
 # `seen`: every moment of the schedule up to then was dealt with

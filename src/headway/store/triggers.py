@@ -4,9 +4,10 @@ A delivery is known by its hook and the sender's id; where a signature does not 
 by the digest of its body. Used by api/webhook, flows/trigger and flows/schedules.
 """
 
+import dataclasses
 import hashlib
-import json
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import msgspec
@@ -14,6 +15,7 @@ import sqlalchemy as sa
 
 from headway.pipeline.trigger.event import TriggerEvent
 from headway.store.database import Tx
+from headway.store.tables import trigger_runs
 from headway.store.tables import triggers as table
 
 KEPT_SECONDS = 30 * 86400.0
@@ -78,7 +80,6 @@ def add(tx: Tx, told: Told) -> str:
             ref=event.ref,
             state="waiting",
             because="",
-            runs="[]",
             event=zlib.compress(msgspec.json.encode(event), 1),
             received_at=tx.now,
             next_at=tx.now,
@@ -102,10 +103,31 @@ def _waiting(row: "sa.RowMapping") -> Waiting:
     return Waiting(row["id"], row["hook"], event, row["attempts"], row["received_at"])
 
 
-def finish(tx: Tx, id: str, state: str, because: str, runs: tuple[str, ...] = ()) -> None:
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A run that a trigger started. `hook`, `repo`, `sha`: where a forge may show how it goes."""
+
+    run: str
+    trigger: str
+    hook: str
+    repo: str
+    sha: str
+    file: str
+
+
+def finish(tx: Tx, id: str, state: str, because: str, runs: Iterable[Started] = ()) -> None:
     """The work is over: `started`, `nothing` to start, or `failed`. The payload is let go."""
-    changes = {"state": state, "because": because, "runs": json.dumps(runs), "event": b""}
+    changes = {"state": state, "because": because, "event": b""}
     tx.connection.execute(table.update().where(table.c.id == id).values(**changes))
+    for one in runs:
+        if started(tx.connection, one.run) is None:
+            tx.connection.execute(trigger_runs.insert().values(**dataclasses.asdict(one)))
+
+
+def started(connection: sa.Connection, run: str) -> Started | None:
+    """What started the run; None: no trigger did."""
+    row = connection.execute(sa.select(trigger_runs).where(trigger_runs.c.run == run)).first()
+    return Started(**row._mapping) if row else None
 
 
 def postpone(tx: Tx, id: str, until: float, because: str) -> None:
@@ -125,16 +147,21 @@ class Seen:
     ref: str
     state: str
     because: str
-    runs: tuple[str, ...]
     received_at: float
+    runs: tuple[str, ...] = ()
 
 
 def newest(connection: sa.Connection, limit: int = 50) -> list[Seen]:
     """The latest ones, newest first."""
-    columns = [table.c[n] for n in Seen.__slots__]
+    columns = [table.c[n] for n in Seen.__slots__ if n != "runs"]
     query = sa.select(*columns).order_by(table.c.received_at.desc(), table.c.id).limit(limit)
-    rows = (dict(row._mapping) for row in connection.execute(query))
-    return [Seen(**(row | {"runs": tuple(json.loads(row["runs"]))})) for row in rows]
+    rows = [row._mapping for row in connection.execute(query)]
+    return [Seen(**row, runs=_runs(connection, row["id"])) for row in rows]
+
+
+def _runs(connection: sa.Connection, trigger: str) -> tuple[str, ...]:
+    query = sa.select(trigger_runs.c.run).where(trigger_runs.c.trigger == trigger)
+    return tuple(connection.execute(query.order_by(trigger_runs.c.file)).scalars())
 
 
 def forget(tx: Tx) -> None:

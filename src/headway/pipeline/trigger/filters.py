@@ -9,6 +9,7 @@ from headway.pipeline.syntax import ir
 from headway.pipeline.trigger import glob
 from headway.pipeline.trigger.activity import NOT_FOR_DRAFTS, PULL_REQUESTS, wanted
 from headway.pipeline.trigger.event import TriggerEvent
+from headway.pipeline.trigger.payload import text
 
 MOST_CHANGED = 300
 MOST_COMMITS = 1000
@@ -116,7 +117,7 @@ def _name(only: Patterns, ignore: Patterns, kind: str, name: str) -> str:
 def _upstream(trigger: ir.Trigger, event: TriggerEvent) -> str:
     if event.name != "workflow_run" or not trigger.workflows:
         return ""
-    name = str(event.payload.get("workflow_run", {}).get("name", ""))
+    name = text(event.payload, "workflow_run", "name")
     return "" if name in trigger.workflows else f"it does not follow the workflow {name}"
 
 
