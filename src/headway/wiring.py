@@ -102,6 +102,8 @@ class Headway:
             notifiers=partial(self._connected, "headway.notifiers"),
             differ=_load("headway.shadow_differs", "local")(self.home),
             player=_load("headway.journey_players", "local")(self.home, source),
+            repositories=_load("headway.repositories", "git")(self.home),
+            sinks=partial(self._connected, "headway.status_sinks"),
             policies=tuple(e.load()() for e in entry_points(group="headway.policy_engines")),
         )
 

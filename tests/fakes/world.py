@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from headway.adapters.git.repositories import GitRepositories
 from headway.flows.world import World
 from headway.model.artifact import Artifact, Envelope, Signature
 from headway.model.commit import Commit
@@ -22,6 +23,7 @@ from headway.ports.metric_source import MetricSource
 from headway.ports.notifier import Notifier
 from headway.ports.probe import Answer
 from headway.ports.shadow_differ import Comparison, Differences
+from headway.ports.status_sink import StatusSink
 from tests.fakes.memory_journal import VirtualClock
 
 BOUNDS = (5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0)
@@ -405,6 +407,7 @@ class FakeParts:
         self.meter = FakeMeter(self.router, self.clock)
         self.sources: dict[str, MetricSource] = {"headway": EmptySource()}
         self.notifiers: dict[str, Notifier] = {}
+        self.sinks: dict[str, StatusSink] = {}
         self.signer = FakeSigner()
         self.differ = FakeDiffer(self.clock)
         self.player = FakePlayer(self.clock)
@@ -427,4 +430,6 @@ class FakeParts:
             notifiers=self.notifiers.__getitem__,
             differ=self.differ,
             player=self.player,
+            repositories=GitRepositories(home),
+            sinks=self.sinks.__getitem__,
         )

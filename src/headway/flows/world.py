@@ -12,10 +12,12 @@ from headway.ports.metric_source import MetricSource
 from headway.ports.notifier import Notifier
 from headway.ports.policy_engine import PolicyEngine
 from headway.ports.probe import Probe
+from headway.ports.repositories import Repositories
 from headway.ports.runner import Runner
 from headway.ports.shadow_differ import ShadowDiffer
 from headway.ports.signer import Signer
 from headway.ports.source_host import SourceHost
+from headway.ports.status_sink import StatusSink
 from headway.ports.target import Target
 from headway.ports.traffic_meter import TrafficMeter
 from headway.ports.traffic_router import TrafficRouter
@@ -25,8 +27,8 @@ from headway.ports.traffic_router import TrafficRouter
 class World:
     """`builder` is the URI that provenance names; `home` is where unpacked artifacts live.
 
-    `sources` and `notifiers` give the outside system of a connection's name; they raise Invalid
-    (`unknown-connection`).
+    `sources`, `notifiers` and `sinks` give the outside system of a connection's name; they raise
+    Invalid (`unknown-connection`).
     """
 
     home: Path
@@ -45,4 +47,6 @@ class World:
     notifiers: Callable[[str], Notifier]
     differ: ShadowDiffer
     player: JourneyPlayer
+    repositories: Repositories
+    sinks: Callable[[str], StatusSink]
     policies: tuple[PolicyEngine, ...] = ()

@@ -1,0 +1,99 @@
+"""Stored events become runs, one after the other; what cannot be reached is tried again.
+
+A round of the server. The one call that starts a run is `Desk.start`: wiring gives it. It may come
+twice for one run (a crash between it and the note that it was done) with the same id.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from headway.flows import trigger, trigger_schedule
+from headway.flows.trigger import Found
+from headway.flows.world import World
+from headway.model.connection import Connection
+from headway.model.errors import HeadwayError, Unreachable
+from headway.pipeline.run.state import RunSpec
+from headway.store import triggers
+from headway.store.database import Tx
+from headway.store.triggers import Started, Waiting
+
+FIRST_SECONDS, LAST_SECONDS = 5.0, 600.0
+GIVEN_UP_SECONDS = 86400.0
+MOST_BECAUSE = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where triggers are worked on. `connection`: by name, None if nobody knows it (any more).
+
+    `start`: makes the run exist and go; the same id again changes nothing.
+    """
+
+    world: World
+    tx: Callable[[], AbstractContextManager[Tx]]
+    reading: Callable[[], AbstractContextManager[sa.Connection]]
+    connection: Callable[[str], Connection | None]
+    start: Callable[[RunSpec], None]
+
+
+def work(desk: Desk) -> int:
+    """Work on all that waits; gives how many events that was. A bug marks its event as failed
+    before it goes on its way, so that it does not stop the others for ever.
+    """
+    with desk.reading() as connection:
+        found = triggers.waiting(connection, desk.world.clock.now())
+    for one in found:
+        try:
+            _work(desk, one)
+        except Unreachable as error:
+            _later(desk, one, str(error))
+        except HeadwayError as error:
+            _finish(desk, one, "failed", str(error))
+        except Exception as bug:
+            _finish(desk, one, "failed", f"a bug in Headway: {type(bug).__name__}")
+            raise
+    return len(found)
+
+
+def _work(desk: Desk, one: Waiting) -> None:
+    token = token_for(desk.connection(one.hook))
+    found = trigger.look(desk.world, one.event, token)
+    specs = [f.spec for f in found if f.spec is not None]
+    for spec in specs:
+        desk.start(spec)
+    state = "started" if specs else "failed" if any(f.broken for f in found) else "nothing"
+    runs = [Started(s.id, one.id, one.hook, one.event.repo, s.sha, s.workflow) for s in specs]
+    with desk.tx() as tx:
+        triggers.finish(tx, one.id, state, _because(found), runs)
+    trigger_schedule.learn(desk.tx, desk.world, one.event, token)
+
+
+def token_for(connection: Connection | None) -> str:
+    """What reads the connection's repository; "" if nothing is needed."""
+    return connection.options.get("token", "") if connection else ""
+
+
+def _because(found: tuple[Found, ...]) -> str:
+    """Why each workflow starts or not, those that matter first."""
+    if not found:
+        return f"there is no workflow in {trigger.FOLDER} at that commit"
+    ranked = sorted(found, key=lambda f: (not f.broken, f.spec is None))
+    return "\n".join(f"{f.file}: {f.starts.because}" for f in ranked)[:MOST_BECAUSE]
+
+
+def _finish(desk: Desk, one: Waiting, state: str, because: str) -> None:
+    with desk.tx() as tx:
+        triggers.finish(tx, one.id, state, because[:MOST_BECAUSE])
+
+
+def _later(desk: Desk, one: Waiting, because: str) -> None:
+    now = desk.world.clock.now()
+    if now - one.received_at > GIVEN_UP_SECONDS:
+        _finish(desk, one, "failed", f"given up after a day: {because}")
+        return
+    until = now + min(LAST_SECONDS, FIRST_SECONDS * 2.0 ** min(one.attempts, 20))
+    with desk.tx() as tx:
+        triggers.postpone(tx, one.id, until, because[:MOST_BECAUSE])
