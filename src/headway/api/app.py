@@ -1,4 +1,4 @@
-"""The server's HTTP door: git, and whether it lives. Bound to loopback unless told otherwise."""
+"""The server's HTTP door: git, webhooks, whether it lives. Bound to loopback unless told otherwise."""
 
 import base64
 import hmac
@@ -14,11 +14,12 @@ from headway.api.git import git_app
 from headway.api.metrics import page
 from headway.api.otlp import receive
 from headway.api.refusals import Refusals
+from headway.api.webhook import receive as hear
 from headway.wiring import Headway
 
 
 def app(headway: Headway, token: str) -> Starlette:
-    """Git under /, health under /health and /health/ready, metrics in and out."""
+    """Git under /, webhooks under /hooks, health under /health, metrics in and out."""
 
     refusals = Refusals(headway)
 
@@ -46,6 +47,7 @@ def app(headway: Headway, token: str) -> Starlette:
         Route("/health/ready", ready),
         Route("/metrics", page(headway, may_measure)),
         Route("/v1/metrics", receive(lambda: headway.samples, may_measure), methods=["POST"]),
+        Route("/hooks/{kind}/{name}", hear(headway), methods=["POST"]),
         Mount("/", git_app(headway.home, may_push)),
     ]
     return Starlette(routes=routes)

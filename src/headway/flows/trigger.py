@@ -37,8 +37,8 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where an event's files are: `folder` for SourceHost, the commit of the rules, of the code, and
-    the full name of the ref that the run is of.
+    """Where an event's files are: `folder` for SourceHost, the commits of the rules and the code,
+    and the full name of the ref that the run is of.
     """
 
     folder: str
