@@ -74,10 +74,13 @@ class Direct:
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """A composite action: its steps run in the step's place. `folder` holds action.yml."""
+    """A composite action: its steps run in the step's place. `folder` holds action.yml. `note`: a
+    line for the step's log, or empty.
+    """
 
     action: Action
     folder: Path
+    note: str = ""
 
 
 Found = Direct | Composed

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from headway.adapters.linux.actions import checkout, downloads, uploads
 from headway.adapters.linux.actions.acting import Direct
+from headway.model.job import JobOrder, StepSpec
 from headway.ports.action_source import ActionSource
 from headway.ports.blob_store import BlobStore
 from headway.ports.source_host import SourceHost
@@ -13,10 +14,13 @@ from headway.ports.source_host import SourceHost
 
 @dataclass(frozen=True, slots=True)
 class Builtin:
-    """One action. `inputs`: as inputs.only reads them."""
+    """One action. `inputs`: as inputs.only reads them. `check` raises Refused for a use of it that
+    this machine cannot serve, as far as that is known before the job runs.
+    """
 
     inputs: dict[str, str]
     make: Callable[["Means"], Direct]
+    check: Callable[[JobOrder, StepSpec], None] = lambda _order, _step: None
 
 
 @dataclass(frozen=True, slots=True)

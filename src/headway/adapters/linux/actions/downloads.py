@@ -44,10 +44,10 @@ def download_with(blobs: BlobStore) -> Part:
 
 def _into(acting: Acting) -> Path:
     text = acting.inputs.get("path", "").strip() or "."
-    home = Path(acting.env.get("HOME", str(acting.temp)))
+    tops = inside.tops(acting)
     if text == "~" or text.startswith("~/"):
-        text = f"{home}{text[1:]}"
-    return inside.place(text, acting.checkout, (acting.checkout, acting.temp, home))
+        text = f"{tops[-1]}{text[1:]}"
+    return inside.place(text, acting.checkout, tops)
 
 
 def _run(acting: Acting) -> str:

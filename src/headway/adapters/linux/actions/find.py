@@ -4,16 +4,25 @@ Built-in actions by name; `./path` in the workspace or the commit; `owner/name[/
 the action source at the commit that the order pins. What this machine cannot do is refused here.
 """
 
+import posixpath
 from pathlib import Path
 
-from headway.adapters.linux.actions.acting import Finder, Found
-from headway.adapters.linux.actions.builtin import BUILTIN, Means
+from headway.adapters.linux.actions.acting import Acting, Composed, Direct, Finder, Found
+from headway.adapters.linux.actions.builtin import BUILTIN, Builtin, Means
+from headway.adapters.linux.actions.containers import docker, of_image
 from headway.adapters.linux.actions.inputs import only
-from headway.model.errors import Refused
+from headway.adapters.linux.actions.inside import open_file
+from headway.adapters.linux.actions.javascript import Folder, javascript
+from headway.model.errors import Invalid
 from headway.model.job import JobOrder
+from headway.pipeline.syntax.action import read_action
+from headway.pipeline.syntax.ir import Action
 from headway.ports.action_source import ActionSource
 from headway.ports.blob_store import BlobStore
 from headway.ports.source_host import SourceHost
+
+NAMES = ("action.yml", "action.yaml")
+MAX_BYTES = 1 << 20
 
 
 class LocalFinder(Finder):
@@ -25,15 +34,112 @@ class LocalFinder(Finder):
         self._means = Means(source, actions, blobs, home.resolve() / "tmp")
 
     def find(self, order: JobOrder, uses: str, checkout: Path) -> Found:
-        """Raises as the protocol says."""
-        name, _, _ = uses.partition("@")
-        known = BUILTIN.get(name)
-        if known is None:
-            raise Refused(f"the action {uses!r} is not known here", code="no-action")
+        """What to run. Asked again once a step has checked something out, a local action is that of
+        the workspace. Raises Refused and Invalid as the protocol says (`no-action`, `bad-name`).
+        """
+        if uses.startswith("docker://"):
+            return of_image(uses.removeprefix("docker://"))
+        if uses.startswith("./"):
+            return self._local(order, uses, checkout)
+        known = BUILTIN.get(uses.partition("@")[0])
+        return self._builtin(order, uses, known) if known else self._remote(order, uses)
+
+    def _builtin(self, order: JobOrder, uses: str, known: Builtin) -> Found:
         for step in order.steps:
             if step.uses == uses:
                 only(_plain(step.inputs), known.inputs, uses)
+                known.check(order, step)
         return known.make(self._means)
+
+    def _local(self, order: JobOrder, uses: str, checkout: Path) -> Found:
+        path = posixpath.normpath(uses)
+        if path.startswith(("..", "/")) or "\0" in path:
+            raise Invalid(f"{uses[:80]!r} is outside the workspace", code="bad-name")
+        for name in NAMES:
+            text = self._text(order, checkout, posixpath.normpath(f"{path}/{name}"))
+            if text is not None:
+                action = read_action(text, posixpath.normpath(f"{path}/{name}"))
+                return _found(action, checkout / path, lambda a: a.checkout / path, local=True)
+        raise Invalid(
+            f"there is no action {uses[:80]!r}",
+            why=f"neither the workspace nor commit {order.sha[:12]} has {path}/action.yml",
+            code="no-action",
+        )
+
+    def _text(self, order: JobOrder, checkout: Path, path: str) -> str | None:
+        """The file as the workspace has it, else the working tree, else the commit."""
+        for top in (checkout, *([Path(order.folder)] if order.folder else [])):
+            try:
+                with open_file(top, Path(path)) as file:
+                    return _decoded(file.read(MAX_BYTES + 1), path)
+            except OSError:
+                continue  # not there, or no plain file: what the commit says counts
+        try:
+            return _decoded(self._means.source.read(order.repo, order.sha, path), path)
+        except Invalid as error:
+            if error.code in {"missing-file", "unknown-revision"}:
+                return None
+            raise
+
+    def _remote(self, order: JobOrder, uses: str) -> Found:
+        name, path, ref = split(uses)
+        locked = order.actions.get(f"{name}@{ref}")
+        sha = locked or self._means.actions.resolve(name, ref)
+        note = "" if locked else f"{name}@{ref} is not in headway.lock; now it means {sha}"
+        top = Path(self._means.actions.fetch(name, sha))
+        folder = top / path
+        for file in NAMES:
+            try:
+                with open_file(top, Path(path) / file) as opened:
+                    text = _decoded(opened.read(MAX_BYTES + 1), f"{uses}/{file}")
+            except OSError:
+                continue
+            action = read_action(text, f"{name}/{posixpath.join(path, file)}@{ref}")
+            return _found(action, folder, lambda _: folder, note=note)
+        raise Invalid(f"{uses[:120]!r} has no action.yml at {sha[:12]}", code="no-action")
+
+
+def split(uses: str) -> tuple[str, str, str]:
+    """`owner/name/path@ref` as (owner/name, path, ref). Raises Invalid (`bad-name`)."""
+    whole, at, ref = uses.partition("@")
+    parts = whole.split("/")
+    if not at or len(parts) < 2 or any(part in {"", ".", ".."} for part in parts):
+        raise Invalid(
+            f"{uses[:120]!r} names no action",
+            why="it is `OWNER/NAME@REF`, `OWNER/NAME/PATH@REF`, `./PATH` or `docker://IMAGE`",
+            code="bad-name",
+        )
+    return "/".join(parts[:2]), "/".join(parts[2:]), ref
+
+
+def _found(
+    action: Action, folder: Path, at_run: Folder, *, local: bool = False, note: str = ""
+) -> Found:
+    if action.using == "composite":
+        return Composed(action, folder, note)
+    if action.using == "docker":
+        return _noted(docker(action, at_run), note)
+    return _noted(javascript(action, at_run, local=local), note)
+
+
+def _noted(found: Direct, note: str) -> Direct:
+    """The same, telling the note first."""
+    if not note:
+        return found
+    first = found.main
+
+    def main(acting: Acting) -> int:
+        acting.hands.say(note)
+        return first(acting)
+
+    return Direct(main, found.pre, found.post, found.pre_if, found.post_if, found.action)
+
+
+def _decoded(data: bytes, path: str) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Invalid(f"{path} is not UTF-8", why=str(error), code="encoding") from error
 
 
 def _plain(inputs: dict[str, str]) -> dict[str, str]:

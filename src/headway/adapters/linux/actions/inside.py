@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from headway.adapters.linux.actions.acting import Acting
 from headway.model.errors import Failed
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -95,6 +96,11 @@ def stays_inside(link: Path, top: Path) -> bool:
         return link.resolve().is_relative_to(top)
     except (OSError, RuntimeError):
         return False
+
+
+def tops(acting: Acting) -> tuple[Path, ...]:
+    """The folders whose files are the job's own: workspace, temporary files, and last its home."""
+    return acting.checkout, acting.temp, Path(acting.env.get("HOME", str(acting.temp)))
 
 
 def place(path: str, base: Path, tops: tuple[Path, ...]) -> Path:

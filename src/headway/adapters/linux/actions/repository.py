@@ -7,7 +7,6 @@ with a configuration that a step could have written. Called by checkout.
 """
 
 import os
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,11 +85,15 @@ def _lay_out(private: Path, source: Path, wanted: Wanted) -> None:
         (private / folder).mkdir(parents=True)
     version = 1 if len(wanted.sha) == 64 else 0
     config = _CONFIG.format(version=version, url=_quoted(str(source)))
-    more = "[extensions]\n\tobjectformat = sha256\n" if version else ""
-    (private / "config").write_text(config + more, "utf-8")
+    if version:
+        config += "[extensions]\n\tobjectformat = sha256\n"
+    if wanted.ref.startswith("refs/heads/"):
+        branch = _quoted(wanted.ref.removeprefix("refs/heads/"))
+        config += f"[branch {branch}]\n\tremote = origin\n\tmerge = {_quoted(wanted.ref)}\n"
+    (private / "config").write_text(config, "utf-8")
     (private / "objects/info/alternates").write_bytes(os.fsencode(source / "objects") + b"\n")
-    branch = wanted.ref.startswith("refs/heads/")
-    (private / "HEAD").write_text(f"ref: {wanted.ref}\n" if branch else f"{wanted.sha}\n")
+    on_branch = wanted.ref.startswith("refs/heads/")
+    (private / "HEAD").write_text(f"ref: {wanted.ref}\n" if on_branch else f"{wanted.sha}\n")
     (private / "packed-refs").write_bytes(_refs(source, wanted))
     if shallow := _shallow(source, wanted):
         (private / "shallow").write_text("".join(f"{sha}\n" for sha in sorted(shallow)))
@@ -174,9 +177,3 @@ def head(folder: Path) -> str:
     """The commit a working tree is at; empty if it has none."""
     told = _git({}, "-C", str(folder), "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
     return told.stdout.decode("ascii").strip() if told.returncode == 0 else ""
-
-
-def empty(folder: Path) -> None:
-    """Remove what is in the folder; links are not followed."""
-    for path in folder.iterdir():
-        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()

@@ -44,7 +44,7 @@ def upload_with(blobs: BlobStore) -> Part:
         name = checked(acting.inputs.get("name", "").strip() or "artifact")
         missing = one_of(acting.inputs, "if-no-files-found", "warn", "error", "ignore")
         hidden = flag(acting.inputs, "include-hidden-files")
-        found = find(_paths(acting), acting.checkout, (acting.temp, acting.checkout), hidden=hidden)
+        found = find(_paths(acting), acting.checkout, inside.tops(acting), hidden=hidden)
         if found.hidden:
             acting.hands.say(
                 f"{found.hidden} hidden files left out (include-hidden-files: true takes them)"
