@@ -8,7 +8,7 @@ import fcntl
 import logging
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
 from importlib.metadata import entry_points
@@ -21,7 +21,18 @@ import sqlalchemy as sa
 from headway.adapters.git.hosting import GitHosting
 from headway.adapters.statsd import emitter
 from headway.adapters.statsd.listener import Listener
-from headway.flows import alert_rounds, baseline, emit, goals, intake, telling
+from headway.flows import (
+    alert_rounds,
+    baseline,
+    emit,
+    goals,
+    intake,
+    telling,
+    trigger_poll,
+    trigger_schedule,
+    trigger_status,
+    trigger_work,
+)
 from headway.flows import scrape as scraping
 from headway.flows.deliver import deliver
 from headway.flows.journal import LOG, Engine, Outbox, executor_id
@@ -38,13 +49,25 @@ from headway.flows.tend import (
     settled_places,
     tend,
 )
+from headway.flows.trigger_work import Desk
 from headway.flows.world import World
 from headway.model.connection import Connection
 from headway.model.delivery import Order
 from headway.model.errors import Drifted, HeadwayError, Invalid, Unreachable
 from headway.model.series import Point
+from headway.pipeline.run.state import RunSpec
 from headway.ports.metric_source import MetricSource
-from headway.store import connections, database, messages, records, slis, workers
+from headway.store import (
+    commit_statuses,
+    connections,
+    database,
+    messages,
+    records,
+    schedules,
+    slis,
+    triggers,
+    workers,
+)
 from headway.store.database import Tx, lock
 from headway.store.place import Place, locate
 from headway.store.samples import Samples, location
@@ -58,6 +81,8 @@ ALERT_SECONDS = 2.0
 TELL_SECONDS = 1.0
 MEASURED_SECONDS = 15.0
 INTAKE_SECONDS = 0.2
+STRIKE_SECONDS = 5.0
+POLL_SECONDS = 2.0
 PATIENCE_SECONDS = 2.0
 START_SECONDS = 30.0
 
@@ -303,6 +328,47 @@ class Headway:
         finally:
             taking.stop()
 
+    @contextmanager
+    def triggers(self, start: Callable[[RunSpec], None]) -> Iterator[None]:
+        """Turn stored events, schedules and polled repositories into runs until the block ends.
+
+        `start` makes a run exist and go, and changes nothing when it comes again with the same id.
+        """
+        desk = Desk(self.world, self.tx, self.reading, self._known, start)
+        rounds = [
+            Rounds("schedules", STRIKE_SECONDS, self._strike, self.complain),
+            Rounds("polling", POLL_SECONDS, self._poll, self.complain),
+            Rounds("triggers", INTAKE_SECONDS, partial(trigger_work.work, desk), self.complain),
+            Rounds("statuses", TELL_SECONDS, self._report, self.complain),
+        ]
+        for one in rounds:
+            one.start()
+        try:
+            yield
+        finally:
+            for one in rounds:
+                one.stop()
+
+    def _known(self, name: str) -> Connection | None:
+        """The connection, if there is one of that name."""
+        return next((c for c in connections.every(self.home) if c.name == name), None)
+
+    def _strike(self) -> None:
+        with self.reading() as connection:
+            known = schedules.every(connection)
+        _complain_of(trigger_schedule.strike(self.tx, known))
+        with self.tx() as tx:
+            triggers.forget(tx)
+
+    def _poll(self) -> None:
+        asked = [c for c in connections.every(self.home) if trigger_poll.polled(c)]
+        _complain_of([trigger_poll.poll(self.tx, self.reading, self.world, c) for c in asked])
+
+    def _report(self) -> None:
+        with self.reading() as connection:
+            due = commit_statuses.due(connection, time.time())
+        _complain_of(trigger_status.send(self.tx, self.world, due))
+
     def host(self, service: str) -> Path:
         """The hosted repository of a service, made if it is not there."""
         return self.hosting.create(service)
@@ -364,6 +430,13 @@ class Headway:
                 return False
         except Drifted:
             return True
+
+
+def _complain_of(complaints: Sequence[str]) -> None:
+    """Raises Unreachable with those that say something; Rounds tells them once."""
+    said = [text for text in complaints if text]
+    if said:
+        raise Unreachable("; ".join(said))
 
 
 def _load(group: str, name: str) -> Any:

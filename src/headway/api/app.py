@@ -1,4 +1,4 @@
-"""The server's HTTP door: git, webhooks, whether it lives. Bound to loopback unless told otherwise."""
+"""The server's HTTP door: git, webhooks, health. Bound to loopback unless told otherwise."""
 
 import base64
 import hmac

@@ -203,7 +203,12 @@ def _texts(world: World, site: Site, workflow: ir.Workflow) -> dict[str, str]:
             continue
         if len(texts) >= MOST_CALLS:
             raise Invalid(f"{workflow.file} calls more than {MOST_CALLS} workflows", code="calls")
-        texts[file] = _text(world, site, file)
+        try:
+            texts[file] = _text(world, site, file)
+        except Invalid as error:
+            if error.code != "missing-file":
+                raise
+            continue  # whoever starts the run says so, with the place of the call
         ahead += _called(reader.read(texts[file], file))
     return texts
 

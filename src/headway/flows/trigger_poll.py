@@ -22,6 +22,7 @@ from headway.store.triggers import Told
 
 KIND = "git"
 EVERY_SECONDS, LEAST_SECONDS, MOST_SECONDS = 60.0, 10.0, 3600.0
+Reading = Callable[[], AbstractContextManager[sa.Connection]]
 Transactions = Callable[[], AbstractContextManager[Tx]]
 
 
@@ -39,9 +40,10 @@ def every(connection: Connection) -> float:
     return min(MOST_SECONDS, wanted) if wanted >= LEAST_SECONDS else LEAST_SECONDS
 
 
-def poll(tx: Transactions, world: World, db: sa.Connection, connection: Connection) -> str:
+def poll(tx: Transactions, reading: Reading, world: World, connection: Connection) -> str:
     """Ask if it is time; gives a complaint or "" (told once: the first failure of a row)."""
-    known = polls.get(db, connection.name, connection.url)
+    with reading() as db:
+        known = polls.get(db, connection.name, connection.url)
     now = world.clock.now()
     if known.next_at > now:
         return ""

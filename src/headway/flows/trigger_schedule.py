@@ -5,12 +5,10 @@ are written in one transaction. Moments that passed while no server ran become o
 latest of them, that says how many there were. Called by flows/trigger_work and wiring's rounds.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from datetime import UTC, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-import sqlalchemy as sa
 
 from headway.flows.trigger import FOLDER, SUFFIXES
 from headway.flows.world import World
@@ -55,13 +53,14 @@ def _of_file(world: World, event: TriggerEvent, folder: str, sha: str, file: str
     return [Schedule(event.address, file, c, z, event.repo, event.branch) for c, z in crons]
 
 
-def strike(tx: Callable[[], AbstractContextManager[Tx]], connection: sa.Connection) -> list[str]:
-    """Tell every schedule whose moment has come; gives what could not be read, for the log.
-
-    `connection` reads; each schedule is written in a transaction of its own.
+def strike(
+    tx: Callable[[], AbstractContextManager[Tx]], known_ones: Iterable[Schedule]
+) -> list[str]:
+    """Tell every schedule whose moment has come, each in a transaction of its own; gives what could
+    not be read, for the log.
     """
     complaints = []
-    for one in schedules.every(connection):
+    for one in known_ones:
         try:
             known, zone = cron.parse(one.cron), zone_of(one.zone)
         except Invalid as error:

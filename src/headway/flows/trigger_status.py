@@ -4,10 +4,8 @@
 of the server. Only runs that a forge's hook started, and whose connection has a token, are told.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-
-import sqlalchemy as sa
 
 from headway.flows.world import World
 from headway.model.connection import Connection
@@ -45,10 +43,10 @@ def context(workflow: str, job: str = "") -> str:
     return " / ".join(part for part in ("headway", workflow, job) if part)
 
 
-def send(tx: Transactions, world: World, db: sa.Connection) -> list[str]:
+def send(tx: Transactions, world: World, due: Iterable[Due]) -> list[str]:
     """Send what is due; gives complaints about what will never be taken."""
     complaints = []
-    for one in commit_statuses.due(db, world.clock.now()):
+    for one in due:
         try:
             world.sinks(one.connection).report(one.status)
         except Unreachable as error:

@@ -26,11 +26,11 @@ def find(payload: object, *path: str) -> object:
 
 
 def text(payload: object, *path: str, most: int = MOST_NAME) -> str:
-    """The text at the path, cut at `most`; "" for anything else. Lone surrogates become `?`."""
+    """The text at the path, cut at `most`; "" for anything else. NUL and lone surrogates become `?`."""
     found = find(payload, *path)
     if not isinstance(found, str):
         return ""
-    return found[:most].encode("utf-8", "replace").decode()
+    return found[:most].replace("\0", "?").encode("utf-8", "replace").decode()
 
 
 def number(payload: object, *path: str) -> int:
