@@ -340,6 +340,7 @@ class Headway:
             Rounds("polling", POLL_SECONDS, self._poll, self.complain),
             Rounds("triggers", INTAKE_SECONDS, partial(trigger_work.work, desk), self.complain),
             Rounds("statuses", TELL_SECONDS, self._report, self.complain),
+            Rounds("old triggers", PRUNE_SECONDS, self._forget, self.complain),
         ]
         for one in rounds:
             one.start()
@@ -357,6 +358,8 @@ class Headway:
         with self.reading() as connection:
             known = schedules.every(connection)
         _complain_of(trigger_schedule.strike(self.tx, known))
+
+    def _forget(self) -> None:
         with self.tx() as tx:
             triggers.forget(tx)
 

@@ -39,9 +39,9 @@ class Desk:
     start: Callable[[RunSpec], None]
 
 
-def work(desk: Desk) -> int:
-    """Work on all that waits; gives how many events that was. A bug marks its event as failed
-    before it goes on its way, so that it does not stop the others for ever.
+def work(desk: Desk) -> None:
+    """Work on all that waits. A bug marks its event as failed before it goes on its way, so that it
+    does not stop the others for ever.
     """
     with desk.reading() as connection:
         found = triggers.waiting(connection, desk.world.clock.now())
@@ -55,7 +55,6 @@ def work(desk: Desk) -> int:
         except Exception as bug:
             _finish(desk, one, "failed", f"a bug in Headway: {type(bug).__name__}")
             raise
-    return len(found)
 
 
 def _work(desk: Desk, one: Waiting) -> None:
