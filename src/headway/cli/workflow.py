@@ -3,18 +3,42 @@
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import click
 
+from headway.cli import workflow_check
+from headway.cli.context import Context, pass_context
 from headway.cli.options import Noun
 from headway.expression import json_text, reference
 from headway.model.errors import Invalid
 
 
-@click.group(cls=Noun, examples=("headway workflow eval --jsonl < expressions.jsonl",))
+@click.group(
+    cls=Noun,
+    examples=(
+        "headway workflow check .github/workflows",
+        "headway workflow eval --jsonl < expressions.jsonl",
+    ),
+)
 def workflow() -> None:
     """Workflow files and the language in them."""
+
+
+@workflow.verb(
+    "headway workflow check .github/workflows/ci.yml", "headway workflow check ci.yml --json"
+)
+@click.argument(
+    "files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path)
+)
+@pass_context
+def check(context: Context, files: tuple[Path, ...]) -> int:
+    """Check workflow files and action.yml: errors and warnings, each at its line.
+
+    A folder stands for the files in it. Ends with 2 if there are errors, with 0 if only warnings.
+    """
+    return workflow_check.check(context, files)
 
 
 @workflow.verb('echo \'{"expr": "1 == true"}\' | headway workflow eval --jsonl', name="eval")

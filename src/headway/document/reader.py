@@ -13,21 +13,27 @@ import yaml
 
 from headway.document.node import Mapping, Mark, Node, Scalar, Sequence
 from headway.document.problems import invalid, quoted
-from headway.document.scalar import resolve
+from headway.document.scalar import is_a, resolve
 from headway.document.text import check_text
 from headway.model.errors import Problem
 
+_CORE = "tag:yaml.org,2002:"
+_READ = frozenset(_CORE + kind for kind in ("str", "int", "float", "bool", "null"))
 _LOADER: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a document may be. `max_nodes` and `max_depth` count with every alias written out."""
+    """What a document may be. `max_nodes` and `max_depth` count with every alias written out.
+
+    `core_tags`: `!!str`, `!!int`, `!!float`, `!!bool` and `!!null` may stand before a value.
+    """
 
     max_bytes: int = 256 * 1024
     max_depth: int = 20
     max_nodes: int = 20_000
     anchors: bool = False
+    core_tags: bool = False
 
 
 STRICT = Limits()
@@ -35,7 +41,7 @@ WITH_ANCHORS = Limits(anchors=True)
 
 
 def read(text: str, file: str, *, limits: Limits = STRICT) -> Node:
-    """The one document of the text; `file` names it in errors. Tags are never read.
+    """The one document of the text; `file` names it in errors. Tags are read only as limits say.
 
     Raises Invalid with problems, codes: `alias` `bomb` `character` `duplicate-key` `empty`
     `encoding` `key` `syntax` `tab` `tag` `too-deep` `too-large` `two-documents`.
@@ -121,7 +127,18 @@ class _Reader:
             sentence = "an escape makes a character that no text may hold. Remove it"
             self._refuse(at, sentence, "character")
         is_quoted = event.style is not None and event.style != ""
+        if event.tag is not None:
+            return self._tagged(event, at, is_quoted=is_quoted)
         return Scalar(text if is_quoted else resolve(text), text, at, is_quoted)
+
+    def _tagged(self, event: yaml.ScalarEvent, at: Mark, *, is_quoted: bool) -> Scalar:
+        """A value whose type is said: it must be of it, and a quoted one is a text."""
+        text: str = event.value
+        kind = (event.tag or "").removeprefix(_CORE)
+        value = text if is_quoted or kind == "str" else resolve(text)
+        if not is_a(kind, value):
+            self._refuse(at, f"{quoted(text)} is not what its tag `!!{kind}` says", "tag")
+        return Scalar(value, text, at, is_quoted or kind == "str")
 
     def _sequence(self, at: Mark, depth: int) -> tuple[Sequence, int]:
         items: list[Node] = []
@@ -172,8 +189,10 @@ class _Reader:
     def _check(self, event: yaml.Event, at: Mark) -> None:
         if isinstance(event, yaml.NodeEvent) and event.anchor:
             self._allow_anchors(at)
-        if getattr(event, "tag", None) is not None:
-            self._refuse(at, "tags (`!`) are not read here. Write the plain value", "tag")
+        tag = getattr(event, "tag", None)
+        if tag is None or (self.limits.core_tags and tag in _READ and _is_scalar(event)):
+            return
+        self._refuse(at, "tags (`!`) are not read here. Write the plain value", "tag")
 
     def _allow_anchors(self, at: Mark) -> None:
         if not self.limits.anchors:
@@ -206,6 +225,10 @@ class _Reader:
 
     def _refuse(self, at: Mark, sentence: str, code: str) -> NoReturn:
         raise invalid([self._problem(at, sentence, code)])
+
+
+def _is_scalar(event: yaml.Event) -> bool:
+    return isinstance(event, yaml.ScalarEvent)
 
 
 def _mark(event: yaml.Event) -> Mark:

@@ -16,6 +16,7 @@ _BOOLEANS = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
+_UNBOUNDED = (".inf", ".nan")
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,18})")
 _BASED = re.compile(r"0o([0-7]{1,21})|0x([0-9a-fA-F]{1,16})")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
@@ -29,6 +30,17 @@ def resolve(text: str) -> Value:
         return _BOOLEANS[text]
     number = _number(text)
     return text if number is None else number
+
+
+def is_a(kind: str, value: Value) -> bool:
+    """Whether a value is of a kind of the core schema: `str` `int` `float` `bool` `null`."""
+    if kind == "null":
+        return value is None
+    if isinstance(value, bool) or kind == "bool":
+        return isinstance(value, bool) and kind == "bool"
+    if isinstance(value, str):
+        return kind == "str" or (kind == "float" and value.lower().lstrip("+-") in _UNBOUNDED)
+    return isinstance(value, int) if kind == "int" else kind == "float" and value is not None
 
 
 def _number(text: str) -> int | float | None:

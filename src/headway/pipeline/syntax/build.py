@@ -1,5 +1,7 @@
 """Builds the intermediate form out of a checked document. Called by `reader` and `action`."""
 
+from dataclasses import replace
+
 from headway.document import Mapping, Node, Scalar
 from headway.pipeline.syntax import scan
 from headway.pipeline.syntax.build_on import triggers
@@ -12,6 +14,7 @@ from headway.pipeline.syntax.ir import (
     Permissions,
     Step,
     Strategy,
+    Text,
     Workflow,
 )
 from headway.pipeline.syntax.page import Page
@@ -81,7 +84,7 @@ def _step(keys: Mapping, node: Node, ids: StepIds) -> Step:
         inputs=scan.bindings(keys.get("with")),
         env=scan.bindings(keys.get("env")),
         condition=scan.given(keys.get("if")),
-        shell=scan.given(keys.get("shell")),
+        shell=_shell(keys.get("shell")),
         working_directory=scan.given(keys.get("working-directory")),
         timeout_minutes=scan.text(keys.get("timeout-minutes")),
         continue_on_error=scan.text(keys.get("continue-on-error")),
@@ -90,7 +93,13 @@ def _step(keys: Mapping, node: Node, ids: StepIds) -> Step:
 
 def _defaults(node: Node | None) -> Defaults:
     run = scan.mapping(scan.mapping(node).get("run"))
-    return Defaults(scan.text(run.get("shell")), scan.text(run.get("working-directory")))
+    return Defaults(_shell(run.get("shell")), scan.text(run.get("working-directory")))
+
+
+def _shell(node: Node | None) -> Text | None:
+    """The names of shells are compared without case."""
+    found = scan.given(node)
+    return replace(found, text=found.text.lower()) if found and found.text.isalpha() else found
 
 
 def _concurrency(node: Node | None) -> Concurrency | None:

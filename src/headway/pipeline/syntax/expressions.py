@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from headway import expression
 from headway.document import Mark, Scalar, quoted
 from headway.expression import ExpressionError, Hole, Uses
+from headway.expression.parser import parse
 from headway.pipeline.syntax.contexts import BUILT_IN, CONTEXTS, FUNCTIONS, STATUS
 from headway.pipeline.syntax.page import OPEN, Page, suggestion
 
@@ -42,8 +43,8 @@ def check_text(page: Page, node: Scalar, sees: frozenset[str], what: str) -> Non
     except ExpressionError as error:
         _fault(page, page.place(node.at, _opened(node.text, error.position)), error)
         return
-    for number, hole in enumerate(found):
-        _check_hole(page, node, number, hole, sees)
+    for hole in found:
+        _check_hole(page, node, hole, sees)
 
 
 def check_condition(page: Page, node: Scalar, sees: frozenset[str]) -> None:
@@ -55,10 +56,15 @@ def check_condition(page: Page, node: Scalar, sees: frozenset[str]) -> None:
         _check(page, node.text.strip(), sees, _Places(page, node, None, lead))
 
 
-def _check_hole(page: Page, node: Scalar, number: int, hole: Hole, sees: frozenset[str]) -> None:
-    inside = node.text[hole.position + len(OPEN) :]
-    skipped = len(inside) - len(inside.lstrip())
-    text = hole.expression.strip()
+def number_of(text: str, hole: Hole) -> int:
+    """How many `${{` are before that of the hole; one may also stand in a quoted text."""
+    return max(0, text.count(OPEN, 0, hole.position) - 1)
+
+
+def _check_hole(page: Page, node: Scalar, hole: Hole, sees: frozenset[str]) -> None:
+    number = number_of(node.text, hole)
+    lead = hole.position - max(0, node.text.rfind(OPEN, 0, hole.position))
+    text = hole.expression
     if not text:
         sentence = "there is no expression between `${{` and `}}`. Remove both, or write one"
         page.fault(page.place(node.at, number), sentence, "expression")
@@ -66,7 +72,7 @@ def _check_hole(page: Page, node: Scalar, number: int, hole: Hole, sees: frozens
         sentence = "`${{ insert }}` is not read here. Write the names and values one by one"
         page.fault(page.place(node.at, number), sentence, "unsupported")
     else:
-        _check(page, text, sees, _Places(page, node, number, len(OPEN) + skipped))
+        _check(page, text, sees, _Places(page, node, number, lead))
 
 
 class _Places:
@@ -84,8 +90,11 @@ class _Places:
 
 
 def _check(page: Page, text: str, sees: frozenset[str], places: _Places) -> None:
+    used = parse(text).uses
+    unknown = [name for name, _ in used.functions if name not in FUNCTIONS]
     try:
-        used = expression.check(text)
+        if not unknown:
+            used = expression.check(text)
     except ExpressionError as error:
         _fault(page, places(error.position), error)
         return

@@ -12,7 +12,7 @@ from headway.pipeline.syntax.shape import Key, Shape, Table
 _TEXT, _WORD = Shape(kind="text"), Shape(kind="word")
 _FLAG, _NUMBER = Shape(kind="boolean"), Shape(kind="number")
 _WORDS = Shape(kind="word", items=_WORD)
-_LIST = Shape(items=_WORD)
+_LIST = Shape(items=_WORD, computed=True)
 _MAP_OF_TEXT = Shape(names=_TEXT)
 
 
@@ -161,11 +161,11 @@ _STEP: Table = {
 }
 
 _IMAGE: Table = {
-    "image": Key("The image.", _WORD),
+    "image": Key("The image.", _WORD, required=True),
     "credentials": Key(
-        "For the image's registry.", Shape(place="credentials", sees=see.CREDENTIALS)
+        "For the image's registry.", Shape(place="credentials", sees=see.CREDENTIALS, computed=True)
     ),
-    "env": Key("Variables in the container.", Shape(names=_text(see.RUNNER))),
+    "env": Key("Variables in the container.", Shape(names=_text(see.RUNNER), computed=True)),
     "ports": Key("Ports that are opened on the machine.", _LIST),
     "volumes": Key("Folders and volumes: `from:to`.", _LIST),
     "options": Key("More options for the container's engine.", _TEXT),
@@ -191,7 +191,7 @@ _WORKFLOW_KEYS: dict[str, Table] = {
     "on.workflow_dispatch": {
         "inputs": Key(
             "Values given at the start, by name.",
-            Shape(null=True, names=Shape(place="dispatch-input")),
+            Shape(null=True, names=Shape(null=True, place="dispatch-input")),
         ),
     },
     "dispatch-input": _INPUT
@@ -201,16 +201,12 @@ _WORKFLOW_KEYS: dict[str, Table] = {
         "options": Key("What a `choice` may be.", Shape(items=_TEXT)),
     },
     "on.workflow_call": {
-        "inputs": Key(
-            "Values that the caller gives.", Shape(null=True, names=Shape(place="call-input"))
-        ),
+        "inputs": Key("Values that the caller gives.", Shape(names=Shape(place="call-input"))),
         "secrets": Key(
             "Secrets that the caller gives.",
-            Shape(null=True, names=Shape(null=True, place="call-secret")),
+            Shape(names=Shape(null=True, place="call-secret")),
         ),
-        "outputs": Key(
-            "Values that the caller gets.", Shape(null=True, names=Shape(place="call-output"))
-        ),
+        "outputs": Key("Values that the caller gets.", Shape(names=Shape(place="call-output"))),
     },
     "call-input": {
         "description": _DESCRIPTION,

@@ -12,7 +12,7 @@ from headway.pipeline.syntax.page import Page
 from headway.pipeline.syntax.shape import Shape
 from headway.pipeline.syntax.shapes import Place, check
 
-LIMITS = Limits(anchors=True, max_bytes=1024 * 1024, max_depth=50)
+LIMITS = Limits(anchors=True, core_tags=True, max_bytes=1024 * 1024, max_depth=50)
 MOST = 500
 """Problems of one file that are kept."""
 _FILE = Shape(place="workflow")

@@ -16,7 +16,7 @@ from headway.pipeline.syntax.keys import CALL_JOB_ONLY, RUN_JOB_ONLY, RUN_STEP_O
 from headway.pipeline.syntax.page import Page
 
 SHELLS = ("bash", "sh", "python", "pwsh", "powershell", "cmd")
-_ACTION = re.compile(r"[A-Za-z0-9._-]+/[A-Za-z0-9._-]+(/[^@\s]+)?@[^@\s]+")
+_ACTION = re.compile(r"[A-Za-z0-9._ -]+(/[A-Za-z0-9._ -]+){1,20}@\S+")
 _IMAGE = re.compile(r"docker://\S+")
 _CALLED = re.compile(r"\./\.(github|headway)/workflows/[^@/\s]+\.ya?ml")
 _REMOTE = re.compile(r"[A-Za-z0-9._-]+/[A-Za-z0-9._-]+/[^@\s]+\.ya?ml@[^@\s]+")
@@ -124,7 +124,7 @@ def _check_uses(page: Page, uses: Text) -> None:
 def _check_shell(page: Page, shell: Text | None) -> None:
     if shell is None or not shell.text or has_holes(shell.text) or "{0}" in shell.text:
         return
-    if shell.text not in SHELLS:
+    if shell.text.casefold() not in SHELLS:
         known = ", ".join(quoted(s) for s in SHELLS)
         sentence = (
             f"unknown shell {quoted(shell.text)}. Write one of {known}, or a command with `{{0}}`"
