@@ -123,7 +123,7 @@ def entry(of: Mapping[str, Any], name: str, meter: Meter) -> Any:
     found = of.get(name, _MISSING)
     if found is not _MISSING or not of:
         return found
-    meter.spend(len(of))
+    meter.spend(ITEM * len(of))
     lowered = name.lower()
     for key, other in of.items():
         if key.lower() == lowered:

@@ -4,6 +4,7 @@ A hole ends at the first `}}` outside quotes, as in GitHub's reader of workflows
 is never read again.
 """
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -15,6 +16,7 @@ from headway.expression.unicode import WHITESPACE, joined
 from headway.expression.values import text, truth
 
 OPEN, CLOSE = "${{", "}}"
+_QUOTED_OR_CLOSE = re.compile(r"'[^']*(?:'|\Z)|\}\}")
 UNCLOSED = (
     "The expression is not closed. An unescaped ${{ sequence was found, "
     "but the closing }} sequence was not found."
@@ -76,15 +78,10 @@ def parts(given: str) -> tuple[str | Hole, ...]:
 
 
 def _end(given: str, start: int) -> int:
-    """After the first `}}` outside quotes. `}` and `}` may touch the opening: `${{}}`."""
-    at = start + len(OPEN)
-    while (close := given.find(CLOSE, at)) >= 0:
-        quote = given.find("'", at, close)
-        if quote < 0:
-            return close + len(CLOSE)
-        at = given.find("'", quote + 1) + 1
-        if at == 0:
-            break
+    """After the first `}}` outside quotes."""
+    for match in _QUOTED_OR_CLOSE.finditer(given, start + len(OPEN)):
+        if match.group() == CLOSE:
+            return match.end()
     raise ExpressionError("lexing", UNCLOSED, start).within(given)
 
 
