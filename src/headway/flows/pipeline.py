@@ -5,48 +5,173 @@ flows/build (a delivery), the command line (`headway run`) and workers. Imports 
 `headway run` starts fast.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 
-from headway.pipeline.run.state import RunSpec, RunState
-from headway.ports.action_source import ActionSource
-from headway.ports.blob_store import BlobStore
-from headway.ports.clock import Clock
-from headway.ports.job_runner import JobRunner
+from headway.document import invalid
+from headway.expression import ExpressionError
+from headway.flows.pipeline_bench import Bench
+from headway.flows.pipeline_drive import Drive
+from headway.flows.pipeline_texts import complete
+from headway.model.errors import Drifted, Invalid, Problem
+from headway.model.job import JobReport
+from headway.pipeline.run import again, state
+from headway.pipeline.run.program import Program, load
+from headway.pipeline.run.schedule import Schedule
+from headway.pipeline.run.state import Cancelled, Created, Ended, RunSpec, RunState, after, fold
+from headway.pipeline.syntax.ir import Text
 from headway.ports.run_watch import RunWatch
+from headway.store import run_log
+from headway.store.run_log import Request
 
+__all__ = ["Bench", "cancel", "create", "rerun", "run", "show"]
 
-@dataclass(frozen=True, slots=True)
-class Bench:
-    """Where runs are done. `jobs`: how many instances run at once. `secrets`: by name."""
-
-    home: Path
-    runner: JobRunner
-    blobs: BlobStore
-    actions: ActionSource
-    clock: Clock
-    jobs: int = 2
-    secrets: Mapping[str, str] = field(default_factory=dict)
+MOST_ATTEMPTS = 50
+"""How often a run is repeated at most; GitHub's limit too."""
 
 
 def create(bench: Bench, spec: RunSpec) -> RunState:
     """Write down that the run exists. The same id again gives what is there.
 
-    Raises Invalid for a workflow that cannot be read or planned, with every place.
+    Called workflows of other repositories are fetched and pinned. Raises Invalid for a workflow
+    that cannot be read or planned, with every place.
     """
-    raise NotImplementedError
+    whole = complete(spec, bench.actions, lambda _path: None)
+    return _created(bench, Created(whole, bench.clock.now(), _checked(load(whole))))
 
 
 def run(bench: Bench, id: str, watch: RunWatch) -> RunState:
     """Go on with the run until it has ended, and give its end.
 
-    Raises Invalid (`unknown-run`), Drifted (`run-running`: another process runs it), Refused (what
-    this machine lacks, before anything ran).
+    Raises Invalid (`unknown-run`), Drifted (`run-running`: another process runs it), Failed
+    (`damaged`, `storage-full`).
     """
-    raise NotImplementedError
+    with run_log.drive(bench.home, id) as log:
+        found = fold(log.events)
+        if found.phase != "running":
+            return found
+        return Drive(bench, log, found, Schedule(load(found.spec))).go(watch)
 
 
-def cancel(home: Path, id: str, by: str, because: str) -> None:
-    """Stop a run from any process; the one that runs it sees it within 0.2 s."""
-    raise NotImplementedError
+def show(home: Path, id: str) -> RunState:
+    """Where the run stands now, from any process. Raises as run_log.read."""
+    return fold(run_log.read(home, id))
+
+
+def cancel(home: Path, id: str, by: str, because: str, *, forced: bool = False) -> None:
+    """Stop a run from any process; the one that runs it sees it within 0.2 s.
+
+    Jobs whose condition still holds (`always()`) go on, unless it is `forced`. A run that nobody
+    drives ends here: what had begun is cancelled, the rest skipped. One that has ended stays as it
+    is. Raises Invalid (`unknown-run`).
+    """
+    run_log.ask(home, id, Request(by, because, "", forced))
+    try:
+        log = run_log.drive(home, id)
+    except Drifted:
+        return
+    with log:
+        _end_here(log, Cancelled(by, because, _last(log), "", forced=True))
+
+
+def rerun(
+    bench: Bench, id: str, *, failed_only: bool = False, jobs: tuple[str, ...] = ()
+) -> RunState:
+    """A new run of the same, as its next attempt; `run` runs it. Its id is in `spec.id`.
+
+    With `failed_only`, or with `jobs` (ids), green reports are taken over, except of the chosen
+    jobs and of what depends on a job that runs again. Otherwise everything is run, whatever results
+    there are. Raises Invalid (`unknown-run`, `unknown-job`, `nothing-failed`,
+    `too-many-attempts`), Drifted (`run-running`: it has not ended).
+    """
+    old = show(bench.home, id)
+    if old.phase == "running":
+        raise Drifted(
+            f"run {id} has not ended", next=f"headway pipeline cancel {id}", code="run-running"
+        )
+    schedule = Schedule(load(old.spec))
+    _check_choice(old, schedule, jobs, failed_only=failed_only)
+    kept = again.standing(schedule, old, jobs) if failed_only or jobs else ()
+    base = old.spec.id.removesuffix(f".{old.spec.attempt}") if old.spec.attempt > 1 else old.spec.id
+    for attempt in range(old.spec.attempt + 1, MOST_ATTEMPTS + 1):
+        spec = replace(
+            old.spec,
+            id=f"{base}.{attempt}",
+            attempt=attempt,
+            of=id,
+            fresh=not (failed_only or jobs),
+        )
+        event = Created(spec, bench.clock.now(), old.title, kept)
+        if run_log.create(bench.home, [event]):
+            return state.created(event)
+    raise Invalid(
+        f"run {base} was repeated {MOST_ATTEMPTS} times already", code="too-many-attempts"
+    )
+
+
+def _created(bench: Bench, event: Created) -> RunState:
+    if run_log.create(bench.home, [event]):
+        return state.created(event)
+    return show(bench.home, event.spec.id)
+
+
+def _checked(program: Program) -> str:
+    """The run's name, what is evaluated before any job checked. Raises Invalid."""
+    schedule = Schedule(program)
+    workflow = program.root.workflow
+    group = workflow.concurrency.group if workflow.concurrency else None
+    try:
+        title = schedule.title()
+    except ExpressionError as error:
+        raise _at(program, workflow.run_name, error) from error
+    try:
+        schedule.own_group()
+    except ExpressionError as error:
+        raise _at(program, group, error) from error
+    return title
+
+
+def _at(program: Program, text: Text | None, error: ExpressionError) -> Invalid:
+    workflow = program.root.workflow
+    mark = text.at if text else workflow.at
+    return invalid([Problem(workflow.file, mark.line, mark.column, str(error), "expression")])
+
+
+def _check_choice(
+    old: RunState, schedule: Schedule, jobs: tuple[str, ...], *, failed_only: bool
+) -> None:
+    known = schedule.units(old)
+    for id in jobs:
+        if id not in known:
+            raise Invalid(
+                f"run {old.spec.id} has no job {id!r}",
+                why=f"its jobs: {', '.join(known)}",
+                code="unknown-job",
+            )
+    if failed_only and not any(r.outcome in {"failure", "cancelled"} for r in old.ended.values()):
+        raise Invalid(
+            f"nothing failed in run {old.spec.id}",
+            next=f"headway pipeline rerun {old.spec.id} --all",
+            code="nothing-failed",
+        )
+
+
+def _last(log: run_log.RunLog) -> float:
+    """When the last event was: nothing has happened in a run that nobody drives since then."""
+    return max(event.at for event in log.events)
+
+
+def _end_here(log: run_log.RunLog, event: Cancelled) -> None:
+    """The end of a run whose process is gone. What it had started died with it."""
+    found = fold(log.events)
+    if found.phase != "running":
+        return
+    schedule = Schedule(load(found.spec))
+    events: list[state.Event] = [event]
+    found = after(found, event)
+    for key in found.running:
+        report = JobReport(key, "cancelled", event.at, event.at, because=found.cancelled)
+        events.append(Ended(schedule.job_of(found, key), report, event.at))
+        found = after(found, events[-1])
+    more, _ = schedule.settle(found, event.at)
+    log.append([*events, *more])

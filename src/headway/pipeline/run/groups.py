@@ -46,7 +46,7 @@ class Turn:
     """What came of asking. `evicted`: who shall be cancelled so that the asker gets its turn."""
 
     line: Line
-    answer: Literal["held", "wait", "refused"]
+    answer: Literal["held", "wait", "refused", "lost"]
     evicted: tuple[Member, ...] = ()
 
 
@@ -68,7 +68,7 @@ def group(written: Concurrency | None, contexts: Contexts) -> Group | None:
 
 
 def ask(line: Line, who: Member, wanted: Group) -> Turn:
-    """Enter the group or wait for it. A waiter learns by asking again that its turn has come."""
+    """Enter the group or wait for it."""
     if line.holder in {None, who}:
         first = line.waiting[0] if line.waiting else who
         if who in (line.holder, first):
@@ -76,6 +76,13 @@ def ask(line: Line, who: Member, wanted: Group) -> Turn:
     if who in line.waiting:
         return Turn(line, "wait")
     return _join(line, who, wanted)
+
+
+def again(line: Line, who: Member) -> Turn:
+    """Ask as one who waits already; `lost`: somebody newer took the place."""
+    if who != line.holder and who not in line.waiting:
+        return Turn(line, "lost")
+    return ask(line, who, Group(""))
 
 
 def leave(line: Line, who: Member) -> Line:

@@ -179,6 +179,24 @@ class Schedule:
         unit, _ = self._place(state, key)
         return tuple(k for a in unit.ancestors() for k in state.planned.get(a, ()))
 
+    def callers(self, state: RunState, key: str) -> tuple[str, ...]:
+        """The keys of the instances whose calls this one is inside of, the nearest first."""
+        unit, _ = self._place(state, key)
+        found = []
+        while unit.frame.caller is not None:
+            found.append(unit.frame.key)
+            unit = unit.frame.caller
+        return tuple(found)
+
+    def units(self, state: RunState) -> dict[str, Unit]:
+        """Every job of the run that is known so far, by its id."""
+        self._learn(state)
+        return dict(self._units)
+
+    def job_of(self, state: RunState, key: str) -> str:
+        """The id of the job that this is an instance of."""
+        return self._place(state, key)[0].id
+
     # What is known of places.
 
     def _enter(self, frame: Frame) -> None:

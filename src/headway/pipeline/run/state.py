@@ -89,10 +89,14 @@ class Called:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The order is given to a runner. Given again after a crash, with the same attempt."""
+    """The order is given to a runner. Given again after a crash, with the same attempt.
+
+    `fingerprint`: the content key (keys.py), "" for an instance whose result is never reused.
+    """
 
     order: JobOrder
     at: float
+    fingerprint: str = ""
     kind: Literal["started"] = "started"
 
 
@@ -142,7 +146,8 @@ Event = Created | Planned | Called | Started | Ended | Cancelled | Finished
 class RunState:
     """Where a run stands. `planned`: job id to instance keys; `plans` the same with all that was
     planned; `orders` by key (started); `ended`: reports by key, in the order they ended; `calls` by
-    the calling instance's key; `stopped`: instances that alone shall stop, and why.
+    the calling instance's key; `stopped`: instances that alone shall stop, and why; `fingerprints`:
+    content keys of started instances.
     """
 
     spec: RunSpec
@@ -160,6 +165,7 @@ class RunState:
     tolerated: frozenset[str] = frozenset()
     stopped: dict[str, str] = field(default_factory=dict)
     forced: bool = False
+    fingerprints: dict[str, str] = field(default_factory=dict)
 
     @property
     def running(self) -> tuple[str, ...]:
@@ -196,7 +202,7 @@ def after(state: RunState, event: Event) -> RunState:
         case Called():
             return replace(state, calls={**state.calls, event.key: event})
         case Started():
-            return replace(state, orders={**state.orders, event.order.key: event.order})
+            return _started(state, event)
         case Ended():
             return _ended(state, event)
         case Cancelled():
@@ -205,6 +211,14 @@ def after(state: RunState, event: Event) -> RunState:
             return replace(state, phase=event.outcome, finished_at=event.at)
         case Created():
             return state
+
+
+def _started(state: RunState, event: Started) -> RunState:
+    key = event.order.key
+    marks = state.fingerprints
+    if event.fingerprint:
+        marks = {**marks, key: event.fingerprint}
+    return replace(state, orders={**state.orders, key: event.order}, fingerprints=marks)
 
 
 def _ended(state: RunState, event: Ended) -> RunState:

@@ -1,0 +1,30 @@
+"""What a run needs of the world, in one place. Built by workbench.py, used by flows/pipeline*."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from headway.ports.action_source import ActionSource
+from headway.ports.blob_store import BlobStore
+from headway.ports.clock import Clock
+from headway.ports.job_runner import JobRunner
+from headway.ports.source_trees import SourceTrees
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """Where runs are done. `jobs`: how many instances run at once. `secrets`: by name.
+
+    `trees`: without it no result is ever reused. `tools`: name to version of what jobs find on this
+    machine; part of every content key.
+    """
+
+    home: Path
+    runner: JobRunner
+    blobs: BlobStore
+    actions: ActionSource
+    clock: Clock
+    jobs: int = 2
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    trees: SourceTrees | None = None
+    tools: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,339 @@
+"""Drives one run to its end: asks the schedule what follows, writes it down, does it.
+
+One loop in the calling thread decides and writes; jobs run in threads of their own and come back
+over a queue, so that nothing is polled between two jobs. What a boundary of a job means (its end,
+what follows from it, the starts of the next) is one write and one sync of the log. Called by
+flows/pipeline.
+"""
+
+import logging
+import queue
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+
+from headway.flows.pipeline_bench import Bench
+from headway.flows.pipeline_groups import Groups
+from headway.flows.pipeline_results import Results, secrets_of
+from headway.model.errors import HeadwayError
+from headway.model.job import JobOrder, JobReport, Line, StepReport
+from headway.pipeline.run.schedule import Schedule, Words
+from headway.pipeline.run.state import Cancelled, Ended, Event, RunState, Started, after
+from headway.ports.job_runner import JobWatch
+from headway.ports.run_watch import RunWatch
+from headway.store.run_log import RunLog
+
+_LOG = logging.getLogger(__name__)
+TICK_SECONDS = 0.1
+"""How often requests of other processes and waiting groups are looked at while jobs run."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Launch:
+    order: JobOrder
+    secrets: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Back:
+    """A job's thread has ended: with a report, or with what it raised."""
+
+    key: str
+    report: JobReport | None = None
+    error: BaseException | None = None
+
+
+class Drive:
+    """One run, driven by this process."""
+
+    def __init__(self, bench: Bench, log: RunLog, state: RunState, schedule: Schedule) -> None:
+        spec = state.spec
+        self.bench = bench
+        self.state = state
+        self._log = log
+        self._schedule = schedule
+        self._results = Results(bench, spec)
+        self._groups = Groups(bench.home, spec.repo, spec.id)
+        self._given = dict(secrets_of(bench, spec))
+        self._back: queue.SimpleQueue[_Back] = queue.SimpleQueue()
+        self._active: dict[str, threading.Event] = {}
+        self._passed: set[str] = set()
+        self._batch: list[Event] = []
+        self._launches: list[_Launch] = []
+        self._began: dict[str, float] = {}
+        self._seen: set[str] = set()
+        self._looked = 0.0
+
+    def go(self, watch: RunWatch) -> RunState:
+        """To the end of the run. Whatever is raised, no job is left running."""
+        self._watch = watch
+        places = max(self.bench.jobs, len(self.state.running))
+        with ThreadPoolExecutor(places, "job") as jobs, ThreadPoolExecutor(1, "keep") as keeper:
+            self._jobs, self._keeper = jobs, keeper
+            try:
+                self._enter_own_group()
+                self._resume()
+                self._advance()
+                while self.state.phase == "running":
+                    self._wait()
+                    self._advance()
+            except BaseException:
+                for stop in self._active.values():
+                    stop.set()
+                raise
+            finally:
+                self._groups.leave_all()
+        return self.state
+
+    # What follows.
+
+    def _advance(self) -> None:
+        """Everything that follows from the state, until something that runs has to end."""
+        moved = True
+        while moved:
+            events, self.state = self._schedule.settle(self.state, self.bench.clock.now())
+            self._batch += events
+            moved = self.state.phase == "running" and self._begin()
+        self._flush()
+        for key in self._schedule.stopping(self.state):
+            if key in self._active:
+                self._active[key].set()
+
+    def _begin(self) -> bool:
+        """Begin what may; True if anything happened."""
+        before = len(self._batch)
+        for key in (
+            *self._waiting(),
+            *self._schedule.ready(self.state, self._free(), self._skip()),
+        ):
+            try:
+                self._begin_one(key)
+            except Words as error:
+                self._end(key, self._red(key, str(error)))
+        return len(self._batch) > before
+
+    def _free(self) -> int:
+        return self.bench.jobs - len(self._active) - len(self._launches)
+
+    def _skip(self) -> frozenset[str]:
+        return frozenset(self._passed)
+
+    def _waiting(self) -> tuple[str, ...]:
+        """Those who wait for their group and may ask again."""
+        calls = (k for k in self._passed if self._schedule.is_call(self.state, k))
+        jobs = (k for k in self._passed if not self._schedule.is_call(self.state, k))
+        return (*calls, *islice(jobs, max(self._free(), 0)))
+
+    def _begin_one(self, key: str) -> None:
+        """Begin an instance, unless it has to wait for its group. Raises one of Words."""
+        if not self._in_groups(key):
+            return
+        if self._schedule.is_call(self.state, key):
+            self._note(self._schedule.call(self.state, key, self.bench.clock.now()))
+            return
+        order = self._schedule.order(self.state, key)
+        secrets = self._schedule.secrets(self.state, key, self._given)
+        mark = self._mark(order)
+        report = self._results.find(mark, key)
+        if report is not None:
+            self._end(key, report)
+            return
+        self._note(Started(order, self.bench.clock.now(), mark))
+        self._launches.append(_Launch(order, secrets))
+
+    def _mark(self, order: JobOrder) -> str:
+        """The content key, "" where nothing is ever reused."""
+        if self.bench.trees is None:
+            return ""
+        sources = self._schedule.sources(self.state, order.key)
+        above = self._schedule.above(self.state, order.key)
+        return self._results.key(self.state, order, sources, above)
+
+    def _resume(self) -> None:
+        """What had begun when the process before this one ended goes on, in its groups."""
+        open_calls = [key for key in self.state.calls if key not in self.state.ended]
+        for key in (*open_calls, *self.state.running):
+            while not (self._in_groups(key) or self._shall_end(key)):
+                time.sleep(TICK_SECONDS)
+                self._look()
+        for key in self.state.running:
+            secrets = self._schedule.secrets(self.state, key, self._given)
+            self._launches.append(_Launch(self.state.orders[key], secrets))
+
+    def _shall_end(self, key: str) -> bool:
+        return bool(self.state.cancelled) or key in self.state.stopped
+
+    # Writing down, and telling.
+
+    def _note(self, event: Event) -> None:
+        self._batch.append(event)
+        self.state = after(self.state, event)
+
+    def _end(self, key: str, report: JobReport) -> None:
+        tolerated = report.outcome == "failure" and self._schedule.tolerates(self.state, key)
+        job = self._schedule.job_of(self.state, key)
+        self._note(Ended(job, report, self.bench.clock.now(), tolerated))
+
+    def _flush(self) -> None:
+        """Everything noted is on disk; then it is told, and what was started starts."""
+        batch, self._batch = self._batch, []
+        self._log.append(batch)
+        launches, self._launches = self._launches, []
+        for event in batch:
+            if isinstance(event, Ended):
+                self._told(event)
+        for launch in launches:
+            stop = self._active[launch.order.key] = threading.Event()
+            self._began[launch.order.key] = self.bench.clock.now()
+            self._jobs.submit(self._work, launch, stop)
+
+    def _told(self, event: Ended) -> None:
+        report = event.report
+        self._groups.leave(report.key)
+        self._passed.discard(report.key)
+        if report.key in self.state.calls:
+            return
+        mark = self.state.fingerprints.get(report.key, "")
+        if report.reused:
+            self._results.adopt(report)
+        elif mark and report.outcome == "success":
+            self._keeper.submit(self._results.keep, mark, report).add_done_callback(_complain)
+        self._watch.job_ended(event.job, report)
+
+    # Jobs.
+
+    def _work(self, launch: _Launch, stop: threading.Event) -> None:
+        """In a job's thread: run it, and come back whatever happens."""
+        order = launch.order
+        try:
+            self._watch.job_began(order)
+            told = _Told(self._watch, stop)
+            report = self.bench.runner.run(order, launch.secrets, told)
+            self._back.put(_Back(order.key, report))
+        except BaseException as error:  # noqa: BLE001  the driving thread judges it
+            self._back.put(_Back(order.key, error=error))
+
+    def _wait(self) -> None:
+        """Until a job comes back, a request arrives, or a group may be free."""
+        if not self._active and not self._passed:
+            raise RuntimeError(f"run {self.state.spec.id} stands still")
+        came = False
+        while not came:
+            try:
+                self._take(self._back.get(timeout=TICK_SECONDS))
+                came = True
+                while True:
+                    self._take(self._back.get_nowait())
+            except queue.Empty:
+                came = self._look() or came or bool(self._passed)
+
+    def _take(self, back: _Back) -> None:
+        del self._active[back.key]
+        report = back.report
+        if back.error is not None:
+            report = self._failed(back.key, back.error)
+        assert report is not None
+        self._end(back.key, report)
+
+    def _failed(self, key: str, error: BaseException) -> JobReport:
+        if isinstance(error, HeadwayError):
+            said = f"{error}. {error.next}" if error.next else str(error)
+            return self._red(key, said)
+        if not isinstance(error, Exception):
+            raise error
+        _LOG.error("job %s of run %s", key, self.state.spec.id, exc_info=error)
+        return self._red(key, f"a bug in Headway: {type(error).__name__}: {error}")
+
+    def _red(self, key: str, because: str) -> JobReport:
+        now = self.bench.clock.now()
+        return JobReport(key, "failure", self._began.get(key, now), now, because=because)
+
+    # Requests and groups.
+
+    def _look(self) -> bool:
+        """Take in requests of other processes, and of whoever watches; True if there were any."""
+        now = time.monotonic()
+        if now - self._looked < TICK_SECONDS / 2:
+            return False
+        self._looked = now
+        before = len(self._batch)
+        for asked in self._log.requests(self._seen):
+            self._cancel(asked.by, asked.because, asked.key, forced=asked.forced)
+        if self._watch.cancelled():
+            self._cancel("you", "", "", forced=False)
+        return len(self._batch) > before
+
+    def _cancel(self, by: str, because: str, key: str, *, forced: bool) -> None:
+        """Note a request that changes something."""
+        known = key in self.state.stopped or key in self.state.ended
+        news = not known if key else not self.state.cancelled or (forced and not self.state.forced)
+        if news:
+            self._note(Cancelled(by, because, self.bench.clock.now(), key, forced))
+
+    def _enter_own_group(self) -> None:
+        """The run's own turn. One that loses its place before it began runs nothing at all."""
+        group = self._schedule.own_group()
+        while group is not None:
+            answer = self._groups.enter((group,))
+            if answer == "held":
+                return
+            if answer != "wait":
+                because = f"the concurrency group `{group.name}` has no place for it"
+                self._cancel("the concurrency group", because, "", forced=True)
+            self._look()
+            if self.state.cancelled:
+                self._cancel("", self.state.cancelled, "", forced=True)
+                return
+            time.sleep(TICK_SECONDS)
+
+    def _in_groups(self, key: str) -> bool:
+        """Whether the instance holds its concurrency groups; if not, it is passed over for now."""
+        wanted = self._schedule.groups(self.state, key)
+        if not wanted:
+            return True
+        above = ("", *self._schedule.callers(self.state, key))
+        if any(self._groups.held_by(group, above) for group in wanted):
+            self._cancel("", "it would wait for its own run's concurrency group", key, forced=True)
+            return False
+        answer = self._groups.enter(wanted, key)
+        if answer == "held":
+            self._passed.discard(key)
+            return True
+        if answer == "wait":
+            self._passed.add(key)
+        else:
+            self._cancel(
+                "", "a newer one took its place in the concurrency group", key, forced=True
+            )
+        return False
+
+
+def _complain(kept: "Future[None]") -> None:
+    if (error := kept.exception()) is not None:
+        _LOG.error("a result could not be kept", exc_info=error)
+
+
+class _Told(JobWatch):
+    """What one job's runner tells, and is told."""
+
+    def __init__(self, watch: RunWatch, stop: threading.Event) -> None:
+        self._watch = watch
+        self._stop = stop
+
+    def step_began(self, job: str, number: int, name: str) -> None:
+        """See JobWatch."""
+        self._watch.step_began(job, number, name)
+
+    def line(self, job: str, number: int, line: Line) -> None:
+        """See JobWatch."""
+        self._watch.line(job, number, line)
+
+    def step_ended(self, job: str, number: int, report: StepReport) -> None:
+        """See JobWatch."""
+        self._watch.step_ended(job, number, report)
+
+    def cancelled(self) -> bool:
+        """Whether this job shall stop."""
+        return self._stop.is_set()
