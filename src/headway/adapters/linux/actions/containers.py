@@ -1,4 +1,4 @@
-"""Docker actions through podman, where it is installed. Called by find.
+"""Docker actions and services through podman, where it is installed. Called by find and services.
 
 The flags that work without a system service and with hybrid control groups are those of services.
 """
@@ -10,17 +10,24 @@ import shutil
 from headway import expression
 from headway.adapters.linux.actions.acting import Acting, Direct, Part
 from headway.adapters.linux.actions.javascript import Folder, environment, script_path
-from headway.model.errors import Refused
+from headway.adapters.linux.actions.room import Room
+from headway.adapters.linux.actions.service_images import Wish
+from headway.model.errors import Failed, Refused
 from headway.pipeline.syntax.ir import Action
 
 _LIMITS = ("--ulimit", "nofile=20000:20000", "--ulimit", "nproc=4096:4096")
 _INSIDE = "/github/workspace"
 
 
+def has_podman() -> str:
+    """Where podman is, or empty."""
+    return shutil.which("podman", path=os.environ.get("PATH") or os.defpath) or ""
+
+
 def podman(what: str) -> list[str]:
     """How podman is called. Raises Refused (`no-podman`)."""
     path = os.environ.get("PATH") or os.defpath
-    found = shutil.which("podman", path=path)
+    found = has_podman()
     if not found:
         raise Refused(
             f"{what} needs a container, and podman is not installed here",
@@ -100,3 +107,52 @@ def _args(action: Action, acting: Acting) -> list[str]:
     contexts = {**acting.order.contexts, "inputs": dict(acting.inputs), "env": dict(acting.env)}
     scope = expression.Scope(contexts, {})
     return [expression.fill(text.text, scope) for text in action.args]
+
+
+def run_service(wish: Wish, ports: dict[int, int], room: Room) -> str:
+    """Start a service's container and wait until its ports answer; gives its name.
+
+    `ports`: inside to outside. Raises Failed (`service-failed`), Refused (`no-podman`).
+    """
+    call = podman(f"the service `{wish.name}`")
+    name = f"headway-{hashlib.sha256(str(room.folder).encode()).hexdigest()[:20]}"
+    publish = [f"--publish=127.0.0.1:{outside}:{inside}" for inside, outside in ports.items()]
+    variables = [flag for each in sorted(wish.env) for flag in ("--env", each)]
+    volumes = [flag for each in wish.volumes for flag in ("--volume", each)]
+    flags = ["run", "--detach", "--rm", "--replace", "--name", name, *_LIMITS]
+    argv = [*call, *flags, *publish, *variables, *volumes, *wish.options, wish.image]
+    code = room.run(argv, wish.env)
+    waits = [str(port) for port in ports.values()]
+    code = code or room.run(["/bin/bash", "-c", _ANSWER, "wait", *waits])
+    healthy = any(word.startswith("--health-cmd") for word in wish.options)
+    if healthy and not code:
+        asked = [*call, "healthcheck", "run", name]
+        code = room.run(["/bin/bash", "-c", _HEALTHY, "wait", *asked])
+    if code:
+        room.run([*call, "logs", "--tail", "20", name])
+        stop_service(name, room)
+        raise Failed(f"the service `{wish.name}` did not start", code="service-failed")
+    return name
+
+
+def stop_service(name: str, room: Room) -> None:
+    """Stop the container and forget it."""
+    room.run([*podman(name), "rm", "--force", "--ignore", "--time", "1", name])
+
+
+_ANSWER = """\
+for port; do
+    for _ in $(seq 600); do
+        if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then continue 2; fi
+        sleep 0.1
+    done
+    exit 1
+done
+"""
+_HEALTHY = """\
+for _ in $(seq 120); do
+    if "$@" >/dev/null 2>&1; then exit 0; fi
+    sleep 0.5
+done
+exit 1
+"""
