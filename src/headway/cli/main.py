@@ -51,6 +51,7 @@ NOUNS = {
     "slo": ("headway.cli.slo:slo", "Goals for users, and what is left of their error budgets."),
     "metric": ("headway.cli.metric:metric", "What is measured, kept, dropped and changed."),
     "workflow": ("headway.cli.workflow:workflow", "Workflow files and the language in them."),
+    "test": ("headway.cli.test:test", "What tests did: flaky ones, slow ones, shards."),
     "judge": ("headway.cli.judge:judge", "Judge windows read as JSON lines."),
     "completion": ("headway.cli.completion:completion", "Print a completion script for a shell."),
 }

@@ -123,16 +123,23 @@ def stage(connection: sa.Connection, origin: Origin, now: float) -> Stage:
 
 
 def tried(connection: sa.Connection, origin: Origin) -> tuple[Attempts, ...]:
-    """All tries of each test on the fingerprint, oldest report first."""
+    """All tries of each test on the fingerprint, oldest report first. A report in which nearly
+    everything failed counts only for tests that no other one tells of.
+    """
     query = (
-        sa.select(tests, results, reports.c.at)
+        sa.select(tests, results, reports.c.infrastructure)
         .select_from(results.join(tests, tests.c.id == results.c.test).join(reports, _of_report))
         .where(reports.c.service == origin.service, reports.c.fingerprint == origin.fingerprint)
-        .order_by(reports.c.id, results.c.test)
+        .order_by(reports.c.infrastructure, reports.c.id, results.c.test)
     )
     by_test: dict[TestId, list[Attempts]] = defaultdict(list)
+    sound = set()
     for row in connection.execute(query):
         made = _attempts(row)
+        if not row._mapping["infrastructure"]:
+            sound.add(made.id)
+        elif made.id in sound:
+            continue
         by_test[made.id].append(made)
     return tuple(merged(several) for several in by_test.values())
 

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from headway.document.problems import quoted
+from headway.model.errors import Invalid
 from headway.model.verdict import Outcome, Verdict, worst
 
 JUDGE = "coverage"
@@ -65,6 +67,25 @@ class Lines:
         run = sum(n > 0 for n in self.hits.values())
         taken = sum(n > 0 for n in self.branches.values())
         return FileCoverage(path, len(self.hits), run, len(self.branches), taken, root)
+
+
+def joined(reports: Iterable[Coverage]) -> Coverage | None:
+    """Reports of different files as one; None for none. Raises Invalid (`same-file-twice`): counts
+    of the same file cannot be added up, only the tool that wrote them can.
+    """
+    found = list(reports)
+    files: dict[str, FileCoverage] = {}
+    for report in found:
+        for one in report.files:
+            if one.path in files:
+                raise Invalid(
+                    f"{quoted(one.path)} is in two coverage reports",
+                    why=f"{quoted(report.source)} is one of them",
+                    next="merge them first (coverage combine, lcov --add-tracefile)",
+                    code="same-file-twice",
+                )
+            files[one.path] = one
+    return Coverage(", ".join(r.source for r in found), tuple(files.values())) if found else None
 
 
 def share(run: int, of: int) -> float | None:

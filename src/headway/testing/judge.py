@@ -16,7 +16,7 @@ from headway.testing.coverage import Coverage, CoverageGate
 from headway.testing.findings import FindingsGate, Scan
 from headway.testing.quarantine import Quarantine
 from headway.testing.result import Attempts, TestId
-from headway.testing.tripwire import BLOCKS, Ruling, Standing, infrastructure, needed, rule
+from headway.testing.tripwire import BLOCKS, Ruling, Standing, nearly_all, needed, rule
 
 JUDGE = "tests"
 SHOWN = 5
@@ -130,8 +130,8 @@ def _tests(stage: Stage, least: int, now: float, *, more: bool) -> Verdict:
         also = f", {skipped} skipped" if skipped else ""
         what = f"{len(ran)} tests ran{also}; at least {least} must"
         return Verdict(JUDGE, missing, what if stage.tests else "there are no test results")
-    if infrastructure(ran):
-        failed = sum(a.failures > 0 for a in ran)
+    failed = sum(a.bad for a in ran)
+    if nearly_all(failed, len(ran)):
         said = f"{failed} of {len(ran)} tests failed: that looks like the machine, not the tests"
         return Verdict(JUDGE, Outcome.FAIL, said)
     return _sum(rulings(stage, now), ran, missing)

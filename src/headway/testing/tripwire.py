@@ -136,8 +136,12 @@ def infrastructure(run: Iterable[Attempts]) -> bool:
     at least SMALLEST_RUN tests.
     """
     ran = [a for a in run if a.failures or a.passes]
-    failed = sum(a.failures > 0 for a in ran)
-    return len(ran) >= SMALLEST_RUN and failed > INFRASTRUCTURE * len(ran)
+    return nearly_all(sum(a.failures > 0 for a in ran), len(ran))
+
+
+def nearly_all(failed: int, ran: int) -> bool:
+    """More than 80 % of at least SMALLEST_RUN."""
+    return ran >= SMALLEST_RUN and failed > INFRASTRUCTURE * ran
 
 
 def trials(past: Standing) -> int:
