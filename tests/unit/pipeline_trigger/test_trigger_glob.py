@@ -27,7 +27,7 @@ DOCUMENTED = [
     ("docs/**", ["docs/README.md", "docs/mona/octocat.txt"], ["docs", "a/docs/b"]),
     ("docs/**/*.md", ["docs/README.md", "docs/mona/hello-world.md", "docs/a/markdown/file.md"],
      ["docs/a.txt", "x/docs/a.md"]),
-    ("**/docs/**", ["docs/hello.md", "dir/docs/my-file.txt", "space/docs/plan/space.doc"], ["docs"]),
+    ("**/docs/**", ["docs/hello.md", "dir/docs/my-file.txt", "a/docs/plan/space.doc"], ["docs"]),
     ("**/README.md", ["README.md", "js/README.md"], ["js/README.mdx", "XREADME.md"]),
     ("**/*src/**", ["a/src/app.js", "my-src/code/js/app.js"], ["src"]),
     ("**/*-post.md", ["my-post.md", "path/their-post.md"], ["my-post.txt"]),
