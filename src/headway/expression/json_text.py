@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from json.encoder import encode_basestring
 from math import isfinite
 
-from headway.expression.limits import MAX_JSON_DEPTH, PARSED, Meter
+from headway.expression.limits import ITEM, MAX_JSON_DEPTH, PARSED, Meter
 from headway.expression.numbers import number_text
 from headway.expression.terms import ExpressionError, Value
 from headway.expression.unicode import joined
@@ -42,7 +42,7 @@ def write(value: Value, meter: Meter) -> str:
     """The value as JSON. Raises ExpressionError (`evaluation`) for one too large or too deep."""
     made = []
     for piece in _pieces(value, "\n"):
-        meter.spend(len(piece))
+        meter.spend(len(piece) + ITEM)
         made.append(piece)
     return _storable("".join(made))
 
@@ -56,8 +56,6 @@ def _storable(text: str) -> str:
 
 def _pieces(value: Value, newline: str) -> Iterator[str]:
     """`newline`: a line break and the indentation of the value's own line."""
-    if len(newline) > 2 * MAX_JSON_DEPTH + 1:
-        raise ExpressionError("evaluation", "The value is nested too deeply for JSON")
     match kind(value):
         case "Array":
             assert isinstance(value, list)
@@ -71,6 +69,8 @@ def _pieces(value: Value, newline: str) -> Iterator[str]:
 
 
 def _framed(frame: str, pairs: list[tuple[str, Value]], newline: str) -> Iterator[str]:
+    if len(newline) > 2 * MAX_JSON_DEPTH:
+        raise ExpressionError("evaluation", "The value is nested too deeply for JSON")
     if not pairs:
         yield frame
         return
@@ -118,16 +118,19 @@ def _refuse(word: str) -> Value:
 
 
 def _deep(value: Value) -> bool:
-    level: list[Value] = [value]
-    for _ in range(MAX_JSON_DEPTH + 1):
-        level = [item for parent in level for item in _children(parent)]
+    level = _inner([value])
+    for _ in range(MAX_JSON_DEPTH):
+        level = _inner([item for parent in level for item in parent])
     return bool(level)
 
 
-def _children(value: Value) -> list[Value]:
-    if isinstance(value, list):
-        return value
-    return list(value.values()) if isinstance(value, dict) else []
+def _inner(items: list[Value]) -> list[list[Value]]:
+    """What is inside of each list and object among the items."""
+    return [
+        item if isinstance(item, list) else list(item.values())
+        for item in items
+        if isinstance(item, list | dict)
+    ]
 
 
 _DECODER = json.JSONDecoder(
