@@ -11,7 +11,8 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from headway.flows.pipeline import Bench
+from headway.adapters.linux.actions.find import LocalFinder
+from headway.flows.pipeline_bench import Bench
 from headway.model.errors import Invalid
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -39,9 +40,11 @@ def bench(home: Path, jobs: int = 2, secrets: Mapping[str, str] | None = None) -
         ) from error
     blobs = load("headway.blob_stores", "disk")(home)
     actions = load("headway.action_sources", "git")(home)
+    source = load("headway.source_hosts", "git")(home)
+    finder = LocalFinder(home, source, actions, blobs)
     return Bench(
         home=home,
-        runner=load("headway.job_runners", "linux")(home, blobs, actions),
+        runner=load("headway.job_runners", "linux")(home, source, finder, blobs),
         blobs=blobs,
         actions=actions,
         clock=load("headway.clocks", "system")(),

@@ -1,0 +1,232 @@
+"""The course of one job: part after part, each boundary written down before the next one begins.
+
+Called by runner. Pre parts, the steps as written, post parts in reverse; what comes next and what
+it means for the rest is decided in pipeline/step.
+"""
+
+import time
+
+from headway import expression
+from headway.adapters.linux import step as steps
+from headway.adapters.linux.actions.acting import Composed, Direct, Found
+from headway.adapters.linux.environment import write_event
+from headway.adapters.linux.job import MAX_DEPTH, Draft, Job, Level
+from headway.adapters.linux.output import Output
+from headway.adapters.linux.records import Records
+from headway.adapters.linux.sandbox import Boxes
+from headway.adapters.linux.step import Done
+from headway.adapters.linux.workspace import clear_away
+from headway.expression import ExpressionError
+from headway.model.errors import Failed
+from headway.model.job import JobOutcome, JobReport, Line, StepReport, StepSpec
+from headway.pipeline.step.contexts import spec, title
+from headway.pipeline.step.sequence import Main, Part, Post, Pre, because, key, part
+from headway.pipeline.step.state import Pending, Record
+from headway.ports.job_runner import JobWatch
+
+
+class Course:
+    """Runs a job from where it stands to its end."""
+
+    def __init__(self, job: Job, records: Records, watch: JobWatch, boxes: Boxes) -> None:
+        self._job, self._records, self._watch, self._boxes = job, records, watch, boxes
+        self._pres = _pres(job)
+
+    def run(self) -> JobReport:
+        """To the end. Raises Failed (`storage-full`)."""
+        job, progress = self._job, self._job.progress
+        write_event(job.place, job.view.contexts["github"])
+        job.view.contexts["steps"] = progress.results
+        if not progress.started_at:
+            progress.started_at = time.time()
+            self._records.add(Record(job.order.attempt, progress.started_at, began=0))
+        try:
+            self._fill_env()
+        except ExpressionError as error:
+            return self._end("failure", f"the job's variables cannot be filled in: {error}")
+        while (found := part(self._pres, job.order.steps, progress)) is not None:
+            self._part(found)
+        return self._conclude()
+
+    def _fill_env(self) -> None:
+        """Each level sees those before it."""
+        job = self._job
+        for values in job.order.env:
+            scope = job.view.now(job.status(), job.status()).scope(job.env)
+            job.env |= {name: expression.fill(text, scope) for name, text in values.items()}
+
+    def _part(self, found: Part) -> None:
+        job, number = self._job, len(self._job.progress.reports)
+        job.draft = Draft()
+        out = self._output(number)
+        level = Level(job, job.view, out)
+        step = _step_of(found)
+        name = self._name(level, found, step)
+        began = time.time()
+        try:
+            try:
+                done = self._done(level, found, (number, name))
+            except ExpressionError as error:
+                self._watch.step_began(job.order.key, number, name)
+                done = steps.broken(level, step, error)
+            self._over(out, Report(key(found), name, began, number), done)
+        except OSError as error:
+            raise Failed(
+                f"the log of step {number} cannot be written", why=str(error), code="storage-full"
+            ) from error
+
+    def _output(self, number: int) -> Output:
+        job, watch = self._job, self._watch
+
+        def told(line: Line) -> None:
+            watch.line(job.order.key, number, line)
+
+        debug = job.view.contexts["runner"].get("debug") == "1"
+        return Output(job.place.folder, number, job.masker, told, debug=debug)
+
+    def _name(self, level: Level, found: Part, step: StepSpec) -> str:
+        """For people; masked. A name that cannot be filled in is shown as it is written."""
+        match found:
+            case Pre():
+                name = found.name
+            case Post():
+                name = found.pending.name
+            case Main():
+                try:
+                    name = title(step, expression.fill(step.name, level.scope({})))
+                except ExpressionError:
+                    name = step.name
+        return self._job.masker.text(name)
+
+    def _done(self, level: Level, found: Part, shown: tuple[int, str]) -> Done:
+        """Do the part if its condition holds. Raises ExpressionError of the condition."""
+        job = self._job
+        if isinstance(found, Main):
+            if not steps.wanted(level, found.step):
+                return steps.SKIPPED
+            self._watch.step_began(job.order.key, *shown)
+            return steps.run(level, found.step)
+        direct = self._direct(found)
+        if direct is None or job.patience.spent():
+            return steps.SKIPPED
+        job.patience.job()
+        condition = direct.pre_if if isinstance(found, Pre) else direct.post_if
+        act = direct.pre if isinstance(found, Pre) else direct.post
+        if act is None or not expression.condition(condition, level.scope({})):
+            return steps.SKIPPED
+        self._watch.step_began(job.order.key, *shown)
+        owed = found.pending if isinstance(found, Post) else _given(level, found, direct)
+        return steps.run_part(level, act, owed)
+
+    def _direct(self, found: Pre | Post) -> Direct | None:
+        uses = _step_of(found).uses or ""
+        action = self._job.find(uses)
+        return action if isinstance(action, Direct) else None
+
+    def _over(self, out: Output, report: "Report", done: Done) -> None:
+        """The step has ended: seal its log, write the boundary, tell."""
+        job, progress = self._job, self._job.progress
+        lines, digest, tail = out.close()
+        clean = job.masker.text
+        ended = StepReport(
+            id=report.id,
+            name=report.name,
+            outcome=done.outcome,
+            conclusion=done.conclusion,
+            exit_code=done.code,
+            started_at=report.began,
+            finished_at=time.time(),
+            outputs={clean(name): clean(value) for name, value in done.outputs.items()},
+            log=-1 if done.outcome == "skipped" else report.number,
+            lines=lines,
+            digest="" if done.outcome == "skipped" else digest,
+            tail=tail,
+            annotations=out.annotations,
+        )
+        left = job.draft.left(done.outputs, out.masks)
+        following = report.number + 1
+        self._records.add(
+            Record(job.order.attempt, ended.finished_at, ended, left, began=following)
+        )
+        progress.took(ended, left)
+        job.draft = Draft()
+        self._watch.step_ended(job.order.key, report.number, ended)
+
+    def _conclude(self) -> JobReport:
+        job, order = self._job, self._job.order
+        if job.patience.stopped == "job-time":
+            return self._end("cancelled", f"it took longer than {order.timeout_seconds / 60:g} min")
+        if job.patience.stopped:
+            return self._end("cancelled", "the run was cancelled")
+        if job.progress.red:
+            return self._end("failure", because(job.progress.reports))
+        return self._end("success", "")
+
+    def _end(self, outcome: JobOutcome, why: str) -> JobReport:
+        job = self._job
+        outputs: dict[str, str] = {}
+        note = ""
+        try:
+            outputs, note = self._outputs()
+        except ExpressionError as error:
+            if outcome == "success":
+                outcome, why = "failure", f"the job's outputs cannot be filled in: {error}"
+        report = JobReport(
+            key=job.order.key,
+            outcome=outcome,
+            started_at=job.progress.started_at,
+            finished_at=time.time(),
+            steps=tuple(job.progress.reports),
+            outputs=outputs,
+            uploads=tuple(job.progress.uploads),
+            summary="\n".join([*job.progress.summaries, *([note] if note else [])]),
+            because=job.masker.text(why),
+        )
+        self._boxes.close()
+        if outcome == "success":
+            clear_away(job.place)
+        self._records.add(Record(job.order.attempt, report.finished_at, report=report))
+        return report
+
+    def _outputs(self) -> tuple[dict[str, str], str]:
+        """The job's outputs, those left out that hold a secret, and what to say of that."""
+        job = self._job
+        scope = job.view.now(job.status(), job.status()).scope(job.env | job.added())
+        filled = {n: expression.fill(text, scope) for n, text in job.order.outputs.items()}
+        hidden = [name for name, value in filled.items() if job.masker.hides(value)]
+        shown = {name: value for name, value in filled.items() if name not in hidden}
+        names = ", ".join(f"`{name}`" for name in hidden)
+        return shown, f"Left out, because they may hold a secret: {names}" if hidden else ""
+
+
+class Report:
+    """What is known of a step before it is over."""
+
+    def __init__(self, id: str, name: str, began: float, number: int) -> None:
+        self.id, self.name, self.began, self.number = id, name, began, number
+
+
+def _step_of(found: Part) -> StepSpec:
+    return found.pending.step if isinstance(found, Post) else found.step
+
+
+def _given(level: Level, found: Pre, direct: Direct) -> Pending:
+    return steps.given(level, found.key, found.step, direct)
+
+
+def _pres(job: Job) -> tuple[Pre, ...]:
+    """The pre parts of all actions, those inside composite ones too."""
+    return tuple(_pres_of(job, list(job.order.steps), "", 0))
+
+
+def _pres_of(job: Job, written: list[StepSpec], above: str, depth: int) -> list[Pre]:
+    found: list[Pre] = []
+    for step in written:
+        action: Found | None = job.found.get(step.uses or "")
+        own = f"{above}{step.id}"
+        if isinstance(action, Direct) and action.pre is not None:
+            found.append(Pre(own, f"Pre {step.name or f'Run {step.uses}'}", step))
+        elif isinstance(action, Composed) and depth < MAX_DEPTH:
+            inner = [spec(each, n) for n, each in enumerate(action.action.steps)]
+            found += _pres_of(job, inner, f"{own}.", depth + 1)
+    return found

@@ -1,0 +1,95 @@
+"""PID, mount and network namespaces by direct system calls. Used by nursery/main and agent.
+
+Numbers and structures: unshare(2), setns(2), mount(2), prctl(2), netdevice(7), user_namespaces(7).
+"""
+
+import contextlib
+import ctypes
+import fcntl
+import os
+import socket
+import struct
+from pathlib import Path
+
+CLONE_NEWNS, CLONE_NEWUSER = 0x00020000, 0x10000000
+CLONE_NEWPID, CLONE_NEWNET = 0x20000000, 0x40000000
+MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REC, MS_PRIVATE = 2, 4, 8, 0x4000, 0x40000
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _call(name: str, *arguments: object) -> None:
+    if getattr(_libc, name)(*arguments):
+        code = ctypes.get_errno()
+        raise OSError(code, f"{name}: {os.strerror(code)}")
+
+
+def die_with_parent(how: int) -> None:
+    """Get that signal when the parent process ends."""
+    _call("prctl", PR_SET_PDEATHSIG, how, 0, 0, 0)
+
+
+def adopt_orphans() -> None:
+    """Daemons below this process become its children, not those of the machine's process 1."""
+    _call("prctl", PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def enter_user_namespace() -> None:
+    """Become able to make other namespaces without being root; user and group stay the same."""
+    user, group = os.geteuid(), os.getegid()
+    _call("unshare", CLONE_NEWUSER)
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
+    Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
+
+
+class PidNamespaces:
+    """Forks children as process 1 of a new PID namespace each. Raises OSError where impossible."""
+
+    def __init__(self) -> None:
+        self._own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            self._enter()
+            self._leave()
+        except OSError:
+            os.close(self._own)
+            raise
+
+    def fork(self) -> int:
+        """As os.fork."""
+        self._enter()
+        pid = -1
+        try:
+            pid = os.fork()
+        finally:
+            if pid != 0:
+                self._leave()
+        return pid
+
+    def _enter(self) -> None:
+        _call("unshare", CLONE_NEWPID)
+
+    def _leave(self) -> None:
+        _call("setns", self._own, CLONE_NEWPID)
+
+
+def own_proc() -> bool:
+    """A /proc of this PID namespace, seen by nobody else. False where that is not allowed."""
+    try:
+        _call("unshare", CLONE_NEWNS)
+        _call("mount", b"none", b"/", None, MS_REC | MS_PRIVATE, None)
+        _call("mount", b"proc", b"/proc", b"proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, None)
+    except OSError:
+        return False
+    return True
+
+
+def cut_network() -> None:
+    """Only the loopback interface is left, and it is up. Raises OSError."""
+    _call("unshare", CLONE_NEWNET)
+    with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as handle:
+        request = struct.pack("16sH22x", b"lo", 0)
+        (flags,) = struct.unpack("16xH22x", fcntl.ioctl(handle, SIOCGIFFLAGS, request))
+        fcntl.ioctl(handle, SIOCSIFFLAGS, struct.pack("16sH22x", b"lo", flags | IFF_UP))

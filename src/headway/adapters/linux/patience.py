@@ -1,0 +1,66 @@
+"""How long a job and its steps may go on: time limits, and somebody who wants the run to stop.
+
+Used by step while processes run. A job that is stopped still gets LAST_SECONDS for steps that run
+always, or on cancellation, and for post parts.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+LAST_SECONDS = 300.0
+_ASK_SECONDS = 0.1
+
+Stop = Literal["", "cancelled", "job-time", "step-time"]
+
+
+class Stopped(Exception):
+    """A step was ended before its time. `why` is a Stop."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+
+@dataclass(slots=True)
+class Patience:
+    """Times are of time.monotonic. `stopped`: why the job as a whole ends early."""
+
+    cancelled: Callable[[], bool]
+    until: float
+    stopped: Stop = ""
+    _last_until: float = 0.0
+    _asked: float = 0.0
+
+    def job(self) -> Stop:
+        """Whether the job shall stop; asked before each step and while one runs."""
+        now = time.monotonic()
+        if self.stopped:
+            return self.stopped
+        if now >= self.until:
+            self.stopped = "job-time"
+        elif now - self._asked >= _ASK_SECONDS:
+            self._asked = now
+            if self.cancelled():
+                self.stopped = "cancelled"
+        if self.stopped:
+            self._last_until = now + LAST_SECONDS
+        return self.stopped
+
+    def spent(self) -> bool:
+        """Whether even the time for last steps is over."""
+        return bool(self.stopped) and time.monotonic() >= self._last_until
+
+    def of_step(self, until: float) -> Callable[[], Stop]:
+        """What a step that begins now asks about itself; it ends at `until` at the latest."""
+        late = bool(self.stopped)
+
+        def asked() -> Stop:
+            if time.monotonic() >= until:
+                return "step-time"
+            if late:
+                return self.stopped if self.spent() else ""
+            return self.job()
+
+        return asked

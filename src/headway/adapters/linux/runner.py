@@ -1,0 +1,144 @@
+"""Runs jobs as processes of this Linux machine. Serves ports/job_runner; called by flows/pipeline.
+
+Each job gets a workspace, a closed environment and a sandbox of its own; course runs its steps.
+"""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from headway import expression
+from headway.adapters.linux.actions.acting import Finder
+from headway.adapters.linux.course import Course
+from headway.adapters.linux.environment import (
+    base_environment,
+    github_context,
+    runner_context,
+    search_path,
+)
+from headway.adapters.linux.hashing import hash_files
+from headway.adapters.linux.job import Job, deadline, prepare
+from headway.adapters.linux.patience import Patience
+from headway.adapters.linux.records import Records, Seal
+from headway.adapters.linux.sandbox import Boxes, Limits, Nursery
+from headway.adapters.linux.workspace import Workspace, locked, make, make_anew, workspace
+from headway.model.errors import Invalid, Refused
+from headway.model.job import JobOrder, JobReport, StepSpec
+from headway.pipeline.step import shells
+from headway.pipeline.step.contexts import View, job_contexts
+from headway.pipeline.step.masking import Masker
+from headway.pipeline.step.state import Progress, fold
+from headway.ports.blob_store import BlobStore
+from headway.ports.job_runner import JobRunner, JobWatch
+from headway.ports.source_host import SourceHost
+
+_DEFAULTS = Limits()
+
+
+class LinuxRunner(JobRunner):
+    """Workspaces and logs below `home`/runs. What a `uses` means is told by `finder`."""
+
+    def __init__(
+        self,
+        home: Path,
+        source: SourceHost,
+        finder: Finder,
+        blobs: BlobStore,
+        limits: Limits = _DEFAULTS,
+    ) -> None:
+        self._home = home.resolve()
+        self._source, self._blobs, self._finder = source, blobs, finder
+        self._nursery = Nursery(limits, self._home / "log" / "nursery.log")
+
+    def run(self, order: JobOrder, secrets: Mapping[str, str], watch: JobWatch) -> JobReport:
+        """As the port says. Raises Refused, Invalid (before anything ran), Failed (`storage-full`),
+        Drifted (`job-running`, `secrets-changed`).
+        """
+        place = workspace(self._home, order.run, order.key)
+        with locked(place) as lock:
+            masker = Masker(secrets.values())
+            seal = Seal(self._home, secrets, f"{order.run}/{order.key}/{order.attempt}")
+            records = Records(place.records, seal, masker)
+            progress = fold(records.read(order.attempt))
+            if progress.report is not None:
+                return progress.report
+            masker.add(*progress.masks)
+            boxes = Boxes(self._nursery, lock, network=order.network)
+            job = Job(
+                order=order,
+                place=place,
+                masker=masker,
+                progress=progress,
+                patience=_patience(order, progress, watch),
+                finder=self._finder,
+                sandbox=boxes.open,
+                view=_view(self._home, order, place, secrets),
+                base=base_environment(self._home, place),
+            )
+            _check(job, self._nursery)
+            if not progress.started_at:
+                make_anew(place)
+            make(place)
+            try:
+                return Course(job, records, watch, boxes).run()
+            finally:
+                boxes.close()
+                records.close()
+
+    def close(self) -> None:
+        """End every process that is left. The runner can be used again."""
+        self._nursery.close()
+
+
+def _patience(order: JobOrder, progress: Progress, watch: JobWatch) -> Patience:
+    """What an interrupted job had used of its time is used; the interruption does not count."""
+    return Patience(watch.cancelled, deadline(order.timeout_seconds - progress.worked()))
+
+
+def _view(home: Path, order: JobOrder, place: Workspace, secrets: Mapping[str, str]) -> View:
+    debug = "true" in (secrets.get("ACTIONS_STEP_DEBUG"), _vars(order).get("ACTIONS_STEP_DEBUG"))
+    github = github_context(order, place, dict(secrets))
+    runner = runner_context(home, place, debug=debug)
+    contexts = job_contexts(order, github, runner, secrets)
+
+    def hashed(*patterns: expression.Value) -> expression.Value:
+        return hash_files(place.checkout, *patterns)
+
+    return View(contexts, "success", {"hashFiles": hashed})
+
+
+def _vars(order: JobOrder) -> dict[str, object]:
+    return order.contexts.get("vars") or {}
+
+
+def _check(job: Job, nursery: Nursery) -> None:
+    """Refuse what cannot run here, before anything does. Raises Refused, Invalid."""
+    order = job.order
+    if order.container or order.services:
+        raise Refused(
+            f"job `{order.name or order.id}` wants a container or services",
+            why="no container engine is wired to this runner",
+            code="no-containers",
+        )
+    if not order.network and not nursery.able()["network"]:
+        raise Refused(
+            f"job `{order.name or order.id}` is to run without network",
+            why="this machine does not allow a network namespace",
+            code="no-network-namespace",
+        )
+    for step in order.steps:
+        if step.run is not None:
+            _check_shell(order, step)
+    prepare(job)
+
+
+def _check_shell(order: JobOrder, step: StepSpec) -> None:
+    shell = step.shell or order.shell
+    if "${{" in shell:
+        return
+    try:
+        program = shells.program(shell)
+    except Invalid as error:
+        raise Refused(str(error), code="bad-shell") from error
+    if "/" not in program and not shutil.which(program, path=search_path()):
+        raise Refused(f"there is no `{program}` on this machine", code="no-shell")

@@ -1,0 +1,165 @@
+"""The folders of one job on disk: HOME/runs/RUN/KEY, and RUN/.uploads. Called by runner.
+
+Names become paths only after a strict check; a job's folder is made anew for every attempt.
+"""
+
+import contextlib
+import errno
+import fcntl
+import os
+import re
+import shutil
+import stat
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from headway.model.errors import Drifted, Failed, Invalid
+
+_RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+_KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
+_LOCK_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """Where one job works."""
+
+    run: Path
+    folder: Path
+
+    @property
+    def checkout(self) -> Path:
+        """GITHUB_WORKSPACE: empty until a step fills it."""
+        return self.folder / "work"
+
+    @property
+    def home(self) -> Path:
+        """HOME of the steps; beside the checkout, so that it never ends in an upload."""
+        return self.folder / "home"
+
+    @property
+    def temp(self) -> Path:
+        """RUNNER_TEMP and TMPDIR."""
+        return self.folder / "temp"
+
+    @property
+    def files(self) -> Path:
+        """Scripts, the event, and the files behind GITHUB_ENV and its like."""
+        return self.folder / "files"
+
+    @property
+    def logs(self) -> Path:
+        """See logs."""
+        return self.folder / "logs"
+
+    @property
+    def records(self) -> Path:
+        """See records."""
+        return self.folder / "steps.jsonl"
+
+    @property
+    def uploads(self) -> Path:
+        """What jobs of the run hand to each other."""
+        return self.run / ".uploads"
+
+
+def workspace(home: Path, run: str, key: str) -> Workspace:
+    """The folders' names; nothing is made. Raises Invalid (`bad-name`)."""
+    if not _RUN.fullmatch(run) or not _KEY.fullmatch(key):
+        raise Invalid(f"{run[:80]!r}, {key[:80]!r} cannot name a run and a job", code="bad-name")
+    folder = home.resolve() / "runs" / run
+    return Workspace(folder, folder / key)
+
+
+def make_anew(place: Workspace) -> None:
+    """Remove what an earlier attempt left and make the folders, empty. Raises Failed
+    (`storage-full`).
+    """
+    try:
+        if place.folder.exists():
+            remove(place.folder)
+        make(place)
+    except OSError as error:
+        raise Failed(
+            f"the workspace {place.folder} cannot be made", why=str(error), code="storage-full"
+        ) from error
+
+
+def make(place: Workspace) -> None:
+    """Make what is missing of the folders."""
+    place.folder.mkdir(parents=True, exist_ok=True, mode=0o755)
+    for folder in (place.checkout, place.home, place.temp, place.files, place.logs):
+        folder.mkdir(exist_ok=True, mode=0o755)
+
+
+def clear_away(place: Workspace) -> None:
+    """A green job's files are not needed any longer: what counts was uploaded; its logs stay."""
+    for folder in (place.checkout, place.home, place.temp, place.files):
+        remove(folder)
+
+
+def remove(folder: Path) -> None:
+    """Remove a tree, also one that holds folders nobody may write to. Links are not followed."""
+
+    def again(function: Callable[..., object], path: str, _error: object) -> None:
+        os.chmod(Path(path).parent, 0o700)  # noqa: PTH101
+        if not Path(path).is_symlink() and Path(path).is_dir():
+            Path(path).chmod(0o700)
+            shutil.rmtree(path)
+        else:
+            function(path)
+
+    if folder.is_symlink() or folder.is_file():
+        folder.unlink()
+        return
+    with contextlib.suppress(FileNotFoundError):
+        try:
+            folder.rmdir()
+        except OSError as error:
+            if error.errno != errno.ENOTEMPTY:
+                raise
+            shutil.rmtree(folder, onerror=again)
+
+
+@contextlib.contextmanager
+def locked(place: Workspace) -> Iterator[int]:
+    """Hold the job's lock; what is left of an earlier process is waited for. Gives the descriptor.
+
+    Raises Drifted (`job-running`) if the job is still being run.
+    """
+    place.run.mkdir(parents=True, exist_ok=True)
+    path = place.run / f".{place.folder.name}.lock"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        _take(descriptor, place)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _take(descriptor: int, place: Workspace) -> None:
+    until = time.monotonic() + _LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() > until:
+                raise Drifted(
+                    f"job `{place.folder.name}` of run {place.run.name} is still being run",
+                    code="job-running",
+                ) from error
+            time.sleep(0.05)
+        else:
+            return
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file that a step could have replaced by a link or a pipe. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return os.fdopen(descriptor, "rb")
