@@ -11,7 +11,6 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from headway.adapters.linux.actions.find import LocalFinder
 from headway.flows.pipeline_bench import Bench
 from headway.model.errors import Invalid
 
@@ -40,11 +39,10 @@ def bench(home: Path, jobs: int = 2, secrets: Mapping[str, str] | None = None) -
         ) from error
     blobs = load("headway.blob_stores", "disk")(home)
     actions = load("headway.action_sources", "git")(home)
-    source = load("headway.source_hosts", "git")(home)
-    finder = LocalFinder(home, source, actions, blobs)
+    source = load("headway.source_hosts", "git")()
     return Bench(
         home=home,
-        runner=load("headway.job_runners", "linux")(home, source, finder, blobs),
+        runner=load("headway.job_runners", "linux")(home, source, actions, blobs),
         blobs=blobs,
         actions=actions,
         clock=load("headway.clocks", "system")(),
