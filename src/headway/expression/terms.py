@@ -19,15 +19,19 @@ class ExpressionError(ValueError):
     def __init__(
         self, kind: Fault, message: str, position: int = 0, *, line_start: int = 0
     ) -> None:
-        super().__init__(message)
+        super().__init__(kind, message, position)  # all, so that it can be pickled
+        self.message = message
         self.kind: Fault = kind
         self.position = position
         self.line_start = line_start
         self.expression = ""
 
+    def __str__(self) -> str:
+        return self.message
+
     def within(self, expression: str) -> "ExpressionError":
         """A fresh error that says which text it is of: remembered errors are never raised."""
-        said = ExpressionError(self.kind, str(self), self.position, line_start=self.line_start)
+        said = ExpressionError(self.kind, self.message, self.position, line_start=self.line_start)
         said.expression = expression
         return said
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headway.expression import ExpressionError, Scope, Value, check, evaluate, fill, holes
@@ -95,6 +95,7 @@ def refusal(use: Callable[..., object], *given_to_it: object) -> ExpressionError
     return None
 
 
+@settings(deadline=None)
 @given(NOISE)
 def test_noise_is_understood_or_refused_where_it_stands(expression: str) -> None:
     error = refusal(check, expression)
@@ -104,6 +105,7 @@ def test_noise_is_understood_or_refused_where_it_stands(expression: str) -> None
         assert str(error)
 
 
+@settings(deadline=None)
 @given(NOISE)
 def test_noise_in_a_text_fills_or_is_refused(given_text: str) -> None:
     scope = Scope({"a": 1.0, "b": {}}, {})

@@ -135,7 +135,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(JSON)
 def test_json_comes_back_as_it_went(value: Any) -> None:
     scope = Scope({"v": value}, {})

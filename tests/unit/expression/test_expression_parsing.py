@@ -1,5 +1,7 @@
 """Tokens, precedence, faults and where they are, and what an expression uses."""
 
+import pickle
+
 import pytest
 
 from headway.expression import ExpressionError, Scope, Uses, Value, check, evaluate
@@ -104,6 +106,12 @@ def test_the_tree_of_a_text_is_remembered_and_its_error_is_fresh() -> None:
     first, second = fault("1 +"), fault("1 +")
     assert first is not second
     assert str(first) == str(second)
+
+
+def test_an_error_survives_a_journey_to_another_process() -> None:
+    error = fault("1 +\n")
+    other = pickle.loads(pickle.dumps(error))
+    assert (str(other), vars(other)) == (str(error), vars(error))
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Holes in a text, what they are filled with, and what an `if` means."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headway.expression import (
@@ -122,6 +122,7 @@ def test_where_success_means_nothing_a_condition_needs_its_own() -> None:
 PLAIN = st.text(st.characters(exclude_categories=["Cs"])).filter(lambda x: "${{" not in x)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(PLAIN, st.text(st.characters(exclude_categories=["Cs"])))), PLAIN)
 def test_any_texts_between_any_values(pieces: list[tuple[str, str]], last: str) -> None:
     """A text that ends in a part of `${{` would open another hole: the generator leaves it out."""

@@ -3,7 +3,7 @@
 from math import inf, isnan, nan
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headway.expression import Scope, evaluate, text, truth
@@ -45,6 +45,7 @@ def test_as_text_a_number_has_at_most_fifteen_decimals(number: float, shown: str
     assert text(number) == shown
 
 
+@settings(deadline=None)
 @given(st.floats(allow_nan=False))
 def test_a_number_reads_back_as_itself(number: float) -> None:
     assert number_of(number_text(number)) == number
