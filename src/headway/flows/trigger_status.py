@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from headway.flows.world import World
 from headway.model.connection import Connection
 from headway.model.errors import HeadwayError, Unreachable
+from headway.pipeline.trigger.github import OWN_CONTEXT
 from headway.ports.status_sink import Status, StatusState
 from headway.store import commit_statuses, triggers
 from headway.store.commit_statuses import Due
@@ -40,7 +41,7 @@ def tell(
 
 def context(workflow: str, job: str = "") -> str:
     """What a status is called: `headway / build`, `headway / build / test`."""
-    return " / ".join(part for part in ("headway", workflow, job) if part)
+    return OWN_CONTEXT + " / ".join(part for part in (workflow, job) if part)
 
 
 def send(tx: Transactions, world: World, due: Iterable[Due]) -> list[str]:

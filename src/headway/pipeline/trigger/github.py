@@ -20,6 +20,7 @@ _GITEA = {
     "milestoned": "milestoned",
     "updated": "edited",
 }
+OWN_CONTEXT = "headway / "
 Payload = Mapping[str, Any]
 
 
@@ -120,6 +121,13 @@ def _deployment_status(source: Source, payload: Payload) -> TriggerEvent | Ignor
     return _deployment(source, payload)
 
 
+def _status(source: Source, payload: Payload) -> TriggerEvent | Ignored:
+    """Headway's own statuses come back here: answering them would go round for ever."""
+    if of.text(payload, "context").startswith(OWN_CONTEXT):
+        return Ignored("it is a status that Headway set itself")
+    return _about_default(source, "status", payload)
+
+
 def _of_pull_request(name: str) -> Callable[[Source, Payload], TriggerEvent]:
     return lambda source, payload: replace(_pull_request(source, payload), name=name)
 
@@ -202,6 +210,7 @@ _READERS: dict[str, Callable[[Source, Payload], TriggerEvent | Ignored]] = {
     "create": _create,
     "deployment": _deployment,
     "deployment_status": _deployment_status,
+    "status": _status,
     "pull_request_review": _of_pull_request("pull_request_review"),
     "pull_request_review_comment": _of_pull_request("pull_request_review_comment"),
     "push": _push,

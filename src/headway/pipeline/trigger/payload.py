@@ -26,7 +26,9 @@ def find(payload: object, *path: str) -> object:
 
 
 def text(payload: object, *path: str, most: int = MOST_NAME) -> str:
-    """The text at the path, cut at `most`; "" for anything else. NUL and lone surrogates become `?`."""
+    """The text at the path, cut at `most`; "" for anything else. NUL and lone surrogates turn into
+    `?`.
+    """
     found = find(payload, *path)
     if not isinstance(found, str):
         return ""
