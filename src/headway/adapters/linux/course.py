@@ -9,15 +9,17 @@ import time
 from headway import expression
 from headway.adapters.linux import step as steps
 from headway.adapters.linux.actions.acting import Composed, Direct, Found
+from headway.adapters.linux.aside import Aside
 from headway.adapters.linux.environment import write_event
 from headway.adapters.linux.job import MAX_DEPTH, Draft, Job, Level
 from headway.adapters.linux.output import Output
+from headway.adapters.linux.patience import Stopped
 from headway.adapters.linux.records import Records
 from headway.adapters.linux.sandbox import Boxes
 from headway.adapters.linux.step import Done
 from headway.adapters.linux.workspace import clear_away
 from headway.expression import ExpressionError
-from headway.model.errors import Failed
+from headway.model.errors import Failed, HeadwayError
 from headway.model.job import JobOutcome, JobReport, Line, StepReport, StepSpec
 from headway.pipeline.step.contexts import spec, title
 from headway.pipeline.step.sequence import Main, Part, Post, Pre, because, key, part
@@ -31,6 +33,7 @@ class Course:
     def __init__(self, job: Job, records: Records, watch: JobWatch, boxes: Boxes) -> None:
         self._job, self._records, self._watch, self._boxes = job, records, watch, boxes
         self._pres = _pres(job)
+        self._aside = Aside(job)
 
     def run(self) -> JobReport:
         """To the end. Raises Failed (`storage-full`)."""
@@ -65,8 +68,9 @@ class Course:
         began = time.time()
         try:
             try:
+                self._aside.start(level, step)
                 done = self._done(level, found, (number, name))
-            except ExpressionError as error:
+            except (ExpressionError, HeadwayError, Stopped) as error:
                 self._watch.step_began(job.order.key, number, name)
                 done = steps.broken(level, step, error)
             self._over(out, Report(key(found), name, began, number), done)
@@ -182,6 +186,7 @@ class Course:
             summary="\n".join([*job.progress.summaries, *([note] if note else [])]),
             because=job.masker.text(why),
         )
+        self._aside.stop()
         self._boxes.close()
         if outcome == "success":
             clear_away(job.place)

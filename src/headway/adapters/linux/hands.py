@@ -6,6 +6,7 @@ are read after each process, as soon as it has ended.
 
 import contextlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from headway.adapters.linux.job import Job
@@ -22,9 +23,10 @@ FILES = ("GITHUB_ENV", "GITHUB_PATH", "GITHUB_OUTPUT", "GITHUB_STATE", "GITHUB_S
 class StepHands:
     """Of one step. `outputs` and `state`: what its processes have said so far."""
 
-    def __init__(self, job: Job, out: Output, until: float) -> None:
+    def __init__(self, job: Job, out: Output, until: float, *, heedless: bool = False) -> None:
+        """`heedless`: goes on although the run is stopped, for cleaning up."""
         self._job, self._out = job, out
-        self._stop = job.patience.of_step(until)
+        self._stop: Callable[[], str] = (lambda: "") if heedless else job.patience.of_step(until)
         self.outputs: dict[str, str] = {}
         self.state: dict[str, str] = {}
 

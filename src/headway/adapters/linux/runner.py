@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from headway import expression
+from headway.adapters.linux.actions import services
 from headway.adapters.linux.actions.acting import Finder
 from headway.adapters.linux.course import Course
 from headway.adapters.linux.environment import (
@@ -114,12 +115,7 @@ def _vars(order: JobOrder) -> dict[str, object]:
 def _check(job: Job, nursery: Nursery) -> None:
     """Refuse what cannot run here, before anything does. Raises Refused, Invalid."""
     order = job.order
-    if order.container or order.services:
-        raise Refused(
-            f"job `{order.name or order.id}` wants a container or services",
-            why="no container engine is wired to this runner",
-            code="no-containers",
-        )
+    services.check(order.services, order.container)
     if not order.network and not nursery.able()["network"]:
         raise Refused(
             f"job `{order.name or order.id}` is to run without network",

@@ -111,8 +111,8 @@ def given(level: Level, key: str, step: StepSpec, direct: Direct) -> Pending:
     return Pending(key, step.name, step, inputs, env)
 
 
-def broken(level: Level, step: StepSpec, error: ExpressionError) -> Done:
-    """A step whose condition cannot be read."""
+def broken(level: Level, step: StepSpec, error: Exception) -> Done:
+    """A step that did not even begin: its condition cannot be read, a service is not there."""
     return _broken(level, step, error, may_fail=False, outputs={})
 
 
