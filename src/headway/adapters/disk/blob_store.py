@@ -93,9 +93,10 @@ class DiskBlobs(BlobStore):
         return made
 
     def pointed(self, scope: str, prefix: str) -> Iterator[tuple[str, str, float]]:
-        """(name, digest, Unix seconds) of every name that begins so, newest first."""
+        """(name, digest, Unix seconds) of every name that begins so and whose blob is here."""
         for pointer in self._names.find(scope, prefix):
-            yield pointer.name, pointer.digest, pointer.at
+            if self._path(pointer.digest).exists():
+                yield pointer.name, pointer.digest, pointer.at
 
     def _copy(self, source: BinaryIO, made: Draft) -> str:
         hashed = hashlib.sha256()

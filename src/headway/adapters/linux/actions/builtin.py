@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from headway.adapters.linux.actions import checkout, downloads, uploads
+from headway.adapters.linux.actions import caching, checkout, downloads, uploads
 from headway.adapters.linux.actions.acting import Direct
 from headway.model.job import JobOrder, StepSpec
 from headway.ports.action_source import ActionSource
@@ -45,8 +45,23 @@ def _download(means: Means) -> Direct:
     return Direct(downloads.download_with(means.blobs))
 
 
+def _cache(means: Means) -> Direct:
+    return caching.Caching(means.blobs).cache()
+
+
+def _restore(means: Means) -> Direct:
+    return caching.Caching(means.blobs).restore()
+
+
+def _save(means: Means) -> Direct:
+    return caching.Caching(means.blobs).save()
+
+
 BUILTIN: dict[str, Builtin] = {
     "actions/checkout": Builtin(checkout.INPUTS, _checkout),
     "actions/upload-artifact": Builtin(uploads.INPUTS, _upload),
+    "actions/cache": Builtin(caching.INPUTS, _cache),
+    "actions/cache/restore": Builtin(caching.RESTORE_INPUTS, _restore),
+    "actions/cache/save": Builtin(caching.SAVE_INPUTS, _save),
     "actions/download-artifact": Builtin(downloads.INPUTS, _download),
 }

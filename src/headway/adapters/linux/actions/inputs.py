@@ -27,15 +27,16 @@ def one_of(inputs: Mapping[str, str], name: str, *choices: str) -> str:
     return text
 
 
-def only(inputs: Mapping[str, str], known: Mapping[str, str], uses: str) -> None:
-    """Refuse inputs that the action does not have, and those that are not done here.
+def only(inputs: dict[str, str], known: Mapping[str, str], uses: str) -> None:
+    """Refuse inputs that the action does not have, and those that are not done here. The names
+    become those of the action, as they may be written in any case.
 
     `known` says what is accepted: `*` any value; else the one value that changes nothing. Raises
     Refused (`unknown-input`, `unsupported-input`).
     """
-    by_lower = {name.lower(): may for name, may in known.items()}
-    for name, value in inputs.items():
-        may = by_lower.get(name.lower())
+    for name, value in list(inputs.items()):
+        inputs[name.lower()] = inputs.pop(name)
+        may = known.get(name.lower())
         if may is None:
             raise Refused(
                 f"`{uses}` has no input `{name[:80]}` here",
