@@ -29,6 +29,7 @@ _HEAD = re.compile(
     r"|refs/pull/",
     re.IGNORECASE,
 )
+_CALLABLE = ("./.github/workflows", "./.headway/workflows")
 _LONGEST_MINUTES = 35 * 24 * 60
 
 
@@ -37,7 +38,8 @@ def warnings(workflow: Workflow, text: str = "") -> tuple[Problem, ...]:
 
     `text`: of the file, for the place of each `${{ }}`; without it the value's place is told.
     Codes: `injection` `unpinned` `no-timeout` `timeout` `permissions` `untrusted-checkout`
-    `inherited-secrets` `always-true` `no-steps` and those of `check_on`.
+    `unpinned-image` `inherited-secrets` `called-elsewhere` `always-true` `no-steps` and those of
+    `check_on`.
     """
     page = Page(text, workflow.file)
     check_on.note(page, workflow)
@@ -139,6 +141,9 @@ def _values(node: Node | None) -> tuple[Node, ...]:
 
 def _note_call(page: Page, job: Job, uses: Text) -> None:
     _note_pin(page, uses)
+    if uses.text.startswith("./") and uses.text.rpartition("/")[0] not in _CALLABLE:
+        sentence = f"GitHub calls only files in `.github/workflows`, not {quoted(uses.text)}"
+        page.fault(uses.at, f"{sentence}. Move it there", "called-elsewhere")
     if job.inherit and not uses.text.startswith("./"):
         sentence = (
             f"every secret goes to {quoted(uses.text)}, which is of another repository. Name those "

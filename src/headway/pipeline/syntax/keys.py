@@ -149,7 +149,7 @@ _STEP: Table = {
     "uses": Key("An action: `owner/repo@ref`, `./folder`, `docker://image`.", _WORD),
     "run": Key("A script for `shell`.", _text(see.STEP)),
     "working-directory": Key("Where `run` starts, in the workspace.", _text(see.STEP)),
-    "shell": Key("`bash`, `sh`, `python`, `pwsh`, or a command with `{0}`.", _text(see.STEP)),
+    "shell": Key("`bash`, `sh`, `python`, `pwsh`, or a command with `{0}`.", _WORD),
     "with": Key("The action's inputs.", _map(see.STEP)),
     "env": Key("Variables of this step.", _map(see.STEP)),
     "continue-on-error": Key("`true`: its failure does not fail the job.", _flag(see.STEP)),
@@ -196,7 +196,9 @@ _WORKFLOW_KEYS: dict[str, Table] = {
     },
     "dispatch-input": _INPUT
     | {
-        "type": Key("", Shape(one_of=("string", "boolean", "number", "choice", "environment"))),
+        "type": Key(
+            "Its type.", Shape(one_of=("string", "boolean", "number", "choice", "environment"))
+        ),
         "default": Key("The value if none is given.", _TEXT),
         "options": Key("What a `choice` may be.", Shape(items=_TEXT)),
     },
@@ -211,7 +213,7 @@ _WORKFLOW_KEYS: dict[str, Table] = {
     "call-input": {
         "description": _DESCRIPTION,
         "required": _INPUT["required"],
-        "type": Key("", Shape(one_of=("string", "boolean", "number")), required=True),
+        "type": Key("Its type.", Shape(one_of=("string", "boolean", "number")), required=True),
         "default": Key("The value if none is given.", _text(see.START)),
     },
     "call-secret": {"description": _DESCRIPTION, "required": _INPUT["required"]},

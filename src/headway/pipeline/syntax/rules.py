@@ -18,7 +18,7 @@ from headway.pipeline.syntax.page import Page
 SHELLS = ("bash", "sh", "python", "pwsh", "powershell", "cmd")
 _ACTION = re.compile(r"[A-Za-z0-9._ -]+(/[A-Za-z0-9._ -]+){1,20}@\S+")
 _IMAGE = re.compile(r"docker://\S+")
-_CALLED = re.compile(r"\./\.(github|headway)/workflows/[^@/\s]+\.ya?ml")
+_CALLED = re.compile(r"\.(/(?!\.\./)[^@/\s]+)+\.ya?ml")
 _REMOTE = re.compile(r"[A-Za-z0-9._-]+/[A-Za-z0-9._-]+/[^@\s]+\.ya?ml@[^@\s]+")
 _GROUPS = ("org", "organization", "ent", "enterprise")
 
@@ -30,7 +30,8 @@ def check(page: Page, root: Mapping, workflow: Workflow) -> None:
     if isinstance(jobs, Mapping):
         needs.check(page, workflow, jobs.at)
     for (_, node), job in zip(scan.mapping(jobs).entries, workflow.jobs, strict=True):
-        _check_job(page, scan.mapping(node), job)
+        if isinstance(node, Mapping):
+            _check_job(page, node, job)
     _check_shell(page, workflow.defaults.shell)
 
 
@@ -45,7 +46,7 @@ def _check_job(page: Page, keys: Mapping, job: Job) -> None:
 
 
 def _check_run_job(page: Page, keys: Mapping, job: Job) -> None:
-    if keys.get("runs-on") is None and keys.entries:
+    if keys.get("runs-on") is None:
         sentence = "`runs-on` is missing. Write `runs-on: ubuntu-latest`, or `uses` of a workflow"
         page.fault(job.at, sentence, "missing-key")
     for name in CALL_JOB_ONLY:
