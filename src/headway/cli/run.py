@@ -100,17 +100,17 @@ def run(  # noqa: PLR0913  one option each
 def _go(context: Context, path: str, asked: "Asked", way: Way) -> None:
     from headway import workbench  # noqa: PLC0415
     from headway.adapters.git.work_tree import look  # noqa: PLC0415
+    from headway.cli import run_request  # noqa: PLC0415
     from headway.cli.repository import top_level  # noqa: PLC0415
 
     tree = look(top_level(path))
     chosen, asked = _chosen(context, tree, asked)
     bench = workbench.bench(context.home_folder, way.jobs, way.secrets)
-    spec = _spec(context, tree, chosen, asked)
+    id = workbench.run_id(time.time())
+    spec = run_request.spec(id, context.person, tree, chosen, asked)
+    spec = run_request.whole(spec, bench.actions)
     if tree.changed:
         context.note(f"on {tree.sha[:7]} and the files as they are: {tree.changed} differ")
-    if way.dry:
-        _show_plan(context, bench, spec)
-        return
     state = _run(context, bench, spec, chosen)
     _report(context, state)
     click.get_current_context().exit(EXIT_CODES.get(state.phase, RED))
@@ -159,30 +159,6 @@ def _choice(context: Context, found: list[str], event: str) -> str:
         context.complain(f"  {number}  {path}")
     number = click.prompt("Which one", type=click.IntRange(1, len(found)), default=1, err=True)
     return found[number - 1]
-
-
-def _spec(context: Context, tree: "WorkTree", chosen: "Workflow", asked: "Asked") -> "RunSpec":
-    from headway import workbench  # noqa: PLC0415
-    from headway.cli import run_request  # noqa: PLC0415
-    from headway.pipeline.run.state import RunSpec  # noqa: PLC0415
-
-    inputs = run_request.inputs_of(chosen, asked.event, asked.inputs)
-    return RunSpec(
-        id=workbench.run_id(time.time()),
-        workflow=asked.workflow,
-        texts=run_request.texts(Path(tree.folder), asked.workflow),
-        repo=tree.folder,
-        sha=tree.sha,
-        ref=tree.ref,
-        event=asked.event,
-        payload=run_request.payload(tree, asked.event, asked, inputs),
-        actor=context.person,
-        folder=tree.folder,
-        inputs=inputs,
-        vars=asked.vars,
-        only=asked.only,
-        network=asked.network,
-    )
 
 
 def _run(context: Context, bench: "Bench", spec: "RunSpec", chosen: "Workflow") -> "RunState":

@@ -5,15 +5,17 @@ would be pushed next.
 """
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from headway.adapters.git.work_tree import WorkTree
+from headway.flows.pipeline_texts import complete
 from headway.model.errors import Invalid
-from headway.pipeline.syntax.ir import Input, Workflow
+from headway.pipeline.run.state import RunSpec
+from headway.pipeline.syntax.ir import Workflow
 from headway.pipeline.syntax.reader import read
+from headway.ports.action_source import ActionSource
 
 FOLDER = ".github/workflows"
 MOST_BYTES = 1024**2
@@ -122,58 +124,41 @@ def check_jobs(workflow: Workflow, only: tuple[str, ...]) -> None:
             )
 
 
-def texts(folder: Path, path: str) -> dict[str, str]:
-    """The file and the local workflows that it calls, and those that they call, by path."""
-    found = {path: text_of(folder, path)}
-    waiting = [path]
-    while waiting:
-        for called in local_calls(read(found[waiting[0]], waiting.pop(0))):
-            if called not in found:
-                found[called] = text_of(folder, called)
-                waiting.append(called)
-    return found
+def spec(id: str, actor: str, tree: WorkTree, chosen: Workflow, asked: Asked) -> RunSpec:
+    """What the run is of, as the files are now. `whole` adds the workflows that it calls."""
+    folder = Path(tree.folder)
+    event = event_of(chosen, asked.event)
+    return RunSpec(
+        id=id,
+        workflow=chosen.file,
+        texts={chosen.file: text_of(folder, chosen.file)},
+        repo=tree.folder,
+        sha=tree.sha,
+        ref=tree.ref,
+        event=event,
+        payload=payload(tree, event, asked),
+        actor=actor,
+        folder=tree.folder,
+        inputs=dict(asked.inputs),
+        vars=asked.vars,
+        only=asked.only,
+        network=asked.network,
+    )
 
 
-def local_calls(workflow: Workflow) -> Iterator[str]:
-    """Paths of the workflows of this repository that its jobs call."""
-    for job in workflow.jobs:
-        if job.uses is not None and job.uses.text.startswith("./"):
-            yield job.uses.text.removeprefix("./")
+def whole(made: RunSpec, actions: ActionSource) -> RunSpec:
+    """With the texts of all workflows that it calls: local ones as they are now, others fetched."""
+    folder = Path(made.folder)
+    return complete(made, actions, lambda path: _if_there(folder, path))
 
 
-def inputs_of(workflow: Workflow, event: str, given: dict[str, str]) -> dict[str, Any]:
-    """`--input` as the file declares them. Raises Invalid (`unknown-input`, `bad-input`)."""
-    trigger = workflow.trigger(event)
-    declared = {i.name: i for i in trigger.inputs} if trigger else {}
-    for name in given:
-        if name not in declared:
-            near = nearest(name, list(declared))
-            raise Invalid(
-                f"{workflow.file} has no input `{name}` at {event}",
-                why=f"its inputs are {', '.join(declared) or 'none'}",
-                next=f"--input {near}=…" if near else "headway run --event workflow_dispatch",
-                code="unknown-input",
-            )
-    return {name: _typed(declared[name], value) for name, value in given.items()}
-
-
-def _typed(declared: Input, value: str) -> Any:
-    if declared.type == "boolean":
-        if value not in {"true", "false"}:
-            raise _bad(declared, value, "true or false")
-        return value == "true"
-    if declared.type == "number":
-        try:
-            return float(value)
-        except ValueError as error:
-            raise _bad(declared, value, "a number") from error
-    if declared.type == "choice" and value not in declared.options:
-        raise _bad(declared, value, f"one of {', '.join(declared.options)}")
-    return value
-
-
-def _bad(declared: Input, value: str, wanted: str) -> Invalid:
-    return Invalid(f"input `{declared.name}` is {wanted}, not `{value[:80]}`", code="bad-input")
+def _if_there(folder: Path, path: str) -> str | None:
+    try:
+        return text_of(folder, path)
+    except Invalid as error:
+        if error.code == "missing-file":
+            return None
+        raise
 
 
 def payload_of(file: str) -> dict[str, Any]:
@@ -189,7 +174,7 @@ def payload_of(file: str) -> dict[str, Any]:
     return found
 
 
-def payload(tree: WorkTree, event: str, asked: Asked, inputs: dict[str, Any]) -> dict[str, Any]:
+def payload(tree: WorkTree, event: str, asked: Asked) -> dict[str, Any]:
     """`github.event`: the parts that workflows read most, and over them what the person gave."""
     owner, name = repository(tree)
     made: dict[str, Any] = {
@@ -204,7 +189,7 @@ def payload(tree: WorkTree, event: str, asked: Asked, inputs: dict[str, Any]) ->
     if event == "push":
         made |= _push(tree)
     if event == MANUAL:
-        made |= {"inputs": inputs, "ref": tree.ref, "workflow": asked.workflow}
+        made |= {"inputs": dict(asked.inputs), "ref": tree.ref, "workflow": asked.workflow}
     return made | asked.payload
 
 

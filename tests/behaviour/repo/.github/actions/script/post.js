@@ -1,0 +1,1 @@
+console.log("fact post state=" + process.env.STATE_held);

@@ -1,0 +1,61 @@
+"""Every workflow of the corpus does under Headway what its head says; under act the same, but for
+the differences that the heads explain.
+"""
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from headway.adapters.git.work_tree import WorkTree, look
+from tests.behaviour import with_act, with_headway
+from tests.behaviour.expected import Expected, read
+
+HERE = Path(__file__).parent
+MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # nothing here tests a disk
+CORPUS = [read(file) for file in sorted((HERE / "corpus").glob("*.yml"))]
+
+
+@pytest.fixture(scope="module")
+def tree() -> Iterator[WorkTree]:
+    """A repository with the whole corpus and the actions that it uses, committed."""
+    with tempfile.TemporaryDirectory(prefix="hb") as folder:
+        shutil.copytree(HERE / "repo", folder, dirs_exist_ok=True)
+        for expected in CORPUS:
+            shutil.copy(expected.file, Path(folder, ".github/workflows"))
+        commit = ("-c", "user.name=Ana", "-c", "user.email=ana@example.com", "commit", "-qm", "x")
+        for words in (("init", "-q", "-b", "main"), ("add", "-A"), commit):
+            subprocess.run(["git", *words], cwd=folder, check=True)
+        yield look(folder)
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="hw", dir=MEMORY) as folder:
+        yield Path(folder)
+
+
+def test_the_corpus_is_large_enough() -> None:
+    assert len(CORPUS) >= 60
+    assert all(e.jobs or e.facts or e.run == "refused" for e in CORPUS)
+
+
+@pytest.mark.parametrize("expected", CORPUS, ids=lambda e: e.name)
+def test_headway(expected: Expected, tree: WorkTree, home: Path) -> None:
+    seen = with_headway.run(expected, tree, home)
+    assert with_headway.differences(expected, seen) == []
+
+
+@pytest.fixture(scope="module")
+def act(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return with_act.install(tmp_path_factory.mktemp("act"))
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("expected", CORPUS, ids=lambda e: e.name)
+def test_act(expected: Expected, tree: WorkTree, home: Path, act: Path) -> None:
+    seen = with_act.run(act, expected, Path(tree.folder), home / "act")
+    assert with_act.differences(expected, seen) == []
