@@ -23,6 +23,7 @@ FUNCTIONS = {
     "toJSON": (1,), "fromJSON": (1,), "case": (3, 5), "success": (0, 2), "failure": (0,),
     "always": (0,), "cancelled": (0,), "hashFiles": (1, 2),
 }  # fmt: skip
+NEWLY_CASED = "\u019b\u0264"  # old letters that got an upper case in Unicode 16
 COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 PLACES = ("0", "1", "2", "-1", "1.9", "-0", "null", "true", "1e3", "NaN")
 NAME = re.compile("[A-Za-z_][A-Za-z0-9_-]*")
@@ -94,7 +95,7 @@ class Maker:
             self.random.choice((self.random.randrange(0x2500), self.random.randrange(0x1E000)))
         )
         old = unicodedata.ucd_3_2_0.category(found) not in ("Cn", "Cs")
-        return found if old else "Σ"
+        return found if old and found not in NEWLY_CASED else "Σ"
 
     def expression(self, depth: int) -> str:
         """An expression that is right in nearly all cases."""
