@@ -1,4 +1,4 @@
-"""May a stage go on? What is missing never passes, what is flaky does not block, what broke does."""
+"""May a stage go on? What is missing never passes, a flake does not block, what broke does."""
 
 import pytest
 from hypothesis import given
