@@ -38,3 +38,11 @@ class JobRunner(Protocol):
         here, before anything ran, naming what is missing; Failed (`storage-full`).
         """
         ...
+
+    def check(self, order: JobOrder) -> None:
+        """Raises Refused for what certainly cannot run on this machine, naming what is missing.
+
+        Asked before a run begins, of orders whose templates are not all known: quick, and nothing
+        is made. `run` refuses the same, and what only then is known.
+        """
+        ...

@@ -76,7 +76,8 @@ class LinuxRunner(JobRunner):
                 view=_view(self._home, order, place, secrets),
                 base=base_environment(self._home, place),
             )
-            _check(job, self._nursery)
+            self.check(order)
+            prepare(job)
             if not progress.started_at:
                 make_anew(place)
             make(place)
@@ -85,6 +86,19 @@ class LinuxRunner(JobRunner):
             finally:
                 boxes.close()
                 records.close()
+
+    def check(self, order: JobOrder) -> None:
+        """As the port says."""
+        services.check(order.services, order.container)
+        if not order.network and not self._nursery.able()["network"]:
+            raise Refused(
+                f"job `{order.name or order.id}` is to run without network",
+                why="this machine does not allow a network namespace",
+                code="no-network-namespace",
+            )
+        for step in order.steps:
+            if step.run is not None:
+                _check_shell(order, step)
 
     def close(self) -> None:
         """End every process that is left. The runner can be used again."""
@@ -110,22 +124,6 @@ def _view(home: Path, order: JobOrder, place: Workspace, secrets: Mapping[str, s
 
 def _vars(order: JobOrder) -> dict[str, object]:
     return order.contexts.get("vars") or {}
-
-
-def _check(job: Job, nursery: Nursery) -> None:
-    """Refuse what cannot run here, before anything does. Raises Refused, Invalid."""
-    order = job.order
-    services.check(order.services, order.container)
-    if not order.network and not nursery.able()["network"]:
-        raise Refused(
-            f"job `{order.name or order.id}` is to run without network",
-            why="this machine does not allow a network namespace",
-            code="no-network-namespace",
-        )
-    for step in order.steps:
-        if step.run is not None:
-            _check_shell(order, step)
-    prepare(job)
 
 
 def _check_shell(order: JobOrder, step: StepSpec) -> None:
