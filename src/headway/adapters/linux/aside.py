@@ -24,12 +24,17 @@ class Aside:
         self._services: Services | None = None
         self._hands = _Hands()
 
+    @property
+    def owed(self) -> bool:
+        """Whether there are any that were not started yet."""
+        return bool(self._job.order.services) and self._services is None
+
     def start(self, level: Level, step: StepSpec) -> None:
         """Start them, once, telling so in the log of the step that begins. Raises HeadwayError,
         ExpressionError, Stopped.
         """
         job = self._job
-        if not job.order.services or self._services is not None:
+        if not self.owed:
             return
         self._services = self._made(level.out, level.variables({}, step))
         wanted = _filled(job.order.services, level.scope({}))

@@ -34,6 +34,7 @@ class Course:
         self._job, self._records, self._watch, self._boxes = job, records, watch, boxes
         self._pres = _pres(job)
         self._aside = Aside(job)
+        self._began = -1
 
     def run(self) -> JobReport:
         """To the end. Raises Failed (`storage-full`)."""
@@ -68,16 +69,24 @@ class Course:
         began = time.time()
         try:
             try:
+                if self._aside.owed:
+                    self._begin(number, name)
                 self._aside.start(level, step)
                 done = self._done(level, found, (number, name))
             except (ExpressionError, HeadwayError, Stopped) as error:
-                self._watch.step_began(job.order.key, number, name)
+                self._begin(number, name)
                 done = steps.broken(level, step, error)
             self._over(out, Report(key(found), name, began, number), done)
         except OSError as error:
             raise Failed(
                 f"the log of step {number} cannot be written", why=str(error), code="storage-full"
             ) from error
+
+    def _begin(self, number: int, name: str) -> None:
+        """Tell, once, that the step begins."""
+        if self._began != number:
+            self._began = number
+            self._watch.step_began(self._job.order.key, number, name)
 
     def _output(self, number: int) -> Output:
         job, watch = self._job, self._watch
@@ -108,7 +117,7 @@ class Course:
         if isinstance(found, Main):
             if not steps.wanted(level, found.step):
                 return steps.SKIPPED
-            self._watch.step_began(job.order.key, *shown)
+            self._begin(*shown)
             return steps.run(level, found.step)
         direct = self._direct(found)
         if direct is None or job.patience.spent():
@@ -118,7 +127,7 @@ class Course:
         act = direct.pre if isinstance(found, Pre) else direct.post
         if act is None or not expression.condition(condition, level.scope({})):
             return steps.SKIPPED
-        self._watch.step_began(job.order.key, *shown)
+        self._begin(*shown)
         owed = found.pending if isinstance(found, Post) else _given(level, found, direct)
         return steps.run_part(level, act, owed)
 

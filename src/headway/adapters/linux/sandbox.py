@@ -37,7 +37,8 @@ _CHUNK = 1 << 17
 class Limits:
     """Bounds of one job and of stopping it. `int_seconds`: between INT and TERM; `term_seconds`:
     between TERM and KILL. `pids`: processes and threads of a job, where this machine can count
-    them; `file_bytes`: of one file; `files`: open in one process.
+    them; `file_bytes`: of one file; `files`: open in one process. `namespaces` False: live as on
+    machines that allow none.
     """
 
     pids: int = 4096
@@ -45,6 +46,7 @@ class Limits:
     files: int = 65536
     int_seconds: float = 7.5
     term_seconds: float = 2.5
+    namespaces: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,7 @@ class Nursery:
         self._complaints.parent.mkdir(parents=True, exist_ok=True)
         with self._complaints.open("ab") as complaints:
             process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", _START, source],
+                [sys.executable, "-I", "-S", "-c", _START, source, *self._flags()],
                 stdin=theirs.fileno(),
                 stdout=complaints,
                 stderr=complaints,
@@ -154,6 +156,9 @@ class Nursery:
         self._able = None
         self._close = weakref.finalize(self, _end, mine, process)
         return mine
+
+    def _flags(self) -> list[str]:
+        return [] if self._limits.namespaces else ["--no-namespaces"]
 
     def _broken(self, why: str) -> Failed:
         return Failed(

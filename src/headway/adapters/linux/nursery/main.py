@@ -13,6 +13,7 @@ import resource
 import select
 import signal
 import socket
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,12 +37,12 @@ class Job:
 class Nursery:
     """One loop over the runner's socket and ended agents."""
 
-    def __init__(self, channel: socket.socket) -> None:
+    def __init__(self, channel: socket.socket, *, isolate: bool) -> None:
         self._channel = channel
         self._jobs: dict[int, Job] = {}
         self._count = 0
         self._parent = os.getppid()
-        self._pids = _pid_namespaces()
+        self._pids = _pid_namespaces() if isolate else None
         namespaces.adopt_orphans()
         self._wake, self._wake_in = os.pipe()
         for end in (self._wake, self._wake_in):
@@ -237,7 +238,8 @@ def _works(*calls: Any) -> bool:
 def main() -> None:
     """Serve until the runner is gone."""
     _clean_cgroups()
-    nursery = Nursery(socket.socket(fileno=os.dup(0)))
+    isolate = "--no-namespaces" not in sys.argv
+    nursery = Nursery(socket.socket(fileno=os.dup(0)), isolate=isolate)
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     os.close(null)
