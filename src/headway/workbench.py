@@ -23,8 +23,15 @@ def run_id(now: float) -> str:
     return "run_" + "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -5, -5))
 
 
-def bench(home: Path, jobs: int = 2, secrets: Mapping[str, str] | None = None) -> Bench:
-    """Where runs are done: `jobs` instances at once, logs and results under `home`.
+def bench(
+    home: Path,
+    jobs: int = 2,
+    secrets: Mapping[str, str] | None = None,
+    *,
+    reuse: bool = True,
+) -> Bench:
+    """Where runs are done: `jobs` instances at once, logs and results under `home`. Without `reuse`
+    every job runs, and no result is kept for another run.
 
     Raises Invalid (`unknown-adapter`, `home`).
     """
@@ -48,6 +55,7 @@ def bench(home: Path, jobs: int = 2, secrets: Mapping[str, str] | None = None) -
         clock=load("headway.clocks", "system")(),
         jobs=jobs,
         secrets=dict(secrets or {}),
+        trees=load("headway.source_trees", "git")() if reuse else None,
     )
 
 

@@ -11,6 +11,7 @@ from headway.cli import run_request
 from headway.cli.pipeline_view import job_of
 from headway.flows import pipeline
 from headway.flows.pipeline import Bench
+from headway.flows.pipeline_preview import preview
 from headway.model.errors import Invalid, Refused
 from headway.model.job import JobOrder, JobReport, Line, StepReport
 from headway.pipeline.run.state import RunSpec, RunState
@@ -48,10 +49,12 @@ class Listener:
 def run(expected: Expected, tree: WorkTree, home: Path) -> Seen:
     """One workflow that lies in the working tree already."""
     start = expected.start
-    bench = workbench.bench(home, int(start.get("jobs", 2)), given(start, "secret"))
+    bench = workbench.bench(home, int(start.get("jobs", 2)), given(start, "secret"), reuse=False)
     heard = Listener()
     try:
         made = run_request.whole(_spec(expected, tree), bench.actions)
+        if refused := preview(bench, made).refused:
+            raise refused[0][1]
         pipeline.create(bench, made)
         state = pipeline.run(bench, made.id, heard)
     except (Invalid, Refused):

@@ -9,11 +9,13 @@ from datetime import UTC, datetime
 from headway.cli.pipeline_view import GREEN, JobView, RunView, StepView
 from headway.cli.running import last_lines
 from headway.cli.text import clock, marked, plain, span, symbol
+from headway.model.job import Annotation
 
 MOST_RED = 12
 MOST_ANNOTATIONS = 20
 TAIL_LINES = 12
 SUMMARY_LINES = 60
+EXITED = "Process completed with exit code"
 
 
 def ended(run: RunView) -> list[str]:
@@ -88,8 +90,14 @@ def _red(run: RunView, job: JobView) -> Iterator[str]:
         yield f"{marked(job.outcome)}  {plain(job.name, 80)}{why}"
     for step in steps:
         yield f"{marked(step.outcome)}  {plain(job.name, 80)} > {_named(run, step)}"
-        yield from (f"    {t}" for t in last_lines(step.tail, TAIL_LINES))
+        yield from (f"    {t}" for t in _tail(step))
     yield f"  logs   headway pipeline logs {run.run} {shlex.quote(job.key)}"
+
+
+def _tail(step: StepView) -> list[str]:
+    lines = last_lines(step.tail, TAIL_LINES + 1)
+    said = bool(lines) and lines[-1].startswith(EXITED)
+    return lines[:-1] if said else lines[-TAIL_LINES:]
 
 
 def _named(run: RunView, step: StepView) -> str:
@@ -100,7 +108,7 @@ def _named(run: RunView, step: StepView) -> str:
 
 def _annotations(run: RunView) -> Iterator[str]:
     """`app.py:12:3: error: undefined name`, as compilers say it."""
-    found = [a for j in run.jobs for s in j.steps for a in s.annotations]
+    found = [a for j in run.jobs for s in j.steps for a in s.annotations if not _known(a)]
     if found:
         yield ""
     for one in found[:MOST_ANNOTATIONS]:
@@ -110,6 +118,11 @@ def _annotations(run: RunView) -> Iterator[str]:
         yield f"{place}{one.level}: {title}{plain(one.message, 400)}"
     if len(found) > MOST_ANNOTATIONS:
         yield f"… {len(found) - MOST_ANNOTATIONS} annotations more"
+
+
+def _known(one: Annotation) -> bool:
+    """What the runner says of every red step; it is told at the step already."""
+    return not one.file and one.message.startswith(EXITED)
 
 
 def _summaries(run: RunView) -> Iterator[str]:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from headway.pipeline.syntax.ir import Workflow
 
 RED = 1
+REFUSED = 3
+DEMANDING = ("services", "container", "shell")
+"""Words of keys that a machine may be unable to obey; a file without them needs no look ahead."""
 EXIT_CODES = {"success": 0, "failure": RED, "cancelled": INTERRUPTED}
 EXAMPLES = (
     "headway run",
@@ -39,6 +42,7 @@ class Way:
 
     jobs: int
     dry: bool
+    reuse: bool
     secrets: dict[str, str]
 
 
@@ -58,6 +62,7 @@ class Way:
     "--jobs", type=click.IntRange(1, 256), default=os.cpu_count() or 2, help="At once, at most."
 )
 @click.option("--no-network", is_flag=True, help="Cut the jobs off from the network.")
+@click.option("--reuse", is_flag=True, help="Take results of equal jobs instead of running them.")
 @click.option("--dry-run", is_flag=True, help="Show what would run, and run nothing.")
 @pass_context
 def run(  # noqa: PLR0913  one option each
@@ -74,6 +79,7 @@ def run(  # noqa: PLR0913  one option each
     jobs: int,
     *,
     no_network: bool,
+    reuse: bool,
     dry_run: bool,
 ) -> None:
     """Run a workflow of this repository on this machine.
@@ -94,7 +100,7 @@ def run(  # noqa: PLR0913  one option each
         network=not no_network,
     )
     known = run_secrets.secrets(secrets, secret_file, os.environ)
-    _go(context, path, asked, Way(jobs, dry_run, known))
+    _go(context, path, asked, Way(jobs, dry_run, reuse, known))
 
 
 def _go(context: Context, path: str, asked: "Asked", way: Way) -> None:
@@ -105,12 +111,16 @@ def _go(context: Context, path: str, asked: "Asked", way: Way) -> None:
 
     tree = look(top_level(path))
     chosen, asked = _chosen(context, tree, asked)
-    bench = workbench.bench(context.home_folder, way.jobs, way.secrets)
+    bench = workbench.bench(context.home_folder, way.jobs, way.secrets, reuse=way.reuse)
     id = workbench.run_id(time.time())
     spec = run_request.spec(id, context.person, tree, chosen, asked)
     spec = run_request.whole(spec, bench.actions)
     if tree.changed:
         context.note(f"on {tree.sha[:7]} and the files as they are: {tree.changed} differ")
+    if way.dry:
+        _show_plan(context, bench, spec)
+        return
+    _refuse(bench, spec)
     state = _run(context, bench, spec, chosen)
     _report(context, state)
     click.get_current_context().exit(EXIT_CODES.get(state.phase, RED))
@@ -159,6 +169,29 @@ def _choice(context: Context, found: list[str], event: str) -> str:
         context.complain(f"  {number}  {path}")
     number = click.prompt("Which one", type=click.IntRange(1, len(found)), default=1, err=True)
     return found[number - 1]
+
+
+def _show_plan(context: Context, bench: "Bench", spec: "RunSpec") -> None:
+    from headway.cli import run_plan  # noqa: PLC0415
+    from headway.flows.pipeline_preview import preview  # noqa: PLC0415
+
+    found = preview(bench, spec)
+    if context.json:
+        context.document(run_plan.document(spec, found))
+    else:
+        context.lines(run_plan.lines(spec, found))
+    if found.refused:
+        click.get_current_context().exit(REFUSED)
+
+
+def _refuse(bench: "Bench", spec: "RunSpec") -> None:
+    """Raises Refused before anything runs if a job certainly cannot run here."""
+    from headway.flows.pipeline_preview import preview  # noqa: PLC0415
+
+    asks = any(word in text for text in spec.texts.values() for word in DEMANDING)
+    if asks or not spec.network:
+        for _, error in preview(bench, spec).refused:
+            raise error
 
 
 def _run(context: Context, bench: "Bench", spec: "RunSpec", chosen: "Workflow") -> "RunState":
