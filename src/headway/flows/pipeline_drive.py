@@ -153,6 +153,8 @@ class Drive:
 
     def _resume(self) -> None:
         """What had begun when the process before this one ended goes on, in its groups."""
+        events, self.state = self._schedule.settle(self.state, self.bench.clock.now())
+        self._batch += events
         open_calls = [key for key in self.state.calls if key not in self.state.ended]
         for key in (*open_calls, *self.state.running):
             while not (self._in_groups(key) or self._shall_end(key)):

@@ -207,18 +207,28 @@ class Schedule:
         self._open.update((unit.id, unit) for unit in units)
 
     def _learn(self, state: RunState) -> None:
-        """Take in the plans and calls that are new in the state."""
-        for plan in islice(state.plans.values(), self._plans, None):
-            unit = self._units[plan.job]
-            self._places.update((key, (unit, n)) for n, key in enumerate(plan.keys))
-            self._plans += 1
-        for call in islice(state.calls.values(), self._calls, None):
-            unit, number = self._places[call.key]
-            plan = state.plans[unit.id]
-            id = f"{unit.id}.{number + 1}" if plan.keys != (unit.key,) else unit.id
-            sheet = self.program.called[call.workflow]
-            self._calls += 1
-            self._enter(Frame(sheet, call.inputs, id, call.key, plan.names[number], unit, number))
+        """Take in the plans and calls that are new in the state: each call comes after the plan of
+        its job, and before those of the jobs that it calls.
+        """
+        while self._plans < len(state.plans) or self._calls < len(state.calls):
+            for plan in islice(state.plans.values(), self._plans, None):
+                if plan.job not in self._units:
+                    break
+                unit = self._units[plan.job]
+                self._places.update((key, (unit, n)) for n, key in enumerate(plan.keys))
+                self._plans += 1
+            for call in islice(state.calls.values(), self._calls, None):
+                if call.key not in self._places:
+                    break
+                self._learn_call(state, call)
+
+    def _learn_call(self, state: RunState, call: Called) -> None:
+        unit, number = self._places[call.key]
+        plan = state.plans[unit.id]
+        id = f"{unit.id}.{number + 1}" if plan.keys != (unit.key,) else unit.id
+        sheet = self.program.called[call.workflow]
+        self._calls += 1
+        self._enter(Frame(sheet, call.inputs, id, call.key, plan.names[number], unit, number))
 
     def _place(self, state: RunState, key: str) -> tuple[Unit, int]:
         self._learn(state)
