@@ -40,6 +40,8 @@ STRICTER_RULES = {
     *("merge-key", "empty-matrix", "duplicate-id", "pattern", "input-default", "time-zone", "tag"),
     *("image", "runner-group", "character", "leading-zero", "too-long", "input-options"),
 }
+SUITE_RULES = {"uses", "empty-matrix", "runner-group", "too-long", "empty-input"}
+"""Rules that the public suite demands and the package that is asked does not keep."""
 LENIENT_RULES = {"empty-input", "computed-services", "deprecation-message", "null-name"}
 
 # fixtures of the public suite on which Headway says something else, and by which rule
@@ -332,10 +334,12 @@ def test_other_peoples_files_are_judged_alike(package: Path) -> None:
 @pytest.mark.soak
 def test_other_peoples_files_broken_by_a_seed_are_judged_alike(package: Path) -> None:
     seeds = [(n, t) for n, t in corpus() if not isinstance(ours(n, t), set)]
-    cases = list(_broken(seeds, each=30))
+    cases = [*corpus(), *_broken(seeds, each=30)]
     rules, unexplained = differences(package, cases)
     print(f"{len(cases)} files, differences by rule: {dict(rules)}")
     assert unexplained == []
+    differ = sum(count for rule, count in rules.items() if rule not in SUITE_RULES)
+    assert differ <= 0.005 * len(cases)
 
 
 # --- the published schema
