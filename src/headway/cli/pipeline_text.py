@@ -5,10 +5,11 @@
 import shlex
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 from headway.cli.pipeline_view import GREEN, JobView, RunView, StepView
 from headway.cli.running import last_lines
-from headway.cli.text import clock, marked, plain, span, symbol
+from headway.cli.text import clock, columns, marked, plain, since, span, symbol
 from headway.model.job import Annotation
 
 MOST_RED = 12
@@ -44,6 +45,25 @@ def shown(run: RunView) -> list[str]:
     for job in run.jobs:
         told += _job(job)
     return [*told, *_annotations(run), *_summaries(run), *_next(run)]
+
+
+def table(runs: list[dict[str, Any]], now: datetime) -> list[str]:
+    """Runs as rows, in the order given."""
+    head = ("RUN", "STATE", "WORKFLOW", "EVENT", "COMMIT", "JOBS", "TOOK", "BEGUN")
+    rows = [
+        (
+            run["run"],
+            marked(run["outcome"] or "running"),
+            plain(run["workflow"], 80),
+            plain(run["event"], 40),
+            run["sha"][:7] + ("+" if run["folder"] else ""),
+            ", ".join(f"{n} {word}" for word, n in run["counts"].items()),
+            span(run["seconds"]) if run["seconds"] is not None else "",
+            since(datetime.fromtimestamp(run["created_at"], UTC), now),
+        )
+        for run in runs
+    ]
+    return columns([head, *rows])
 
 
 def _what(run: RunView) -> str:

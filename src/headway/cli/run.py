@@ -121,7 +121,17 @@ def _go(context: Context, path: str, asked: "Asked", way: Way) -> None:
         _show_plan(context, bench, spec)
         return
     _refuse(bench, spec)
-    state = _run(context, bench, spec, chosen)
+    from headway.flows import pipeline  # noqa: PLC0415
+
+    pipeline.create(bench, spec)
+    finish(context, bench, spec)
+
+
+def finish(context: Context, bench: "Bench", spec: "RunSpec") -> None:
+    """Run what was created to its end, shown as it goes; leave with its exit code."""
+    from headway.pipeline.syntax.reader import read  # noqa: PLC0415
+
+    state = _run(context, bench, spec, read(spec.texts[spec.workflow], spec.workflow))
     _report(context, state)
     click.get_current_context().exit(EXIT_CODES.get(state.phase, RED))
 
@@ -199,7 +209,6 @@ def _run(context: Context, bench: "Bench", spec: "RunSpec", chosen: "Workflow") 
     from headway.cli.running import Known, Stop  # noqa: PLC0415
     from headway.flows import pipeline  # noqa: PLC0415
 
-    pipeline.create(bench, spec)
     known = tuple(Known(j.id, tuple(n.text for n in j.needs)) for j in chosen.jobs)
     wanted = tuple(k for k in known if k.id in _with_needs(known, spec.only))
     stop = Stop()

@@ -130,8 +130,7 @@ class Picture(RunWatch):
         """An instance is over, or was never run."""
         with self.lock:
             if report.key not in self.jobs:
-                name = report.key if report.outcome != "skipped" else job
-                self.jobs[report.key] = JobSeen(report.key, job, name, self.clock())
+                self.jobs[report.key] = JobSeen(report.key, job, report.key, self.clock())
             self.jobs[report.key].report = report
 
     def cancelled(self) -> bool:
@@ -167,7 +166,6 @@ class Teller(RunWatch):
 
     def job_ended(self, job: str, report: JobReport) -> None:
         """`test | ✓ success in 3.2 s`."""
-        self._names.setdefault(report.key, plain(job, 60))
         self._tell(report.key, job_words(report))
 
     def cancelled(self) -> bool:
