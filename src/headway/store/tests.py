@@ -111,7 +111,8 @@ def _tell(tx: Tx, origin: Origin, report: Report, digest: str, found: tuple[Atte
         "skipped": sum(not a.failures and not a.passes for a in found),
         "seconds": round(sum(a.seconds for a in found), 3),
     }  # fmt: skip
-    subject = f"{origin.run}/{origin.job}/{digest.removeprefix('sha256:')[:16]}"
+    short = digest.removeprefix("sha256:")[:16]
+    subject = "/".join((origin.service, origin.run, origin.job, short))
     append(tx, About(service=origin.service), Fact("tests.recorded", subject, 1, data))
 
 

@@ -109,17 +109,24 @@ def _ruled(tries: Attempts, past: Past, now: float) -> Ruled:
 
 
 def _why(found: Ruling, tries: Attempts, past: Standing) -> str:
-    ran = tries.failures + tries.passes
+    failed = f"failed {tries.failures} of {tries.failures + tries.passes} tries"
     own = f"{past.flips} of {past.runs} runs were flaky"
     match found:
         case Ruling.FORGIVEN:
-            return f"failed {tries.failures} of {ran} tries; {own}"
+            return f"{failed}; {own if past.flips else _first(past)}"
         case Ruling.WORSENED:
-            return f"failed {tries.failures} of {ran} tries, flaky far oftener than before: {own}"
+            return f"{failed}, flaky far oftener than before: {own}"
         case Ruling.AGAIN:
-            return f"failed {tries.failures} of {ran} tries; {needed(past)} in a row would decide"
+            more = needed(past) - tries.failures
+            return f"{failed}; {more} more would tell whether it is a flake"
         case _:
-            return f"failed {tries.failures} of {ran} tries" + (f"; {own}" if past.flips else "")
+            return failed + (f"; {own}" if past.flips else "")
+
+
+def _first(past: Standing) -> str:
+    return (
+        f"flaky for the first time in {past.runs} runs" if past.runs else "new, and flaky already"
+    )
 
 
 def _tests(stage: Stage, least: int, now: float, *, more: bool) -> Verdict:

@@ -5,7 +5,7 @@ A test is known by suite, class and name, with its parameters. What it did in on
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 Outcome = Literal["passed", "failed", "errored", "skipped"]
@@ -25,7 +25,7 @@ class TestId:
     name: str
 
     def __str__(self) -> str:
-        return "::".join(part for part in (self.suite, self.classname, self.name) if part)
+        return "::".join(dict.fromkeys(p for p in (self.suite, self.classname, self.name) if p))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +89,14 @@ class _Sum:
     seconds: float = 0.0
     message: str = ""
     file: str = ""
-    outcomes: list[Outcome] = field(default_factory=list)
+    last: Outcome | None = None
 
 
 def attempts(cases: Iterable[Case]) -> tuple[Attempts, ...]:
     """The cases put together by test, in the order of their first appearance.
 
-    An error right after a failure of the same test is one try: its teardown broke as well.
+    A failure and an error of the same test, one right after the other, are one try: pytest tells of
+    a broken teardown so, Jest of a file that does not load.
     """
     sums: dict[TestId, _Sum] = {}
     for case in cases:
@@ -107,14 +108,14 @@ def attempts(cases: Iterable[Case]) -> tuple[Attempts, ...]:
 
 
 def _add(total: _Sum, case: Case) -> None:
-    teardown = case.outcome == "errored" and total.outcomes[-1:] == ["failed"]
-    total.failures += 0 if teardown else case.failures
+    both = {total.last, case.outcome} == BAD
+    total.failures += 0 if both else case.failures
     total.passes += case.passes
     total.skips += case.outcome == "skipped"
     total.seconds = max(total.seconds, case.seconds)
     total.message = total.message or case.message
     total.file = total.file or case.file
-    total.outcomes.append(case.outcome)
+    total.last = None if both else case.outcome
 
 
 def merged(runs: Sequence[Attempts]) -> Attempts:

@@ -63,7 +63,9 @@ def test_a_failure_must_run_again_or_fails() -> None:
     red = stage(tries(1, 0))
     wait = judge(red, Gates(), NOW, more=True)
     assert wait.outcome is Outcome.WAIT
-    assert "cart::flaps: failed 1 of 1 tries; 3 in a row would decide" in wait.because
+    assert (
+        "cart::flaps: failed 1 of 1 tries; 2 more would tell whether it is a flake" in wait.because
+    )
     assert rulings(red, NOW)[0].again == 2
     assert judge(red, Gates(), NOW).outcome is Outcome.FAIL
     assert judge(stage(tries(3, 0)), Gates(), NOW, more=True).outcome is Outcome.FAIL
