@@ -34,7 +34,9 @@ SCOPE = Scope(DATA, {"hashFiles": lambda *globs: ",".join(globs), "ALWAYS": lamb
         ("dict.*.v", [1.0, 2.0]), ("deep.*.a", [[{"b": 1.0}, {"b": 2.0}], {"k": {"b": 3.0}}]),
         ("deep.*.a.*.b", [1.0, 2.0, 3.0]), ("deep[*]['a'][0]", [{"b": 1.0}]),
         ("deep.*.a.*.*", [1.0, 2.0, 3.0]),
-        ("(deep.*).a[0].b", [1.0]), ("fromJSON('[[1,2],[3]]').*[0]", [1.0, 3.0]),
+        ("(deep.*).a[0].b", [1.0]),
+        ("fromJSON('[1,2]')[-1]", None), ("fromJSON('[1,2]')[-0.5]", None),
+        ("fromJSON('[[1,2],[3]]').*[0]", [1.0, 3.0]),
         ("fromJSON('[[1,2],[3]]').*.*", [1.0, 2.0, 3.0]),
     ],
 )  # fmt: skip
@@ -50,6 +52,7 @@ def test_indexes_and_filters(expression: str, value: Value) -> None:
         ("contains(list, 'B')", True),
         ("contains(list, 'bb')", False), ("contains(list, 0)", True),
         ("contains(dict, 'x')", False), ("contains('Array', list)", False),
+        ("startsWith('\U0001f600', fromJSON('\"\\ud83d\"'))", True),
         ("contains('\U0001f600', fromJSON('\"\\ud83d\"'))", True),
         ("startsWith('stra\u00dfe', 'STRASS')", True), ("startsWith(list, '')", False),
         ("endsWith('refs/Main', 'main')", True),

@@ -140,3 +140,8 @@ def test_twenty_one_thousand_characters_are_the_end() -> None:
 
 def test_long_chains_need_no_depth() -> None:
     assert evaluate("1" + "==1" * 6_999, NOTHING) is True
+
+
+@pytest.mark.parametrize("one", ["!!1", "(1)", "case(1==1, 1, 2)", "(1).a.b", "(1 && 1)"])
+def test_what_stands_side_by_side_needs_no_depth(one: str) -> None:
+    check(" || ".join([one] * 100))
