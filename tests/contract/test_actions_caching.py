@@ -223,6 +223,11 @@ def test_a_fork_that_calls_its_branch_main_writes_nothing_shared(bench: ActionsB
     assert look(bench, "t", bench.order(key="later")).outputs["cache-hit"] == ""
 
 
+def drain(packed: Packed) -> None:
+    while packed.read(100_000):
+        pass
+
+
 def archive(*members: tuple[str, dict[str, Any], bytes]) -> io.BytesIO:
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w:gz", format=tarfile.PAX_FORMAT) as tar:
@@ -289,8 +294,7 @@ def test_more_than_a_cache_may_have(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         unpack(archive(("0/a", {}, b"x" * 600), ("0/b", {}, b"x" * 600)), (tmp_path,))
     (tmp_path / "big").write_bytes(bytes(2000))
     with Packed([tmp_path / "big"], (tmp_path,)) as packed, pytest.raises(Failed, match="GiB"):
-        while packed.read(100_000):
-            pass
+        drain(packed)
 
 
 def test_a_reader_that_gives_up_ends_the_maker(tmp_path: Path) -> None:
@@ -308,8 +312,7 @@ def test_what_vanishes_or_becomes_a_link_meanwhile_is_no_way_out(tmp_path: Path)
     (top / "link").symlink_to(tmp_path)
     files = [top / "gone", top / "link/secret"]
     with Packed(files, (top,)) as packed, pytest.raises(Failed) as refused:
-        while packed.read(100_000):
-            pass
+        drain(packed)
     assert refused.value.code == "changed"
 
 

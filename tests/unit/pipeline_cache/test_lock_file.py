@@ -9,7 +9,7 @@ from headway.pipeline import lock
 
 SHA = "0400d5f644dc74513175e3cd8d07132dd4860809"
 
-names = st.from_regex(r"[a-z0-9]{1,9}/[A-Za-z0-9._-]{1,9}@[A-Za-z0-9_+={}./-]{1,12}", fullmatch=True)
+names = st.from_regex(r"[a-z0-9]{1,9}/[A-Za-z0-9._-]{1,9}@[A-Za-z0-9_+{}./-]{1,9}", fullmatch=True)
 commits = st.from_regex(r"[0-9a-f]{40}", fullmatch=True) | st.from_regex(
     r"[0-9]{40}", fullmatch=True
 )

@@ -13,6 +13,7 @@ from headway.adapters.linux.actions.containers import docker, of_image
 from headway.adapters.linux.actions.inputs import only
 from headway.adapters.linux.actions.inside import open_file
 from headway.adapters.linux.actions.javascript import Folder, javascript
+from headway.adapters.linux.actions.setups import tool_cache
 from headway.model.errors import Invalid
 from headway.model.job import JobOrder
 from headway.pipeline.syntax.action import read_action
@@ -31,7 +32,8 @@ class LocalFinder(Finder):
     def __init__(
         self, home: Path, source: SourceHost, actions: ActionSource, blobs: BlobStore
     ) -> None:
-        self._means = Means(source, actions, blobs, home.resolve() / "tmp")
+        top = home.resolve()
+        self._means = Means(source, actions, blobs, top / "tmp", tool_cache(top))
 
     def find(self, order: JobOrder, uses: str, checkout: Path) -> Found:
         """What to run. Asked again once a step has checked something out, a local action is that of
@@ -48,7 +50,7 @@ class LocalFinder(Finder):
         for step in order.steps:
             if step.uses == uses:
                 only(_plain(step.inputs), known.inputs, uses)
-                known.check(order, step)
+                known.check(self._means, order, step)
         return known.make(self._means)
 
     def _local(self, order: JobOrder, uses: str, checkout: Path) -> Found:
