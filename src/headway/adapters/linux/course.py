@@ -143,7 +143,7 @@ class Course:
         clean = job.masker.text
         ended = StepReport(
             id=report.id,
-            name=report.name,
+            name=clean(report.name),
             outcome=done.outcome,
             conclusion=done.conclusion,
             exit_code=done.code,

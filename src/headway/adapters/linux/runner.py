@@ -22,7 +22,14 @@ from headway.adapters.linux.job import Job, deadline, prepare
 from headway.adapters.linux.patience import Patience
 from headway.adapters.linux.records import Records, Seal
 from headway.adapters.linux.sandbox import Boxes, Limits, Nursery
-from headway.adapters.linux.workspace import Workspace, locked, make, make_anew, workspace
+from headway.adapters.linux.workspace import (
+    Workspace,
+    fresh_names,
+    locked,
+    make,
+    make_anew,
+    workspace,
+)
 from headway.model.errors import Invalid, Refused
 from headway.model.job import JobOrder, JobReport, StepSpec
 from headway.pipeline.step import shells
@@ -81,6 +88,7 @@ class LinuxRunner(JobRunner):
             if not progress.started_at:
                 make_anew(place)
             make(place)
+            job.names = fresh_names(place)
             try:
                 return Course(job, records, watch, boxes).run()
             finally:

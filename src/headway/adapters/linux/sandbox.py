@@ -81,6 +81,7 @@ class Nursery:
         self._channel: socket.socket | None = None
         self._able: dict[str, bool] | None = None
         self._close: Callable[[], object] = lambda: None
+        self.pid: int | None = None
 
     def sandbox(self, lock: int, *, network: bool) -> "Sandbox":
         """A sandbox for one job. The job's lock is held until nothing of the job lives.
@@ -154,6 +155,7 @@ class Nursery:
             )
         theirs.close()
         self._able = None
+        self.pid = process.pid
         self._close = weakref.finalize(self, _end, mine, process)
         return mine
 

@@ -6,6 +6,7 @@ Names become paths only after a strict check; a job's folder is made anew for ev
 import contextlib
 import errno
 import fcntl
+import itertools
 import os
 import re
 import shutil
@@ -93,6 +94,12 @@ def make(place: Workspace) -> None:
     place.folder.mkdir(parents=True, exist_ok=True, mode=0o755)
     for folder in (place.checkout, place.home, place.temp, place.files, place.logs):
         folder.mkdir(exist_ok=True, mode=0o755)
+
+
+def fresh_names(place: Workspace) -> Iterator[str]:
+    """Names for scripts and environment files that nothing of an interrupted run has."""
+    heads = (re.match("[0-9]+", name) for name in os.listdir(place.files))  # noqa: PTH208
+    return map(str, itertools.count(max((int(h.group()) + 1 for h in heads if h), default=0)))
 
 
 def clear_away(place: Workspace) -> None:

@@ -102,6 +102,8 @@ class Nursery:
             self._let_go(job)
             _live_as(order, channel, job, alone=self._pids is not None)
             code = 0
+        except SystemExit:
+            code = 0
         except BaseException as error:  # noqa: BLE001 - a forked child must not return to the loop
             _complain(channel, f"the sandbox could not be set up: {error!r}")
         finally:

@@ -1,0 +1,229 @@
+"""How jobs end early: time limits, cancellation, and nothing that survives them."""
+
+import os
+import random
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.contract.job_runs import (
+    QUICK,
+    Seen,
+    gone_within,
+    order,
+    runner_in,
+    short_home,
+    survivors,
+)
+
+from headway.adapters.linux.runner import LinuxRunner
+from headway.adapters.linux.sandbox import Limits
+from headway.model.job import Line, StepSpec
+
+GRACE = QUICK.int_seconds + QUICK.term_seconds
+DAEMON = (
+    'python3 -c "import os,time\nfor _ in range(2):\n if os.fork(): os._exit(0)\n os.setsid()\n'
+    'time.sleep(600)" &\n'
+)
+
+
+@pytest.fixture(scope="module", params=["namespaces", "sweep"])
+def runner(request: pytest.FixtureRequest) -> Iterator[LinuxRunner]:
+    with short_home() as home:
+        limits = Limits(int_seconds=0.3, term_seconds=0.3, namespaces=request.param == "namespaces")
+        made = runner_in(home, limits)
+        if request.param == "namespaces" and not made._nursery.able()["namespaces"]:
+            pytest.skip("this machine gives no PID namespace")
+        yield made
+        made.close()
+
+
+def mark_of(runner: LinuxRunner) -> str:
+    return str(runner._home)
+
+
+def test_no_daemon_survives_its_job(runner: LinuxRunner) -> None:
+    report = runner.run(order("daemon", f"{DAEMON} setsid sleep 600 & echo up"), {}, Seen())
+    assert report.outcome == "success"
+    assert survivors(mark_of(runner)) == []
+
+
+def test_a_daemon_serves_later_steps_and_its_pipe_is_read(runner: LinuxRunner) -> None:
+    report = runner.run(
+        order(
+            "server",
+            "(while true; do echo noise; sleep 0.01; touch alive; done) & sleep 0.1",
+            "rm alive; sleep 0.3; test -e alive",
+            StepSpec("slow", run="sleep 30", timeout_minutes="0.003", continue_on_error="true"),
+            "rm alive; sleep 0.3; test -e alive",
+        ),
+        {},
+        Seen(),
+    )
+    assert [s.outcome for s in report.steps] == ["success", "success", "failure", "success"]
+    assert survivors(mark_of(runner)) == []
+
+
+def test_a_step_that_takes_too_long(runner: LinuxRunner) -> None:
+    seen = Seen()
+    report = runner.run(
+        order(
+            "slow",
+            StepSpec("s", run=f"trap '' INT TERM; {DAEMON} sleep 600", timeout_minutes="0.004"),
+            StepSpec(
+                "after",
+                run="echo after; ps -eo args | grep -c '[s]leep 600' || true",
+                condition="always()",
+            ),
+        ),
+        {},
+        seen,
+    )
+    assert [s.outcome for s in report.steps] == ["failure", "success"]
+    assert "0.004 minutes" in report.steps[0].tail
+    assert report.steps[0].finished_at - report.steps[0].started_at < GRACE + 10
+    if runner._nursery.able()["namespaces"]:
+        assert seen.text().endswith("after\n0")
+
+
+def test_a_job_that_takes_too_long(runner: LinuxRunner) -> None:
+    report = runner.run(
+        order(
+            "late",
+            "sleep 600",
+            StepSpec("a", run="true", condition="cancelled()"),
+            "true",
+            timeout_seconds=0.3,
+        ),
+        {},
+        Seen(),
+    )
+    assert [s.outcome for s in report.steps] == ["cancelled", "success", "skipped"]
+    assert (report.outcome, report.because[:16]) == ("cancelled", "it took longer t")
+
+
+def test_cancelling_ends_everything_but_last_words(runner: LinuxRunner) -> None:
+    seen = Seen()
+
+    def cancel(line: Line) -> None:
+        if line.text == "up":
+            seen.stop.set()
+
+    seen.on_line = cancel
+    report = runner.run(
+        order(
+            "cancel",
+            f"trap 'echo caught' INT; {DAEMON} echo up; sleep 600 & wait; sleep 600",
+            "echo never",
+            StepSpec("c", run="echo cleaned ${{ job.status }}", condition="cancelled()"),
+        ),
+        {},
+        seen,
+    )
+    assert report.outcome == "cancelled"
+    assert [s.outcome for s in report.steps] == ["cancelled", "skipped", "success"]
+    assert "caught" in seen.text()
+    assert "cleaned cancelled" in seen.text()
+    assert survivors(mark_of(runner)) == []
+
+
+def test_a_fork_bomb_is_bounded_and_ended(runner: LinuxRunner) -> None:
+    if os.geteuid() == 0 and not Path("/sys/fs/cgroup/pids").is_dir():
+        pytest.skip("nothing bounds root's processes here")
+    small = Limits(
+        pids=100, int_seconds=0.2, term_seconds=0.2, namespaces=runner._nursery.able()["namespaces"]
+    )
+    bounded = runner_in(runner._home, small)
+    report = bounded.run(
+        order("bomb", StepSpec("s", run="b() { b | b & }; b; sleep 600", timeout_minutes="0.01")),
+        {},
+        Seen(),
+    )
+    bounded.close()
+    assert report.outcome == "failure"
+    assert gone_within(mark_of(runner), 5)
+
+
+def test_endless_output_is_cancelled(runner: LinuxRunner) -> None:
+    seen = Seen()
+    threading.Timer(0.5, seen.stop.set).start()
+    report = runner.run(order("endless", "yes; yes"), {}, seen)
+    assert report.outcome == "cancelled"
+    assert survivors(mark_of(runner)) == []
+
+
+def test_a_line_without_end_is_cancelled(runner: LinuxRunner) -> None:
+    seen = Seen()
+    threading.Timer(0.5, seen.stop.set).start()
+    report = runner.run(order("line", "tr '\\0' x < /dev/zero"), {"K": "not-in-there"}, seen)
+    assert report.outcome == "cancelled"
+    assert survivors(mark_of(runner)) == []
+
+
+@pytest.mark.parametrize("who", ["agent", "nursery"])
+def test_killed_from_outside(runner: LinuxRunner, who: str) -> None:
+    """The step is red, says why, and the next step gets a new sandbox."""
+    seen = Seen()
+
+    def kill(line: Line) -> None:
+        if line.text.startswith("up"):
+            os.kill(_agent_of(runner) if who == "agent" else _nursery_of(runner), signal.SIGKILL)
+
+    seen.on_line = kill
+    report = runner.run(
+        order(
+            f"killed-{who}",
+            f"{DAEMON} echo up; sleep 600",
+            StepSpec("b", run="echo still here", condition="always()"),
+        ),
+        {},
+        seen,
+    )
+    assert [s.outcome for s in report.steps] == ["failure", "success"]
+    assert "killed from outside" in report.steps[0].tail
+    assert "still here" in seen.text()
+    assert gone_within(mark_of(runner), 5)
+
+
+def _nursery_of(runner: LinuxRunner) -> int:
+    pid = runner._nursery.pid
+    assert pid is not None
+    return pid
+
+
+def _agent_of(runner: LinuxRunner) -> int:
+    nursery = _nursery_of(runner)
+    children = Path(f"/proc/{nursery}/task/{nursery}/children").read_text().split()
+    return int(children[0])
+
+
+@pytest.mark.soak
+def test_a_thousand_random_ends(runner: LinuxRunner) -> None:
+    chance = random.Random(7)
+    scripts = [
+        f"{DAEMON} sleep 600",
+        f"trap '' INT TERM; {DAEMON} sleep 600",
+        f"{DAEMON} {DAEMON} exit 0",
+        f"setsid sh -c 'trap \"\" INT TERM HUP; sleep 600' & {DAEMON} yes",
+    ]
+    worst = 0.0
+    for n in range(500):
+        seen = Seen()
+        after = chance.uniform(0.0, 0.25)
+        step = StepSpec("s", run=chance.choice(scripts))
+        if chance.random() < 0.5:
+            made = order(f"soak-{n}", step, timeout_seconds=after)
+        else:
+            made = order(f"soak-{n}", step)
+            threading.Timer(after, seen.stop.set).start()
+        began = time.monotonic()
+        runner.run(made, {}, seen)
+        worst = max(worst, time.monotonic() - began - after)
+        assert survivors(mark_of(runner)) == [], n
+    print(
+        f"longest from the wish to stop until nothing was left: {worst:.2f} s, grace {GRACE:.1f} s"
+    )
+    assert worst < GRACE + 1.0
