@@ -1,35 +1,26 @@
-"""`headway test import`: reports into Headway's records, and, if asked, the verdict over them.
-
-All files are read before anything is kept: a broken one changes nothing.
-"""
+"""`headway test import`: reports into Headway's records, and, if asked, the verdict over them."""
 
 import hashlib
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Literal
 
 import click
 
 from headway.cli import test_verdict as told
 from headway.cli.context import Context, pass_context
 from headway.cli.options import verb
-from headway.model.errors import Invalid
 from headway.model.verdict import Outcome
 from headway.settings import load
 from headway.settings.reading import NAME
-from headway.store import tests
+from headway.store import tests_files
 from headway.store.tests import Origin
-from headway.testing import judge as judging
-from headway.testing import kind
-from headway.testing.coverage import Coverage, CoverageGate, Least, joined
-from headway.testing.findings import FindingsGate, Scan
-from headway.testing.judge import Gates, Stage
-from headway.testing.kind import Read
+from headway.store.tests_files import File
+from headway.testing.coverage import CoverageGate, Least
+from headway.testing.findings import FindingsGate
+from headway.testing.judge import Gates
 from headway.testing.result import Report
 
-CHUNK = 1 << 16
 EXITS = {Outcome.PASS: 0, Outcome.FAIL: 1, Outcome.WAIT: 5}
 Level = Literal["error", "warning", "note"]
 
@@ -68,15 +59,6 @@ class Critical(click.ParamType[Least]):
         if not equals or not glob:
             self.fail(f"{value} is not GLOB=SHARE; write 'src/pay/**=95%'", param, ctx)
         return Least(glob, lines=Share().convert(least, param, ctx))
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """A file as read. `digest`: of its bytes."""
-
-    path: str
-    digest: str
-    read: Read
 
 
 @verb(
@@ -125,7 +107,7 @@ def importing(  # noqa: PLR0913  one option each
     by their content. The same file again changes nothing. With a commit, a test that failed and
     passed on it is known as flaky.
     """
-    found = [_read(path) for path in files]
+    found = [tests_files.read(path) for path in files]
     service_name = _service() if service is None else service
     origin = Origin(service_name, run or _run(found), job, commit)
     covered = CoverageGate(Least(lines=lines, branches=branches), critical)
@@ -147,42 +129,14 @@ def _kept(
     context: Context, origin: Origin, found: list[File], gates: Gates | None, *, more: bool
 ) -> int:
     """Write, judge, tell. Gives the exit code."""
-    covered = joined(f.read for f in found if isinstance(f.read, Coverage))
-    scans = tuple(f.read for f in found if isinstance(f.read, Scan))
     with context.headway.tx() as tx:
-        new = [
-            tests.record(tx, origin, f.read, f.digest) for f in found if isinstance(f.read, Report)
-        ]
-        stage = tests.stage(tx.connection, origin, tx.now)
-        now = tx.now
-    whole = Stage(stage.tests, stage.past, covered, scans)
-    verdict = judging.judge(whole, gates, now, more=more) if gates else None
-    ruled = judging.rulings(whole, now)
-    shown = told.Shown(origin, [(f.path, f.read) for f in found], whole, ruled, verdict, new)
+        made = tests_files.keep(tx, origin, found, gates, more=more)
+    shown = told.Shown(origin, found, made)
     if context.json:
         context.document(told.document(shown, gates))
     else:
         context.lines(told.lines(shown, gates))
-    return EXITS[verdict.outcome] if verdict else 0
-
-
-def _read(path: str) -> File:
-    """The file. Raises Invalid (`missing-file`, and whatever the reader says)."""
-    digest = hashlib.sha256()
-    try:
-        with Path(path).open("rb") as stream:
-            made = kind.read(_chunks(stream, digest), path)
-    except OSError as error:
-        raise Invalid(
-            f"{path} cannot be read", why=error.strerror or str(error), code="missing-file"
-        ) from error
-    return File(path, f"sha256:{digest.hexdigest()}", made)
-
-
-def _chunks(stream: BinaryIO, digest: "hashlib._Hash") -> Iterator[bytes]:
-    while chunk := stream.read(CHUNK):
-        digest.update(chunk)
-        yield chunk
+    return EXITS[made.verdict.outcome] if made.verdict else 0
 
 
 def _run(found: list[File]) -> str:

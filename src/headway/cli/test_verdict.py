@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 from headway.cli.test_text import pyramid, taken
 from headway.cli.text import block, columns, marked, percent
-from headway.model.verdict import Verdict
 from headway.store.tests import Origin
+from headway.store.tests_files import File, Imported
 from headway.testing.coverage import Coverage, FileCoverage, Least, select, share
 from headway.testing.findings import Scan, counts, told
-from headway.testing.judge import Gates, Ruled, Stage
+from headway.testing.judge import Gates, Ruled
 from headway.testing.kind import Read
 from headway.testing.pyramid import layers
 from headway.testing.result import Attempts, Report, attempts
@@ -22,30 +22,26 @@ LINES = 8
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What was imported: `files` with what they held, `stage` with everything that is known of the
-    fingerprint, `new`: for each report of tests whether it was not known yet.
-    """
+    """What was imported, and what came of it."""
 
     origin: Origin
-    files: list[tuple[str, Read]]
-    stage: Stage
-    ruled: tuple[Ruled, ...]
-    verdict: Verdict | None
-    new: list[bool]
+    files: list[File]
+    made: Imported
 
 
 def lines(shown: Shown, gates: Gates | None) -> list[str]:
     """For people."""
-    found = columns([_file(path, read) for path, read in shown.files])
-    if shown.new and not any(shown.new):
+    made = shown.made
+    found = columns([_file(f.path, f.read) for f in shown.files])
+    if made.new and not any(made.new):
         found.append("All of it was known already; nothing was changed.")
-    found += _ruled(shown.ruled) + _findings(shown.stage.scans)
-    found += _critical(shown.stage.coverage, gates)
-    found += pyramid(layers((a.id, a.file, a.seconds) for a in shown.stage.tests))
-    if shown.verdict:
-        word = WORDS[shown.verdict.outcome.value]
-        sign = marked(word)[0]
-        found += ["", f"{sign} {shown.verdict.outcome.value}  {shown.verdict.because}"]
+    found += _ruled(made.ruled) + _findings(made.stage.scans)
+    found += _critical(made.stage.coverage, gates)
+    found += pyramid(layers((a.id, a.file, a.seconds) for a in made.stage.tests))
+    if made.verdict:
+        outcome = made.verdict.outcome.value
+        sign = marked(WORDS[outcome])[0]
+        found += ["", f"{sign} {outcome}  {made.verdict.because}"]
     return found
 
 
@@ -106,19 +102,19 @@ def _critical(coverage: Coverage | None, gates: Gates | None) -> list[str]:
 
 def document(shown: Shown, gates: Gates | None) -> dict[str, object]:
     """For programs."""
-    stage = shown.stage
+    stage = shown.made.stage
     return {
         "service": shown.origin.service,
         "run": shown.origin.run,
         "fingerprint": shown.origin.fingerprint,
-        "files": [_file_fields(path, read) for path, read in shown.files],
-        "new": any(shown.new),
+        "files": [_file_fields(f.path, f.read) for f in shown.files],
+        "new": any(shown.made.new),
         "tests": _test_fields(stage.tests),
-        "failures": [_ruled_fields(r) for r in shown.ruled],
+        "failures": [_ruled_fields(r) for r in shown.made.ruled],
         "pyramid": layers((a.id, a.file, a.seconds) for a in stage.tests),
         "coverage": _coverage_fields(stage.coverage, gates),
         "findings": [f for s in stage.scans for f in s.findings],
-        "verdict": shown.verdict,
+        "verdict": shown.made.verdict,
     }
 
 
