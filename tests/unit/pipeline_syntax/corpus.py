@@ -301,6 +301,13 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     "steps context in a job's if": (_job("if: steps.a.outcome == 'x'"), "not-here", "5:9"),
     "hashFiles in a job's if": (_job("if: hashFiles('a')"), "not-here", "5:9"),
     "unknown context": (_job("if: githb.ref == 'x'"), "unknown-context", "5:9"),
+    "condition in a block": (
+        _job("if: |\n  github.ref == 'x' &&\n    bogus.y"),
+        "unknown-context",
+        "7:9",
+    ),
+    "condition in quotes": (_job("if: \"bogus.y == 'x'\""), "unknown-context", "5:10"),
+    "cache-mode": (_job("cache-mode: read"), "unsupported", "5:5"),
     "unknown function": (_job("if: contain('a', 'b')"), "unknown-function", "5:9"),
     "half an expression": (_job("if: github.ref =="), "expression", "5:20"),
     "single quote open": (_job("if: github.ref == 'x"), "expression", "5:23"),

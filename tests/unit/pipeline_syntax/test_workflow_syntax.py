@@ -144,6 +144,27 @@ def test_a_file_beyond_the_limits_is_refused() -> None:
     assert faults(long)[0].code == "too-long"
 
 
+def test_thousands_of_jobs_are_judged_in_time_that_grows_with_them() -> None:
+    ring = [f"  j{n}: {{runs-on: x, needs: j{(n + 1) % 3000}}}" for n in range(3000)]
+    assert {p.code for p in faults("on: push\njobs:\n" + "\n".join(ring))} == {"cycle"}
+    unknown = [f"  j{n}: {{runs-on: x, needs: k{n}}}" for n in range(3000)]
+    found = faults("on: push\njobs:\n" + "\n".join(unknown))
+    assert {p.code for p in found} == {"unknown-job"}
+    assert len(found) == 500
+    chain = [f"  j{n}: {{runs-on: x, needs: j{n + 1}}}" for n in range(2999)] + [
+        "  j2999: {runs-on: x}"
+    ]
+    assert len(read("on: push\njobs:\n" + "\n".join(chain), "w.yml").jobs) == 3000
+
+
+def test_only_jobs_of_a_ring_are_told_of_it() -> None:
+    text = "on: push\njobs:\n" + "".join(
+        f"  {job}: {{runs-on: x, needs: {needs}}}\n"
+        for job, needs in {"a": "[]", "b": "[a, c]", "c": "b", "d": "c", "e": "[d, a]"}.items()
+    )
+    assert [(p.code, p.line) for p in faults(text)] == [("cycle", 4), ("cycle", 5)]
+
+
 def test_core_tags_say_what_a_value_is() -> None:
     env = "on: push\nenv: {A: !!str 1, B: !!int '2'}\njobs: {a: {runs-on: x}}"
     assert faults(env)[0].code == "tag"

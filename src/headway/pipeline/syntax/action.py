@@ -8,8 +8,8 @@ from headway.document import Mapping, Node, invalid
 from headway.document import read as read_document
 from headway.pipeline.syntax import build, build_on, rules, scan
 from headway.pipeline.syntax.ir import Action
-from headway.pipeline.syntax.page import Page
-from headway.pipeline.syntax.reader import LIMITS, MOST
+from headway.pipeline.syntax.page import KEPT, Page
+from headway.pipeline.syntax.reader import LIMITS
 from headway.pipeline.syntax.shape import Shape
 from headway.pipeline.syntax.shapes import Place, check
 
@@ -34,13 +34,13 @@ def read_action(text: str, file: str) -> Action:
     page = Page(text, file)
     check(page, root, _FILE, Place("the action"))
     if not isinstance(root, Mapping):
-        raise invalid(page.problems, most=MOST)
+        raise invalid(page.problems, most=KEPT)
     runs = scan.mapping(root.get("runs"))
     found = _action(page, root, runs)
     _check_kind(page, runs, found.using)
     _check_steps(page, runs.get("steps"), found)
     if page.problems:
-        raise invalid(page.problems, most=MOST)
+        raise invalid(page.problems, most=KEPT)
     return found
 
 

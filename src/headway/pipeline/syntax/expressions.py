@@ -84,9 +84,7 @@ class _Places:
     def __call__(self, position: int) -> Mark:
         if self._number is not None:
             return self._page.place(self._node.at, self._number, self._lead + position)
-        at = self._node.at
-        shift = 1 if self._node.quoted else 0
-        return Mark(at.line, at.column + shift + self._lead + position)
+        return self._page.within(self._node.at, self._node.text, self._lead + position)
 
 
 def _check(page: Page, text: str, sees: frozenset[str], places: _Places) -> None:

@@ -33,6 +33,7 @@ def _map(sees: frozenset[str]) -> Shape:
 
 
 _HOSTED = "it makes an image on GitHub's own machines, which Headway has none of. Remove it"
+_CACHE = "who may write the cache follows from the trust in the change. Remove it"
 _BACKGROUND = "steps run one after the other. Start it with `&` inside `run`, or use a second job"
 _PERMISSION_WORDS = {
     **dict.fromkeys(("copilot-requests", "id-token"), ("write", "none")),
@@ -75,6 +76,7 @@ _WORKFLOW: Table = {
         Shape(kind="text", place="concurrency", sees=see.START),
     ),
     "jobs": Key("The jobs, by id.", Shape(names=Shape(place="job")), required=True),
+    "cache-mode": Key("", refused=_CACHE),
 }
 
 _ON: Table = events.names() | {
@@ -137,6 +139,7 @@ _JOB: Table = {
         Shape(one_of=("inherit",), names=_text(see.JOB_ENV)),
     ),
     "snapshot": Key("", refused=_HOSTED),
+    "cache-mode": Key("", refused=_CACHE),
 }
 
 _STEP: Table = {

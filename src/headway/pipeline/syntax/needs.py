@@ -30,21 +30,33 @@ def _check_known(page: Page, job: Job, ids: set[str]) -> None:
 
 
 def _rings(jobs: tuple[Job, ...]) -> Iterator[tuple[Job, Text]]:
-    """Each need that is part of a ring: what it names comes back to its job."""
-    needs = {job.id: {n.text for n in job.needs} for job in jobs}
-    before = {id: _reach(id, needs) for id in needs}
+    """Each need between jobs that wait for each other."""
+    ids = {job.id for job in jobs}
+    needs = {job.id: {n.text for n in job.needs} & ids - {job.id} for job in jobs}
+    stuck = _trimmed(needs) & _trimmed(_turned(needs))
     for job in jobs:
         for need in job.needs:
-            if need.text != job.id and job.id in before.get(need.text, ()):
+            if job.id in stuck and need.text in stuck and need.text != job.id:
                 yield job, need
 
 
-def _reach(id: str, needs: dict[str, set[str]]) -> set[str]:
-    """Every job that must end before this one."""
-    found: set[str] = set()
-    waiting = [*needs[id]]
-    while waiting:
-        if (one := waiting.pop()) not in found:
-            found.add(one)
-            waiting += needs.get(one, ())
-    return found
+def _trimmed(needs: dict[str, set[str]]) -> set[str]:
+    """The jobs that are left when those without needs are taken away, again and again."""
+    after = _turned(needs)
+    open_needs = {id: len(names) for id, names in needs.items()}
+    free = [id for id, count in open_needs.items() if not count]
+    while free:
+        id = free.pop()
+        del open_needs[id]
+        for later in after[id]:
+            open_needs[later] -= 1
+            free += [] if open_needs[later] else [later]
+    return set(open_needs)
+
+
+def _turned(needs: dict[str, set[str]]) -> dict[str, set[str]]:
+    after: dict[str, set[str]] = {id: set() for id in needs}
+    for id, names in needs.items():
+        for name in names:
+            after[name].add(id)
+    return after

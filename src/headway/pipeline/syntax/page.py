@@ -12,6 +12,10 @@ from headway.model.errors import Problem
 
 OPEN = "${{"
 _MOST = 15
+_NEAR = 200
+"""Among more words than this the nearest one is not looked for: it takes too long."""
+KEPT = 500
+"""Problems of one file that are kept."""
 
 
 class Page:
@@ -23,8 +27,9 @@ class Page:
         self._lines = text.splitlines(keepends=True)
 
     def fault(self, at: Mark, sentence: str, code: str) -> None:
-        """Note one problem."""
-        self.problems.append(Problem(self.file, at.line, at.column, sentence, code))
+        """Note one problem, of those that are kept."""
+        if len(self.problems) < KEPT:
+            self.problems.append(Problem(self.file, at.line, at.column, sentence, code))
 
     def unknown(self, at: Mark, word: str, known: Iterable[str], kind: str) -> None:
         """Note a word that is not in `known`, with the nearest one that is."""
@@ -48,12 +53,32 @@ class Page:
             column = 0
         return at
 
+    def within(self, at: Mark, text: str, position: int) -> Mark:
+        """Where character `position` of a value is, also in a block; `at` where it cannot be told.
+
+        `text` is the value, `at` where it (its quote, its `|`) is written.
+        """
+        sign = self._sign(at)
+        row = text.count("\n", 0, position)
+        column = position - (text.rfind("\n", 0, position) + 1)
+        if sign == "|":
+            first = next((one for one in self._lines[at.line :] if one.strip()), "")
+            return Mark(at.line + 1 + row, len(first) - len(first.lstrip(" ")) + column + 1)
+        if row or sign == ">":
+            return at
+        return Mark(at.line, at.column + (sign in "'\"") + column)
+
+    def _sign(self, at: Mark) -> str:
+        line = self._lines[at.line - 1] if at.line <= len(self._lines) else ""
+        return line[at.column - 1 : at.column] or " "
+
 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """The nearest known word as a question, else the known ones."""
     names = sorted(known)
     folded = {n.casefold(): n for n in names}
-    near = difflib.get_close_matches(word.casefold(), list(folded), n=1, cutoff=0.6)
+    few = len(names) <= _NEAR and len(word) <= _NEAR
+    near = difflib.get_close_matches(word.casefold(), list(folded), n=1, cutoff=0.6) if few else ()
     if near:
         return f"Did you mean {quoted(folded[near[0]])}?"
     more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""

@@ -8,13 +8,11 @@ from headway.document import Limits, Mapping, invalid
 from headway.document import read as read_document
 from headway.pipeline.syntax import build, rules
 from headway.pipeline.syntax.ir import Workflow
-from headway.pipeline.syntax.page import Page
+from headway.pipeline.syntax.page import KEPT, Page
 from headway.pipeline.syntax.shape import Shape
 from headway.pipeline.syntax.shapes import Place, check
 
 LIMITS = Limits(anchors=True, core_tags=True, max_bytes=1024 * 1024, max_depth=50)
-MOST = 500
-"""Problems of one file that are kept."""
 _FILE = Shape(place="workflow")
 
 
@@ -30,9 +28,9 @@ def read(text: str, file: str, *, limits: Limits = LIMITS) -> Workflow:
     page = Page(text, file)
     check(page, root, _FILE, Place("the workflow"))
     if not isinstance(root, Mapping):
-        raise invalid(page.problems, most=MOST)
+        raise invalid(page.problems, most=KEPT)
     workflow = build.workflow(page, root)
     rules.check(page, root, workflow)
     if page.problems:
-        raise invalid(page.problems, most=MOST)
+        raise invalid(page.problems, most=KEPT)
     return workflow
