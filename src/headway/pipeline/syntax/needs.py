@@ -24,7 +24,7 @@ def _check_known(page: Page, job: Job, ids: set[str]) -> None:
         if need.text == job.id:
             page.fault(need.at, f"{quoted(job.id)} cannot need itself", "cycle")
         elif need.text and need.text not in ids:
-            hint = suggestion(need.text, ids - {job.id})
+            hint = suggestion(need.text, ids)
             sentence = f"{quoted(job.id)} needs an unknown job {quoted(need.text)}. {hint}"
             page.fault(need.at, sentence, "unknown-job")
 

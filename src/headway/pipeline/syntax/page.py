@@ -5,7 +5,7 @@ raises them all at once.
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from headway.document import Mark, quoted
 from headway.model.errors import Problem
@@ -31,7 +31,7 @@ class Page:
         if len(self.problems) < KEPT:
             self.problems.append(Problem(self.file, at.line, at.column, sentence, code))
 
-    def unknown(self, at: Mark, word: str, known: Iterable[str], kind: str) -> None:
+    def unknown(self, at: Mark, word: str, known: Collection[str], kind: str) -> None:
         """Note a word that is not in `known`, with the nearest one that is."""
         sentence = f"unknown {kind} {quoted(word)}. {suggestion(word, known)}"
         self.fault(at, sentence, "unknown-" + kind.replace(" ", "-"))
@@ -73,13 +73,13 @@ class Page:
         return line[at.column - 1 : at.column] or " "
 
 
-def suggestion(word: str, known: Iterable[str]) -> str:
+def suggestion(word: str, known: Collection[str]) -> str:
     """The nearest known word as a question, else the known ones."""
+    if len(known) > _NEAR or len(word) > _NEAR:
+        return f"There are {len(known)} here"
     names = sorted(known)
     folded = {n.casefold(): n for n in names}
-    few = len(names) <= _NEAR and len(word) <= _NEAR
-    near = difflib.get_close_matches(word.casefold(), list(folded), n=1, cutoff=0.6) if few else ()
-    if near:
+    if near := difflib.get_close_matches(word.casefold(), list(folded), n=1, cutoff=0.6):
         return f"Did you mean {quoted(folded[near[0]])}?"
     more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
     return f"Known here: {', '.join(names[:_MOST])}{more}" if names else "There is none here"
