@@ -68,7 +68,7 @@ def test_what_is_not_here_is_refused_before_the_job(bench: ActionsBench) -> None
         contexts={"matrix": {"py": "9.9"}},
         steps=(StepSpec("s", uses=PY, inputs={"python-version": "${{ matrix.py }}"}),),
     )
-    with pytest.raises(Refused, match="Python 9.9"):
+    with pytest.raises(Refused, match=r"Python 9\.9"):
         bench.finder.find(matrix, PY, bench.work())
     late = bench.order(
         steps=(StepSpec("s", uses=PY, inputs={"python-version": "${{ steps.a.outputs.x }}"}),)

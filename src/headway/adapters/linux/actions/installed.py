@@ -16,6 +16,8 @@ from pathlib import Path
 
 from headway.adapters.linux.actions.versions import Version, parse
 
+_WHOLE = re.compile(r"v?[0-9]+\.[0-9]+\.[0-9]+")
+
 
 @dataclass(frozen=True, slots=True)
 class Language:
@@ -82,7 +84,7 @@ def tools(language: Language, cache: Path) -> tuple[Tool, ...]:
     """Every version, newest first; of two alike the one found first. `cache`: the tool cache."""
     found: dict[Version, Tool] = {}
     for program in _programs(language, cache):
-        version = _version(str(program), language.ask)
+        version = _told_by_place(program) or _version(str(program), language.ask)
         if version:
             found.setdefault(version, Tool(version, program))
     return tuple(found[version] for version in sorted(found, reverse=True))
@@ -113,6 +115,17 @@ def _existing(top: Path, pattern: str) -> Iterator[Path]:
         for path in sorted(top.glob(pattern)):
             if (exact is None or exact.fullmatch(path.name)) and os.access(path, os.X_OK):
                 yield path
+
+
+def _told_by_place(program: Path) -> Version | None:
+    """The version in the folder's name, or in a JDK's `release` file; None: it must be asked."""
+    for folder in program.parents[1:3]:
+        if _WHOLE.fullmatch(folder.name):
+            return parse(folder.name)
+    release = program.resolve().parent.parent / "release"
+    text = release.read_text("utf-8", "replace") if release.is_file() else ""
+    found = re.search(r'^JAVA_VERSION="([0-9.]+)', text, re.MULTILINE)
+    return parse(found[1]) if found else None
 
 
 @functools.lru_cache(maxsize=256)

@@ -15,9 +15,10 @@ _COMPANIONS = ("node", "npm", "npx", "corepack", "yarn", "pnpm", "go", "gofmt", 
 _NO_TOKEN = "XXXXX-XXXXX-XXXXX-XXXXX"  # what setup-node sets, so that npm finds a value
 _LTS = {"hydrogen": "18", "iron": "20", "jod": "22", "krypton": "24"}
 
-# A virtual environment, with the packages that come with Python itself, and nothing fetched.
+# A virtual environment, with the packages that come with Python itself, and nothing fetched. They
+# lie beside it, so that `pip install -U pip` puts a newer one before them and changes none.
 _VENV = """\
-import pathlib, shutil, sys, venv
+import pathlib, sys, venv
 target = pathlib.Path(sys.argv[1])
 venv.create(target, clear=True, symlinks=True, with_pip=False)
 site = next(target.glob("lib/python3*/site-packages"))
@@ -29,10 +30,13 @@ wanted = ["pip"]
 if sys.version_info < (3, 12):
     wanted += ["setuptools", "pkg_resources", "_distutils_hack"]
 there = pathlib.Path(pip.__file__).parent.parent
+beside = target / "share" / "python-packages"
+beside.mkdir(parents=True)
 for name in wanted:
     for found in [there / name, *there.glob(f"{name}-*.dist-info")]:
         if found.is_dir():
-            shutil.copytree(found, site / found.name)
+            (beside / found.name).symlink_to(found)
+(site / "python-packages.pth").write_text(f"{beside}\\n")
 for name in ("pip", "pip3", f"pip3.{sys.version_info[1]}"):
     script = target / "bin" / name
     script.write_text(
