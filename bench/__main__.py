@@ -44,6 +44,7 @@ BENCHMARKS = (
     Benchmark("start", 3, 2, 90),
     Benchmark("engine", 1000, 50, 120),
     Benchmark("judge.canaries", 1000, 50, 150),
+    Benchmark("flaky", 3, 1, 120),
 )
 
 

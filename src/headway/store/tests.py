@@ -160,8 +160,9 @@ def past(
     connection: sa.Connection, origin: Origin, wanted: Iterable[TestId], now: float
 ) -> dict[TestId, Past]:
     """What is known of the tests beside what the origin's own fingerprint said."""
-    known = _known(connection, origin.service)
-    numbers = {known[test]: test for test in wanted if test in known}
+    asked = list(wanted)
+    known = _known(connection, origin.service) if asked else {}
+    numbers = {known[test]: test for test in asked if test in known}
     told = episodes(connection, numbers, now - KEEP_SECONDS)
     held = tests_held.of(connection, numbers)
     found = {}
