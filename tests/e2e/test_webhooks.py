@@ -242,8 +242,7 @@ def test_an_old_signed_delivery_of_gitlab_is_refused(server: Server, repo: Repos
 def test_the_same_delivery_from_many_at_once_is_one(server: Server) -> None:
     with ThreadPoolExecutor(8) as pool:
         codes = list(pool.map(lambda _: server.tell("github", sent.push()).status_code, range(16)))
-    assert sorted(c for c in codes if c != 503).count(202) == 1
-    assert set(codes) <= {200, 202, 503}
+    assert sorted(codes) == [200] * 15 + [202]
     assert len(server.seen()) == 1
 
 

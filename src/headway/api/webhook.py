@@ -32,7 +32,9 @@ from headway.wiring import Headway
 MOST_BYTES = 25 << 20
 MOST_AT_ONCE = 8
 READ_SECONDS = 30.0
-BURST, PER_SECOND = 60, 10.0
+# forges wait ten seconds for an answer, and most of them never send again
+WAIT_SECONDS = 8.0
+BURST, PER_SECOND = 300, 20.0
 STRANGERS = "?"
 
 
@@ -56,13 +58,13 @@ class _Hook:
 def receive(headway: Headway) -> Callable[[Request], object]:
     """The endpoint."""
     pace, complaints = Pace(BURST, PER_SECOND), Pace(1, 1 / 60)
-    busy = 0
+    places = asyncio.Semaphore(MOST_AT_ONCE)
 
     async def endpoint(request: Request) -> Response:
-        nonlocal busy
-        if busy >= MOST_AT_ONCE:
+        try:
+            await asyncio.wait_for(places.acquire(), WAIT_SECONDS)
+        except TimeoutError:
             return _refusal(_Answer(503, "busy; send it again", 2))
-        busy += 1
         try:
             return await _serve(request)
         except _Answer as answer:
@@ -70,7 +72,7 @@ def receive(headway: Headway) -> Callable[[Request], object]:
         except ClientDisconnect:
             return Response(status_code=400)
         finally:
-            busy -= 1
+            places.release()
 
     async def _serve(request: Request) -> Response:
         kind = KINDS.get(request.path_params["kind"])

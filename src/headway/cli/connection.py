@@ -13,10 +13,12 @@ from headway.model.alert import Message
 from headway.model.connection import Connection
 from headway.model.errors import Invalid
 from headway.model.series import Selector
+from headway.pipeline.trigger.hooks import KINDS as HOOKS
 from headway.store import connections
 
 NOTIFIERS, SOURCES = "headway.notifiers", "headway.metric_sources"
 GROUPS = (NOTIFIERS, SOURCES, "headway.emitters")
+REPOSITORIES = ({*HOOKS} - {"registry"}) | {"git"}
 SECRET_WORDS = ("password", "secret", "token", "key")
 NAME = click.argument("name", metavar="NAME")
 MOST_STDIN = 65_536
@@ -30,7 +32,7 @@ MOST_STDIN = 65_536
     ),
 )
 def connection() -> None:
-    """Outside systems by name: channels of alerts, sources of metrics."""
+    """Outside systems by name: channels of alerts, sources of metrics, forges and registries."""
 
 
 @connection.verb(
@@ -93,7 +95,8 @@ def _pairs(lines: tuple[str, ...]) -> dict[str, str]:
 
 
 def _known_kind(kind: str) -> None:
-    known = sorted({e.name for group in GROUPS for e in entry_points(group=group)})
+    found = {e.name for group in GROUPS for e in entry_points(group=group)}
+    known = sorted({*found, *HOOKS, *REPOSITORIES})
     if kind not in known:
         raise Invalid(
             f"`{kind}` is no kind of connection", why=f"known: {', '.join(known)}", code="kind"
@@ -132,9 +135,11 @@ def remove(context: Context, name: str) -> None:
 @NAME
 @pass_context
 def test(context: Context, name: str) -> None:
-    """Send a message to a channel, or ask a source of metrics something."""
+    """Send a message to a channel, or ask a source of metrics or a repository something."""
     kind = connections.get(context.home_folder, name).kind
-    if any(e.name == kind for e in entry_points(group=NOTIFIERS)):
+    if kind in HOOKS or kind in REPOSITORIES:
+        answer = _look(context, name)
+    elif any(e.name == kind for e in entry_points(group=NOTIFIERS)):
         answer = _say(context, name)
     else:
         answer = _ask(context, name)
@@ -151,6 +156,16 @@ def _say(context: Context, name: str) -> str:
     message = Message(key, key, "Test message from Headway", text, "ticket", False, now)  # noqa: FBT003
     context.headway.world.notifiers(name).send(message)
     return "the message was taken"
+
+
+def _look(context: Context, name: str) -> str:
+    """A registry is not asked: it tells."""
+    known = connections.get(context.home_folder, name)
+    if known.kind not in REPOSITORIES:
+        return f"it is to send to /hooks/{known.kind}/{name}"
+    token = known.options.get("token", "")
+    heads = context.headway.world.repositories.heads(known.url, token)
+    return f"the repository answers; {len(heads.keys() - {'HEAD'})} branches and tags"
 
 
 def _ask(context: Context, name: str) -> str:
