@@ -59,6 +59,10 @@ class Wanted:
 
 def git_folder(repo: str) -> Path | None:
     """The folder with the objects of a repository on this machine; None if it is not one."""
+    for plain in (Path(repo), Path(repo, ".git")):
+        is_whole = (plain / "objects").is_dir() and not (plain / "commondir").exists()
+        if is_whole and (plain / "HEAD").is_file():
+            return plain.resolve()
     if not Path(repo).is_dir():
         return None
     asked = ("rev-parse", "--path-format=absolute", "--git-common-dir")
@@ -74,9 +78,9 @@ def add(work: Path, source: Path, wanted: Wanted, scratch: Path) -> None:
     private = scratch / "git"
     _lay_out(private, source, wanted)
     where = {"GIT_DIR": str(private), "GIT_WORK_TREE": str(work)}
-    _expect(_git(where, "read-tree", wanted.sha), "the index cannot be made")
-    # A plain `git diff-index` looks at times only: without them every file would seem changed.
-    _git(where, "update-index", "-q", "--refresh")
+    # It also notes the files' times: a plain `git diff-index` looks at nothing else.
+    _expect(_git(where, "reset", "--mixed"), "the index cannot be made")
+    (private / "ORIG_HEAD").unlink(missing_ok=True)
     private.rename(work / ".git")
 
 
