@@ -48,7 +48,7 @@ NOUNS = {
     "alert": ("headway.cli.alert:alert", "Something that a person must know about."),
     "connection": (
         "headway.cli.connection:connection",
-        "Outside systems by name: channels of alerts, sources of metrics.",
+        "Outside systems by name: channels of alerts, sources of metrics, forges and registries.",
     ),
     "slo": ("headway.cli.slo:slo", "Goals for users, and what is left of their error budgets."),
     "metric": ("headway.cli.metric:metric", "What is measured, kept, dropped and changed."),
