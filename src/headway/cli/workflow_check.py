@@ -14,7 +14,7 @@ from headway.document import Mark, decode, quoted
 from headway.model.errors import Invalid, Problem
 from headway.pipeline.syntax import calls
 from headway.pipeline.syntax.action import read_action
-from headway.pipeline.syntax.check import warnings
+from headway.pipeline.syntax.check import action_warnings, warnings
 from headway.pipeline.syntax.ir import Workflow
 from headway.pipeline.syntax.reader import read
 
@@ -64,8 +64,8 @@ def check_file(path: Path) -> Checked:
     try:
         decode(data, str(path))
         if path.name in _ACTIONS:
-            read_action(text, str(path))
-            return Checked(str(path), text)
+            action = read_action(text, str(path))
+            return Checked(str(path), text, (), action_warnings(action, text))
         workflow = read(text, str(path))
     except Invalid as error:
         return Checked(str(path), text, tuple(sorted(error.problems, key=_place)))

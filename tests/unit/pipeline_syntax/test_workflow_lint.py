@@ -3,7 +3,8 @@
 import pytest
 
 from headway.model.errors import Problem
-from headway.pipeline.syntax.check import warnings
+from headway.pipeline.syntax.action import read_action
+from headway.pipeline.syntax.check import action_warnings, warnings
 from headway.pipeline.syntax.reader import read
 
 SHA = "b4ffde65f46336ab88eb53be808477a3936bae11"
@@ -157,6 +158,11 @@ def test_called_workflows(uses: str, codes: list[str]) -> None:
     assert [code for code, _ in told(text)] == codes
 
 
+def test_keys_that_nothing_asks_yet_are_told() -> None:
+    job = "    cancel-timeout-minutes: 5\n    environment: {name: e, deployment: false}\n"
+    assert told(step("run: x", job=job)) == [("no-effect", "7:29"), ("no-effect", "8:40")]
+
+
 def test_a_condition_with_text_around_its_braces_is_told() -> None:
     text = step("run: x\n        if: ${{ github.sha }} == 'x'")
     assert told(text) == [("always-true", "9:13")]
@@ -182,3 +188,15 @@ def test_triggers_that_surprise(on: str, code: str) -> None:
 def test_a_job_that_does_nothing_is_told() -> None:
     text = "on: push\npermissions: {}\njobs: {a: {runs-on: x, timeout-minutes: 1}}\n"
     assert told(text) == [("no-steps", "3:8")]
+
+
+def test_the_steps_of_an_action_are_looked_at() -> None:
+    text = (
+        "name: a\nruns:\n  using: composite\n  steps:\n"
+        "    - {run: 'echo ${{ github.head_ref }}', shell: bash}\n    - uses: o/r@v1\n"
+    )
+    found = action_warnings(read_action(text, "action.yml"), text)
+    assert [(p.code, p.line, p.column) for p in found] == [
+        ("injection", 5, 19),
+        ("unpinned", 6, 13),
+    ]

@@ -11,7 +11,16 @@ from headway.document import Mark, Node, Scalar, Sequence, quoted
 from headway.model.errors import Problem
 from headway.pipeline.syntax import check_on
 from headway.pipeline.syntax.expressions import has_holes, is_hole
-from headway.pipeline.syntax.ir import Bindings, Job, Permissions, Step, Text, Workflow
+from headway.pipeline.syntax.ir import (
+    Action,
+    Bindings,
+    Job,
+    Permissions,
+    Step,
+    Text,
+    Trigger,
+    Workflow,
+)
 from headway.pipeline.syntax.page import Page
 from headway.pipeline.syntax.taint import Tainted, sources
 
@@ -37,9 +46,9 @@ def warnings(workflow: Workflow, text: str = "") -> tuple[Problem, ...]:
     """Every warning, in the order of the file; codes are the rules' names.
 
     `text`: of the file, for the place of each `${{ }}`; without it the value's place is told.
-    Codes: `injection` `unpinned` `no-timeout` `timeout` `permissions` `untrusted-checkout`
-    `unpinned-image` `inherited-secrets` `called-elsewhere` `always-true` `no-steps` and those of
-    `check_on`.
+    Codes: `injection` `unpinned` `unpinned-image` `no-timeout` `timeout` `permissions`
+    `untrusted-checkout` `inherited-secrets` `called-elsewhere` `always-true` `no-steps` `no-effect`
+    and those of `check_on`.
     """
     page = Page(text, workflow.file)
     check_on.note(page, workflow)
@@ -50,6 +59,14 @@ def warnings(workflow: Workflow, text: str = "") -> tuple[Problem, ...]:
     return tuple(sorted(set(page.problems), key=lambda p: (p.line, p.column, p.code)))
 
 
+def action_warnings(action: Action, text: str = "") -> tuple[Problem, ...]:
+    """The same for the steps of a composite action: `injection` `unpinned` `always-true`."""
+    page = Page(text, action.file)
+    for step in action.steps:
+        _note_step(page, (), step, _tainted(step.env, {}))
+    return tuple(sorted(set(page.problems), key=lambda p: (p.line, p.column, p.code)))
+
+
 def _note_job(page: Page, workflow: Workflow, job: Job, tainted: Tainted) -> None:
     _note_condition(page, job.condition)
     _note_grant(page, job.permissions)
@@ -57,16 +74,17 @@ def _note_job(page: Page, workflow: Workflow, job: Job, tainted: Tainted) -> Non
         _note_call(page, job, job.uses)
         return
     _note_timeout(page, job)
+    _note_without_effect(page, job)
     for image in (job.container, *_values(job.services)):
         _note_image(page, image)
     if not job.steps:
         sentence = f"{quoted(job.id)} has no steps: nothing is done. Write `steps`"
         page.fault(job.at, sentence, "no-steps")
     for step in job.steps:
-        _note_step(page, workflow, step, _tainted(step.env, tainted))
+        _note_step(page, workflow.on, step, _tainted(step.env, tainted))
 
 
-def _note_step(page: Page, workflow: Workflow, step: Step, tainted: Tainted) -> None:
+def _note_step(page: Page, on: tuple[Trigger, ...], step: Step, tainted: Tainted) -> None:
     _note_condition(page, step.condition)
     if step.run:
         _note_script(page, step.run, tainted, "this script")
@@ -78,7 +96,7 @@ def _note_step(page: Page, workflow: Workflow, step: Step, tainted: Tainted) -> 
     if action == "actions/github-script" and "script" in inputs:
         _note_script(page, inputs["script"], tainted, "this script")
     if action == "actions/checkout":
-        _note_checkout(page, workflow, inputs)
+        _note_checkout(page, on, inputs)
 
 
 def _note_script(page: Page, script: Text, tainted: Tainted, what: str) -> None:
@@ -163,6 +181,17 @@ def _note_timeout(page: Page, job: Job) -> None:
         page.fault(job.timeout_minutes.at, sentence, "timeout")
 
 
+def _note_without_effect(page: Page, job: Job) -> None:
+    """Keys that are read and that nothing asks yet."""
+    deployment = job.environment.deployment if job.environment else None
+    for name, value in (
+        ("cancel-timeout-minutes", job.cancel_timeout_minutes),
+        ("deployment", deployment),
+    ):
+        if value:
+            page.fault(value.at, f"`{name}` has no effect in this version. Remove it", "no-effect")
+
+
 def _note_permissions(page: Page, workflow: Workflow) -> None:
     _note_grant(page, workflow.permissions)
     if workflow.permissions is None and any(job.permissions is None for job in workflow.jobs):
@@ -176,8 +205,8 @@ def _note_grant(page: Page, permissions: Permissions | None) -> None:
         page.fault(permissions.at, sentence, "permissions")
 
 
-def _note_checkout(page: Page, workflow: Workflow, inputs: dict[str, Text]) -> None:
-    risky = next((t for t in workflow.on if t.event in _WITH_SECRETS), None)
+def _note_checkout(page: Page, on: tuple[Trigger, ...], inputs: dict[str, Text]) -> None:
+    risky = next((t for t in on if t.event in _WITH_SECRETS), None)
     if risky is None:
         return
     for name in ("ref", "repository"):
