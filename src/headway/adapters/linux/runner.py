@@ -87,7 +87,8 @@ class LinuxRunner(JobRunner):
             prepare(job)
             if not progress.started_at:
                 make_anew(place)
-            make(place)
+            else:
+                make(place)
             job.names = fresh_names(place)
             try:
                 return Course(job, records, watch, boxes).run()

@@ -193,17 +193,26 @@ class Sandbox:
 
     def close(self) -> None:
         """Kill all that is left of the job, and return when nothing is."""
-        with contextlib.suppress(OSError):
-            self._channel.shutdown(socket.SHUT_RDWR)
+        ended = self.alive and self._ask_to_end()
         self._channel.close()
         for pipe in self._old_outputs:
             os.close(pipe)
         self._old_outputs.clear()
-        waiting = select.poll()
-        waiting.register(self._gone, select.POLLIN)
-        waiting.poll(_END_SECONDS * 1000)
+        if not ended:
+            _readable(self._gone, _END_SECONDS)
         os.close(self._gone)
         self.alive = False
+
+    def _ask_to_end(self) -> bool:
+        """Whether the agent says that nothing of the job lives."""
+        with contextlib.suppress(OSError):
+            self._order({"do": "end"}, [])
+            until = time.monotonic() + _END_SECONDS
+            while (left := until - time.monotonic()) > 0 and _readable(self._channel, left):
+                answers = self._answers()
+                if answers is None or any("ended" in answer for answer in answers):
+                    return answers is not None
+        return False
 
     def run(
         self, command: Command, take: Callable[[bytes], None], stop: Callable[[], str]
@@ -246,6 +255,12 @@ class Sandbox:
     def _lost(self) -> str:
         self.alive = False
         return "the job's processes were killed from outside"
+
+
+def _readable(what: socket.socket | int, seconds: float) -> bool:
+    waiting = select.poll()
+    waiting.register(what, select.POLLIN)
+    return bool(waiting.poll(seconds * 1000))
 
 
 class Boxes:

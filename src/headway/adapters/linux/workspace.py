@@ -158,7 +158,7 @@ def _take(descriptor: int, place: Workspace) -> None:
                     f"job `{place.folder.name}` of run {place.run.name} is still being run",
                     code="job-running",
                 ) from error
-            time.sleep(0.05)
+            time.sleep(0.005)
         else:
             return
 

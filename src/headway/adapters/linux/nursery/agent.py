@@ -7,7 +7,8 @@ is killed and it exits.
 Orders: {"do": "run", argv, cwd, env}, with the descriptor that takes the output; answered by
 {"code": n} (negative: a signal) or {"error": text} when the process has ended. {"do": "signal",
 "how": n} goes to the step's processes and is not answered. {"do": "kill"} ends all that the step
-has started, its daemons too, and is answered by {"killed": true}.
+has started, its daemons too, and is answered by {"killed": true}. {"do": "end"} ends everything of
+the job, and is answered by {"ended": true} when nothing of it lives.
 """
 
 import contextlib
@@ -80,6 +81,9 @@ class Agent:
             case "kill":
                 self._kill()
                 self._say({"killed": True})
+            case "end":
+                processes.end_all()
+                self._say({"ended": True})
 
     def _run(self, order: dict[str, Any]) -> None:
         output = self._outputs.pop(0)

@@ -4,6 +4,8 @@ The runner speaks over a Unix sequenced-packet socket (descriptor 0): one packet
 {network, pids, file_bytes, files}, with three descriptors: the job's socket, a pipe that is
 closed once nothing of the job lives, and the job's lock, held as long. The first packet goes the
 other way: {"namespaces": bool, "network": bool}. When the socket ends, all jobs are killed.
+
+After the first job one agent is always set up ahead, so that the next job does not wait for that.
 """
 
 import contextlib
@@ -34,6 +36,15 @@ class Job:
     cgroup: Path | None = None
 
 
+@dataclass(slots=True)
+class Spare:
+    """An agent that is set up and waits for a job on `channel`."""
+
+    pid: int
+    channel: socket.socket
+    cgroup: Path | None
+
+
 class Nursery:
     """One loop over the runner's socket and ended agents."""
 
@@ -41,7 +52,8 @@ class Nursery:
         self._channel = channel
         self._jobs: dict[int, Job] = {}
         self._count = 0
-        self._parent = os.getppid()
+        self._spare: Spare | None = None
+        self._parent, self._own = os.getppid(), os.getpid()
         self._pids = _pid_namespaces() if isolate else None
         namespaces.adopt_orphans()
         self._wake, self._wake_in = os.pipe()
@@ -69,6 +81,8 @@ class Nursery:
         processes.end_all()
         for job in self._jobs.values():
             self._forget(job)
+        if self._spare is not None:
+            self._forget(Job([], self._spare.cgroup))
 
     def _hear(self) -> bool:
         try:
@@ -81,40 +95,77 @@ class Nursery:
         return True
 
     def _start(self, order: dict[str, Any], descriptors: list[int]) -> None:
-        channel, *held = descriptors
-        self._count += 1
-        job = Job(held, _cgroup(order, f"{_PREFIX}{os.getpid()}-{self._count}"))
+        channel, gone, lock = descriptors
         try:
-            pid = self._pids.fork() if self._pids else os.fork()
+            agent = self._take_spare() if order["network"] else None
+            agent = agent or self._fork(order)
+            socket.send_fds(agent.channel, [b"!"], [channel, lock])
         except OSError as error:
             _complain(channel, f"no process for the job: {error}")
-            self._forget(job)
+            os.close(gone)
+            os.close(lock)
         else:
-            if pid == 0:
-                self._become_agent(order, channel, job)
-            self._jobs[pid] = job
+            self._jobs[agent.pid] = Job([gone, lock], agent.cgroup)
+            agent.channel.close()
         os.close(channel)
+        if self._spare is None:
+            with contextlib.suppress(OSError):
+                self._spare = self._fork(order | {"network": True})
 
-    def _become_agent(self, order: dict[str, Any], channel: int, job: Job) -> None:
-        """Never returns."""
-        code = 1
+    def _take_spare(self) -> Spare | None:
+        spare, self._spare = self._spare, None
+        return spare
+
+    def _fork(self, order: dict[str, Any]) -> Spare:
+        """An agent that waits for a job. Raises OSError."""
+        self._count += 1
+        mine, theirs = socket.socketpair()
+        cgroup = _cgroup(order, f"{_PREFIX}{os.getpid()}-{self._count}")
         try:
-            self._let_go(job)
-            _live_as(order, channel, job, alone=self._pids is not None)
-            code = 0
+            pid = self._pids.fork() if self._pids else os.fork()
+        except OSError:
+            mine.close()
+            self._forget(Job([], cgroup))
+            raise
+        finally:
+            if os.getpid() == self._own:
+                theirs.close()
+        if pid == 0:
+            mine.close()
+            self._become_agent(order, theirs, cgroup)
+        return Spare(pid, mine, cgroup)
+
+    def _become_agent(
+        self, order: dict[str, Any], waiting: socket.socket, cgroup: Path | None
+    ) -> None:
+        """Never returns."""
+        code, fault = 1, ""
+        try:
+            self._let_go()
+            try:
+                sees_all = _set_up(order, cgroup, alone=self._pids is not None)
+            except OSError as error:
+                fault = f"the sandbox could not be set up: {error}"
+            _, descriptors, _, _ = socket.recv_fds(waiting, 1, 2)
+            waiting.close()
+            if descriptors and fault:
+                _complain(descriptors[0], fault)
+            elif descriptors:
+                Agent(socket.socket(fileno=descriptors[0]), sees_all=sees_all).serve()
+                code = 0
         except SystemExit:
             code = 0
-        except BaseException as error:  # noqa: BLE001 - a forked child must not return to the loop
-            _complain(channel, f"the sandbox could not be set up: {error!r}")
         finally:
             processes.end_all()
             os._exit(code)
 
-    def _let_go(self, job: Job) -> None:
-        """Close what belongs to the nursery and to other jobs; of this one keep only the lock."""
+    def _let_go(self) -> None:
+        """Close what belongs to the nursery and to other jobs."""
         signal.set_wakeup_fd(-1)
-        for descriptor in (self._wake, self._wake_in, self._channel.detach(), *job.held[:1]):
+        for descriptor in (self._wake, self._wake_in, self._channel.detach()):
             os.close(descriptor)
+        if self._spare is not None:
+            self._spare.channel.close()
         for other in self._jobs.values():
             for descriptor in other.held:
                 os.close(descriptor)
@@ -127,11 +178,16 @@ class Nursery:
                 if job := self._jobs.pop(pid, None):
                     self._end_adopted()
                     self._forget(job)
+                elif self._spare is not None and self._spare.pid == pid:
+                    self._spare.channel.close()
+                    self._forget(Job([], self._spare.cgroup))
+                    self._spare = None
 
     def _end_adopted(self) -> None:
         """Without namespaces, what an agent that was killed leaves behind comes to the nursery."""
         if self._pids is None:
-            while orphans := processes.without(processes.tree(), set(self._jobs)):
+            agents = {*self._jobs, *([self._spare.pid] if self._spare else [])}
+            while orphans := processes.without(processes.tree(), agents):
                 processes.tell(orphans, signal.SIGKILL)
                 with contextlib.suppress(ChildProcessError):
                     for orphan in orphans:
@@ -145,8 +201,10 @@ class Nursery:
             os.close(descriptor)
 
 
-def _live_as(order: dict[str, Any], channel: int, job: Job, *, alone: bool) -> None:
-    """Set up the sandbox around this process, and serve the job."""
+def _set_up(order: dict[str, Any], cgroup: Path | None, *, alone: bool) -> bool:
+    """Set up the sandbox around this process; whether /proc shows just what is in it. Raises
+    OSError.
+    """
     namespaces.die_with_parent(signal.SIGKILL if alone else signal.SIGTERM)
     for heard in (signal.SIGINT, signal.SIGHUP):
         # Not SIG_IGN: steps would inherit that, and a shell cannot trap what it starts ignoring.
@@ -155,8 +213,8 @@ def _live_as(order: dict[str, Any], channel: int, job: Job, *, alone: bool) -> N
         # Process 1 of a namespace is better off deaf: nothing in there can tell it to go.
         signal.signal(signal.SIGTERM, _leave)
     os.setsid()
-    if job.cgroup is not None:
-        (job.cgroup / "cgroup.procs").write_text("0")
+    if cgroup is not None:
+        (cgroup / "cgroup.procs").write_text("0")
     if not order["network"]:
         namespaces.cut_network()
     sees_all = namespaces.own_proc() if alone else True
@@ -164,7 +222,7 @@ def _live_as(order: dict[str, Any], channel: int, job: Job, *, alone: bool) -> N
         namespaces.adopt_orphans()
     _limit(order)
     os.umask(0o022)
-    Agent(socket.socket(fileno=channel), sees_all=sees_all).serve()
+    return sees_all
 
 
 def _leave(*_: object) -> None:
