@@ -187,6 +187,8 @@ def test_coverage_is_a_gate(shop: Path, run: int, code: int) -> None:
     ]  # fmt: skip
     assert critical["verdict"]["outcome"] == "FAIL"
     assert headway("import", tests, "--lines", "80%").exit_code == 1, "no coverage is no pass"
+    shown = [(i["path"], i["lines_run"]) for i in document("coverage")["items"]]
+    assert shown[:2] == [("", run), ("src/pay/**", run)]
 
 
 def test_findings_are_a_gate(shop: Path) -> None:

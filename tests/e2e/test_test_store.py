@@ -8,10 +8,12 @@ import sqlalchemy as sa
 
 from headway.model.errors import Drifted, Invalid
 from headway.model.verdict import Outcome
-from headway.store import database, log, tests, tests_held, tests_shards
+from headway.store import database, log, tests, tests_coverage, tests_held, tests_shards
 from headway.store.database import Tx
+from headway.store.tables import releases
 from headway.store.tests import KEEP_SECONDS, Origin
 from headway.store.views import tests as views
+from headway.testing.coverage import Coverage, CoverageGate, FileCoverage, Least
 from headway.testing.judge import Gates, judge
 from headway.testing.result import Case, Report, TestId
 
@@ -170,6 +172,34 @@ def test_old_results_are_forgotten(db: sa.Engine) -> None:
     with db.connect() as connection:
         assert [k.test for k in views.known(connection, "old", NOW)] == [STEADY]
         assert tests.tried(connection, Origin("old", "r1")) == ()
+
+
+@pytest.mark.seed("S-025")
+def test_coverage_of_critical_paths_is_shown_by_release(db: sa.Engine) -> None:
+    sha = "c" * 40
+    files = (FileCoverage("src/pay/a.py", 10, 9, 4, 1), FileCoverage("src/b.py", 30, 11, 0, 0))
+    gate = CoverageGate(Least(lines=0.5), (Least("src/pay/**", 0.95),))
+    with db.begin() as connection:
+        database.lock(connection)
+        tx = Tx(connection, NOW)
+        for at in (sha, "d" * 40):
+            origin = Origin("covered", "r1", "unit", at)
+            tests_coverage.keep(tx, origin, Coverage("c.xml", files), gate)
+            tests_coverage.keep(tx, origin, Coverage("c.xml", files), gate)
+        connection.execute(
+            releases.insert().values(
+                name="covered-7", service="covered", number=7, digest="x", sha=sha, author="a",
+                delivery="", config="", config_digest="", created_at=NOW,
+            )
+        )  # fmt: skip
+        found = tests_coverage.listed(connection, "covered", "covered-7", 10)
+        assert [(c.release, c.path, c.line_share, c.branch_share, c.least) for c in found] == [
+            ("covered-7", "", 0.5, 0.25, 0.5), ("covered-7", "src/pay/**", 0.9, 0.25, 0.95),
+        ]  # fmt: skip
+        assert tests_coverage.listed(connection, "covered", "cccc", 10) == found
+        assert len(tests_coverage.listed(connection, "covered", "", 10)) == 4
+        tests_coverage.prune(tx, NOW + DAY)
+        assert tests_coverage.listed(connection, "covered", "", 10) == found, "a release's stay"
 
 
 def test_the_first_to_ask_makes_the_shards_of_a_run(db: sa.Engine) -> None:

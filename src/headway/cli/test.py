@@ -12,7 +12,7 @@ from headway.cli.duration import Duration
 from headway.cli.options import Noun
 from headway.cli.test_import import importing
 from headway.model.errors import Invalid
-from headway.store import tests, tests_held, tests_shards
+from headway.store import tests, tests_coverage, tests_held, tests_shards
 from headway.store.views import tests as views
 from headway.store.views.tests import Known
 from headway.testing import quarantine as holding
@@ -104,6 +104,21 @@ def show(context: Context, test: str, service: str, limit: int) -> None:
         context.document({"test": text.fields(one), "flaky": flaked, "items": told})
     else:
         context.lines(text.page(one, again[0] if again else None, told, now))
+
+
+@test.verb("headway test coverage", "headway test coverage shop-43", "headway test coverage 1f3c")
+@click.argument("what", metavar="[COMMIT|RELEASE]", default="")
+@said.service()
+@said.limit()
+@pass_context
+def coverage(context: Context, what: str, service: str, limit: int) -> None:
+    """How much of each commit or release its tests ran: all files, and each critical path."""
+    with context.reading() as connection:
+        found = tests_coverage.listed(connection, service, what, limit)
+    if context.json:
+        context.document({"items": found})
+    else:
+        context.lines(text.covered(found))
 
 
 @test.verb(

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from headway.cli.text import clock, columns, marked, percent, plain, short, since, span
+from headway.store.tests_coverage import Covered
 from headway.store.tests_held import Held
 from headway.store.tests_shards import Shards
 from headway.store.views.tests import Flaky, Known, Told
@@ -126,6 +127,23 @@ def _held(held: Quarantine | None, now: float) -> str:
     if held is None:
         return "-"
     return f"{held.owner}, {'until' if held.active(now) else 'EXPIRED'} {moment(held.until)}"
+
+
+def covered(found: list[Covered]) -> list[str]:
+    """The table of coverage."""
+    if not found:
+        return ["No coverage yet. Next: headway test import coverage.xml --commit SHA"]
+    head = ("COMMIT", "RELEASE", "JOB", "PATH", "LINES", "NEEDS", "BRANCHES", "SEEN")
+    rows = [
+        (short(c.sha) or "-", c.release or "-", c.job or "-", c.path or "all files",
+         _share(c.line_share), _share(c.least), _share(c.branch_share), ago(c.at))
+        for c in found
+    ]  # fmt: skip
+    return columns([head, *rows])
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else percent(value)
 
 
 def quarantined(found: list[Held], now: float) -> list[str]:

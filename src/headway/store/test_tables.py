@@ -77,3 +77,21 @@ shard_plans = sa.Table(
     sa.Column("shards", sa.Text, nullable=False),
     sa.Column("at", sa.Float, nullable=False),
 )
+
+# how much of a commit's code its tests ran: `glob` empty for all files, else a critical path
+coverages = sa.Table(
+    "headway_test_coverage",
+    metadata,
+    sa.Column("service", sa.Text, primary_key=True),
+    sa.Column("fingerprint", sa.Text, primary_key=True),
+    sa.Column("glob", sa.Text, primary_key=True),
+    sa.Column("sha", sa.Text, nullable=False, index=True),
+    sa.Column("job", sa.Text, nullable=False),
+    sa.Column("run", sa.Text, nullable=False),
+    sa.Column("lines", sa.Integer, nullable=False),
+    sa.Column("lines_run", sa.Integer, nullable=False),
+    sa.Column("branches", sa.Integer, nullable=False),
+    sa.Column("branches_run", sa.Integer, nullable=False),
+    sa.Column("least", sa.Float, nullable=True),
+    sa.Column("at", sa.Float, nullable=False),
+)

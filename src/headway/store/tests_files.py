@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from headway.model.errors import Invalid
 from headway.model.verdict import Verdict
-from headway.store import tests
+from headway.store import tests, tests_coverage
 from headway.store.database import Tx
 from headway.store.tests import Origin
 from headway.testing import judge as judging
@@ -69,8 +69,8 @@ def _chunks(stream: BinaryIO, digest: "hashlib._Hash") -> Iterator[bytes]:
 def keep(
     tx: Tx, origin: Origin, files: Sequence[File], gates: Gates | None, *, more: bool = False
 ) -> Imported:
-    """Record the reports of tests and judge them with the rest. `more`: further reports or tries
-    may come. The same files again change nothing and are judged again. Raises Invalid
+    """Record reports of tests and coverage, and judge them with the rest. `more`: further reports
+    or tries may come. The same files again change nothing and are judged again. Raises Invalid
     (`same-file-twice`).
     """
     covered = joined(f.read for f in files if isinstance(f.read, Coverage))
@@ -78,6 +78,9 @@ def keep(
     new = tuple(
         tests.record(tx, origin, f.read, f.digest) for f in files if isinstance(f.read, Report)
     )
+    if covered is not None:
+        tests_coverage.keep(tx, origin, covered, gates.coverage if gates else None)
+        tests_coverage.prune(tx, tx.now - tests.KEEP_SECONDS)
     known = tests.stage(tx.connection, origin, tx.now)
     stage = Stage(known.tests, known.past, covered, scans)
     verdict = judging.judge(stage, gates, tx.now, more=more) if gates else None
