@@ -16,8 +16,8 @@ from headway.ports.blob_store import BlobStore
 
 INPUTS = {
     **dict.fromkeys(("name", "path", "pattern", "merge-multiple", "artifact-ids"), "*"),
-    **dict.fromkeys(("github-token", "repository"), ""),
-    "run-id": "*",
+    **dict.fromkeys(("run-id", "github-token"), "*"),
+    "repository": "",
 }
 
 
