@@ -354,11 +354,11 @@ def test_a_hundred_mebibytes(runner: LinuxRunner, home: Path) -> None:
 
 
 def test_the_same_job_again_and_another_attempt(runner: LinuxRunner, home: Path) -> None:
-    first, _ = ran(runner, "again", "echo x >> $RUNNER_TEMP/../../count", "exit 2")
-    second, seen = ran(runner, "again", "echo x >> $RUNNER_TEMP/../../count", "exit 2")
+    first, _ = ran(runner, "again", "echo x >> $RUNNER_TEMP/../../../count", "exit 2")
+    second, seen = ran(runner, "again", "echo x >> $RUNNER_TEMP/../../../count", "exit 2")
     assert second == first
     assert seen.began == []
-    ran(runner, "again", "echo x >> $RUNNER_TEMP/../../count", attempt=2)
+    ran(runner, "again", "echo x >> $RUNNER_TEMP/../../../count", attempt=2)
     assert (home / "runs/run_1/count").read_text() == "x\nx\n"
 
 

@@ -5,6 +5,7 @@ it means for the rest is decided in pipeline/step.
 """
 
 import time
+from dataclasses import dataclass
 
 from headway import expression
 from headway.adapters.linux import step as steps
@@ -17,7 +18,7 @@ from headway.adapters.linux.patience import Stopped
 from headway.adapters.linux.records import Records
 from headway.adapters.linux.sandbox import Boxes
 from headway.adapters.linux.step import Done
-from headway.adapters.linux.workspace import clear_away
+from headway.adapters.linux.trash import Trash
 from headway.expression import ExpressionError
 from headway.model.errors import Failed, HeadwayError
 from headway.model.job import JobOutcome, JobReport, Line, StepReport, StepSpec
@@ -27,11 +28,21 @@ from headway.pipeline.step.state import Pending, Record
 from headway.ports.job_runner import JobWatch
 
 
+@dataclass(frozen=True, slots=True)
+class Means:
+    """Where a course writes down, what its processes live in, where its files go."""
+
+    records: Records
+    boxes: Boxes
+    trash: Trash
+
+
 class Course:
     """Runs a job from where it stands to its end."""
 
-    def __init__(self, job: Job, records: Records, watch: JobWatch, boxes: Boxes) -> None:
-        self._job, self._records, self._watch, self._boxes = job, records, watch, boxes
+    def __init__(self, job: Job, means: Means, watch: JobWatch) -> None:
+        self._job, self._watch = job, watch
+        self._records, self._boxes, self._trash = means.records, means.boxes, means.trash
         self._pres = _pres(job)
         self._aside = Aside(job)
         self._began = -1
@@ -198,7 +209,7 @@ class Course:
         self._aside.stop()
         self._boxes.close()
         if outcome == "success":
-            clear_away(job.place)
+            self._trash.take(job.place.box)
         self._records.add(Record(job.order.attempt, report.finished_at, report=report))
         return report
 

@@ -6,6 +6,7 @@ are read after each process, as soon as it has ended.
 
 import contextlib
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -63,7 +64,10 @@ class StepHands:
         return ended.code if ended.code >= 0 else 128 - ended.code
 
     def _fresh(self) -> dict[str, str]:
-        """Empty files for one process, by variable name."""
+        """Empty files for one process, by variable name: those of the last one, if they are."""
+        if spare := self._job.spare_files:
+            self._job.spare_files = {}
+            return spare
         name = next(self._job.names)
         paths = {f: str(self._job.place.files / f"{name}-{f[7:].lower()}") for f in FILES}
         for path in paths.values():
@@ -83,9 +87,20 @@ class StepHands:
             draft.env |= assignments(data, "GITHUB_ENV")
         if data := _read(files, "GITHUB_PATH"):
             draft.path[:0] = folders(data)
+        if all(map(_untouched, files.values())):
+            self._job.spare_files = files
+            return
         for path in files.values():
             with contextlib.suppress(OSError):
                 os.unlink(path)  # noqa: PTH108 - five a step
+
+
+def _untouched(path: str) -> bool:
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return False
+    return stat.S_ISREG(found.st_mode) and found.st_size == 0
 
 
 def _read(files: dict[str, str], name: str) -> bytes:

@@ -65,6 +65,7 @@ class Job:
     base: dict[str, str]
     env: dict[str, str] = field(default_factory=dict)
     found: dict[str, Found] = field(default_factory=dict)
+    spare_files: dict[str, str] = field(default_factory=dict)
     draft: Draft = field(default_factory=Draft)
     names: Iterator[str] = field(default_factory=lambda: map(str, itertools.count()))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from headway import expression
 from headway.adapters.linux.actions import services
 from headway.adapters.linux.actions.acting import Finder
-from headway.adapters.linux.course import Course
+from headway.adapters.linux.course import Course, Means
 from headway.adapters.linux.environment import (
     base_environment,
     github_context,
@@ -22,6 +22,7 @@ from headway.adapters.linux.job import Job, deadline, prepare
 from headway.adapters.linux.patience import Patience
 from headway.adapters.linux.records import Records, Seal
 from headway.adapters.linux.sandbox import Boxes, Limits, Nursery
+from headway.adapters.linux.trash import Trash
 from headway.adapters.linux.workspace import (
     Workspace,
     fresh_names,
@@ -57,6 +58,7 @@ class LinuxRunner(JobRunner):
         self._home = home.resolve()
         self._source, self._blobs, self._finder = source, blobs, finder
         self._nursery = Nursery(limits, self._home / "log" / "nursery.log")
+        self._trash = Trash(self._home / "runs" / ".trash")
 
     def run(self, order: JobOrder, secrets: Mapping[str, str], watch: JobWatch) -> JobReport:
         """As the port says. Raises Refused, Invalid (before anything ran), Failed (`storage-full`),
@@ -91,7 +93,7 @@ class LinuxRunner(JobRunner):
                 make(place)
             job.names = fresh_names(place)
             try:
-                return Course(job, records, watch, boxes).run()
+                return Course(job, Means(records, boxes, self._trash), watch).run()
             finally:
                 boxes.close()
                 records.close()
@@ -112,6 +114,7 @@ class LinuxRunner(JobRunner):
     def close(self) -> None:
         """End every process that is left. The runner can be used again."""
         self._nursery.close()
+        self._trash.close()
 
 
 def _patience(order: JobOrder, progress: Progress, watch: JobWatch) -> Patience:

@@ -32,24 +32,29 @@ class Workspace:
     folder: Path
 
     @property
+    def box(self) -> Path:
+        """Everything that is not needed any longer once the job is green."""
+        return self.folder / "work"
+
+    @property
     def checkout(self) -> Path:
         """GITHUB_WORKSPACE: empty until a step fills it."""
-        return self.folder / "work"
+        return self.box / "tree"
 
     @property
     def home(self) -> Path:
         """HOME of the steps; beside the checkout, so that it never ends in an upload."""
-        return self.folder / "home"
+        return self.box / "home"
 
     @property
     def temp(self) -> Path:
         """RUNNER_TEMP and TMPDIR."""
-        return self.folder / "temp"
+        return self.box / "temp"
 
     @property
     def files(self) -> Path:
         """Scripts, the event, and the files behind GITHUB_ENV and its like."""
-        return self.folder / "files"
+        return self.box / "files"
 
     @property
     def logs(self) -> Path:
@@ -92,7 +97,10 @@ def make_anew(place: Workspace) -> None:
 def make(place: Workspace) -> None:
     """Make what is missing of the folders."""
     place.folder.mkdir(parents=True, exist_ok=True, mode=0o755)
-    for folder in (place.checkout, place.home, place.temp, place.files, place.logs):
+    for folder in (
+        *(place.box, place.checkout, place.home, place.temp, place.files),
+        place.logs,
+    ):
         folder.mkdir(exist_ok=True, mode=0o755)
 
 
@@ -100,12 +108,6 @@ def fresh_names(place: Workspace) -> Iterator[str]:
     """Names for scripts and environment files that nothing of an interrupted run has."""
     heads = (re.match("[0-9]+", name) for name in os.listdir(place.files))  # noqa: PTH208
     return map(str, itertools.count(max((int(h.group()) + 1 for h in heads if h), default=0)))
-
-
-def clear_away(place: Workspace) -> None:
-    """A green job's files are not needed any longer: what counts was uploaded; its logs stay."""
-    for folder in (place.checkout, place.home, place.temp, place.files):
-        remove(folder)
 
 
 def remove(folder: Path) -> None:
