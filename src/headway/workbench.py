@@ -1,19 +1,28 @@
 """Builds what a run of this machine needs, without database and engine. Used by `headway run`,
 `headway pipeline`, workers, and wiring for deliveries.
 
-Adapters are found by entry point (`headway.job_runners`, `headway.blob_stores`,
-`headway.action_sources`), Headway's own through the same door as anybody else's.
+Adapters are found by entry point (`headway.job_runners`, `headway.blob_stores`, …). Those of
+Headway itself are also written here, because looking through all installed packages takes longer
+than everything else at the start of a run; a test holds the two lists together.
 """
 
 import os
 from collections.abc import Mapping
-from importlib.metadata import entry_points
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from headway.flows.pipeline_bench import Bench
 from headway.model.errors import Invalid
 
+OWN = {
+    ("headway.source_hosts", "git"): "headway.adapters.git.source_host:GitSourceHost",
+    ("headway.source_trees", "git"): "headway.adapters.git.source_trees:GitTrees",
+    ("headway.action_sources", "git"): "headway.adapters.git.actions:GitActions",
+    ("headway.blob_stores", "disk"): "headway.adapters.disk.blob_store:DiskBlobs",
+    ("headway.job_runners", "linux"): "headway.adapters.linux.assembled:assembled",
+    ("headway.clocks", "system"): "headway.adapters.system.clock:SystemClock",
+}
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -61,6 +70,15 @@ def bench(
 
 def load(group: str, name: str) -> Any:
     """The adapter of that name. Raises Invalid (`unknown-adapter`)."""
+    if (group, name) in OWN:
+        module, _, attribute = OWN[group, name].partition(":")
+        return getattr(import_module(module), attribute)
+    return _installed(group, name)
+
+
+def _installed(group: str, name: str) -> Any:
+    from importlib.metadata import entry_points  # noqa: PLC0415  see above
+
     found = [e for e in entry_points(group=group) if e.name == name]
     if not found:
         known = ", ".join(sorted(e.name for e in entry_points(group=group))) or "none"

@@ -1,6 +1,5 @@
 """An error as text or JSON and as an exit code. Called by cli/main.py, once per command."""
 
-import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -66,6 +65,8 @@ def bug(context: Context, error: Exception) -> int:
     outage = _outage(error)
     if outage is not None:
         return tell(context, outage)
+    import traceback  # noqa: PLC0415  only for a bug
+
     trace = "".join(traceback.format_exception(error))
     kept = _keep(context, trace)
     if context.verbose or not kept:

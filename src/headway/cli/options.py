@@ -5,7 +5,6 @@ knows nothing of this one.
 """
 
 from collections.abc import Callable
-from importlib.metadata import version
 from typing import Any
 
 import click
@@ -173,5 +172,7 @@ def _refuse_server(ctx: click.Context, _parameter: click.Parameter, value: Any) 
 
 def _show_version(ctx: click.Context, _parameter: click.Parameter, value: Any) -> None:
     if value and not ctx.resilient_parsing:
+        from importlib.metadata import version  # noqa: PLC0415  it takes as long as all the rest
+
         click.echo(f"headway {version('headway')}")
         ctx.exit()

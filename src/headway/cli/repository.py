@@ -1,11 +1,14 @@
 """The repository and the service that a path means. Used by `deliver` and `plan`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from headway.model.commit import Commit
 from headway.model.errors import Invalid
-from headway.model.service import Service
 from headway.ports.source_host import SourceHost
+
+if TYPE_CHECKING:
+    from headway.model.service import Service
 
 FILE = "headway.yaml"
 
@@ -31,7 +34,7 @@ def _bare(folder: Path) -> bool:
     return (folder / "HEAD").is_file() and all((folder / d).is_dir() for d in ("objects", "refs"))
 
 
-def service_of(source: SourceHost, commit: Commit) -> Service:
+def service_of(source: SourceHost, commit: Commit) -> "Service":
     """headway.yaml at the commit. Raises Invalid with every problem, each with its place."""
     from headway import settings  # noqa: PLC0415  `headway run` needs no schema
     from headway.settings import openslo  # noqa: PLC0415

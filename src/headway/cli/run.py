@@ -196,10 +196,10 @@ def _show_plan(context: Context, bench: "Bench", spec: "RunSpec") -> None:
 
 def _refuse(bench: "Bench", spec: "RunSpec") -> None:
     """Raises Refused before anything runs if a job certainly cannot run here."""
-    from headway.flows.pipeline_preview import preview  # noqa: PLC0415
-
     asks = any(word in text for text in spec.texts.values() for word in DEMANDING)
     if asks or not spec.network:
+        from headway.flows.pipeline_preview import preview  # noqa: PLC0415
+
         for _, error in preview(bench, spec).refused:
             raise error
 
