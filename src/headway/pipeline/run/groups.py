@@ -8,10 +8,9 @@ are compared without case. Called by schedule (which group) and the flow (its tu
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from headway import expression
 from headway.expression import Scope, truth
 from headway.pipeline.run.contexts import Contexts, filled, valued
-from headway.pipeline.syntax.ir import Concurrency, Text
+from headway.pipeline.syntax.ir import Concurrency
 
 MAX_WAITING = 100
 
@@ -59,12 +58,8 @@ def group(written: Concurrency | None, contexts: Contexts) -> Group | None:
     if not name:
         return None
     cancel = written.cancel_in_progress
-    queue: Text | None = getattr(written, "queue", None)
-    return Group(
-        name,
-        cancel is not None and truth(valued(cancel, scope)),
-        queue is not None and expression.text(valued(queue, scope)) == "max",
-    )
+    in_progress = cancel is not None and truth(valued(cancel, scope))
+    return Group(name, in_progress, written.queue == "max")
 
 
 def ask(line: Line, who: Member, wanted: Group) -> Turn:
