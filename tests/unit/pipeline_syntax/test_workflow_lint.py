@@ -6,6 +6,7 @@ from headway.model.errors import Problem
 from headway.pipeline.syntax.action import read_action
 from headway.pipeline.syntax.check import action_warnings, warnings
 from headway.pipeline.syntax.reader import read
+from headway.pipeline.syntax.warned import WARNINGS
 
 SHA = "b4ffde65f46336ab88eb53be808477a3936bae11"
 TIDY = f"""\
@@ -25,7 +26,9 @@ jobs:
 
 
 def found(text: str) -> list[Problem]:
-    return list(warnings(read(text, "w.yml"), text))
+    told = list(warnings(read(text, "w.yml"), text))
+    assert {p.code for p in told} <= set(WARNINGS)
+    return told
 
 
 def told(text: str) -> list[tuple[str, str]]:
@@ -63,7 +66,7 @@ def test_words_of_strangers_in_a_script_are_told(source: str) -> None:
     [
         *("github.sha", "github.event.number", "github.event.pull_request.head.sha", "runner.os"),
         *("github.event.issue.title == 'x'", "contains(github.event.comment.body, 'x')"),
-        *("matrix.v", "github.repository", "github.event.pull_request.draft && 'a' || 'b'"),
+        *("runner.name", "github.repository", "github.event.pull_request.draft && 'a' || 'b'"),
     ],
 )
 def test_what_strangers_cannot_word_is_no_injection(source: str) -> None:
@@ -200,3 +203,52 @@ def test_the_steps_of_an_action_are_looked_at() -> None:
         ("injection", 5, 19),
         ("unpinned", 6, 13),
     ]
+
+
+NAMES = """\
+on:
+  workflow_call:
+    inputs: {who: {type: string}}
+    outputs:
+      good: {value: "${{ jobs.first.outputs.o }}"}
+      bad: {value: "${{ jobs.first.outputs.p }}"}
+permissions: {}
+jobs:
+  first:
+    runs-on: x
+    timeout-minutes: 1
+    strategy: {matrix: {v: [1], include: [{v: 1, w: 2}]}}
+    outputs: {o: "${{ steps.a.outputs.b }}"}
+    steps:
+      - {id: a, run: "echo ${{ inputs.WHO }} ${{ matrix.w }}"}
+      - run: x
+  second:
+    needs: first
+    if: needs.first.outputs.o && needs['first'].result == 'success'
+    runs-on: x
+    timeout-minutes: 1
+    strategy: {matrix: "${{ fromJSON(needs.first.outputs.o) }}"}
+    steps:
+      - run: echo ${{ matrix.anything }} ${{ steps[matrix.s].outcome }}
+      - {id: b, run: "echo ${{ toJSON(steps) }}", if: steps.b != 'x'}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code", "line"),
+    [
+        ("inputs.WHO", "inputs.whom", "unknown-input", 15),
+        ("matrix.w ", "matrix.x ", "unknown-matrix", 15),
+        ("steps.a.outputs.b", "steps.c.outputs.b", "unknown-step", 13),
+        ("- run: x", "- run: x ${{ steps.later.outcome }}", "unknown-step", 16),
+        ("needs.first.outputs.o &&", "needs.frist.result &&", "unknown-need", 19),
+        ("needs.first.outputs.o &&", "needs.first.outputs.x &&", "unknown-output", 19),
+        ("jobs.first.outputs.o", "jobs.third.outputs.o", "unknown-output", 5),
+    ],
+)
+def test_names_that_are_not_there_are_told(old: str, new: str, code: str, line: int) -> None:
+    own = [("unknown-output", 6), ("unknown-step", 25)]
+    assert [(p.code, p.line) for p in found(NAMES)] == own
+    text = NAMES.replace(old, new)
+    assert text != NAMES
+    assert sorted((p.code, p.line) for p in found(text)) == sorted([*own, (code, line)])

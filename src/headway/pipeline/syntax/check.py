@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from headway.document import Mark, Node, Scalar, Sequence, quoted
 from headway.model.errors import Problem
-from headway.pipeline.syntax import check_on
+from headway.pipeline.syntax import check_names, check_on
 from headway.pipeline.syntax.expressions import has_holes, is_hole
 from headway.pipeline.syntax.ir import (
     Action,
@@ -48,10 +48,11 @@ def warnings(workflow: Workflow, text: str = "") -> tuple[Problem, ...]:
     `text`: of the file, for the place of each `${{ }}`; without it the value's place is told.
     Codes: `injection` `unpinned` `unpinned-image` `no-timeout` `timeout` `permissions`
     `untrusted-checkout` `inherited-secrets` `called-elsewhere` `always-true` `no-steps` `no-effect`
-    and those of `check_on`.
+    and those of `check_on` and `check_names`.
     """
     page = Page(text, workflow.file)
     check_on.note(page, workflow)
+    check_names.note(page, workflow)
     _note_permissions(page, workflow)
     tainted = _tainted(workflow.env, {})
     for job in workflow.jobs:

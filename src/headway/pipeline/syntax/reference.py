@@ -13,6 +13,7 @@ from headway.pipeline.syntax.events import DEFAULT_TYPES, PLAIN
 from headway.pipeline.syntax.keys import KEYS
 from headway.pipeline.syntax.rules import SHELLS
 from headway.pipeline.syntax.shape import Key, Shape, Table
+from headway.pipeline.syntax.warned import WARNINGS
 
 _TITLES = {
     "workflow": "The file",
@@ -166,7 +167,10 @@ def _lists() -> Iterator[str]:
     yield "Without any filter: " + ", ".join(f"`{n}`" for n in PLAIN) + ".\n"
     for event, types in DEFAULT_TYPES.items():
         yield f"`{event}` without `types` means {', '.join(types)}; other events mean every type.\n"
-    yield "## Shells and actions\n"
+    yield "## Warnings\n\n`headway workflow check` also tells what can be read and will surprise:\n"
+    yield "|code|what|\n|-|-|"
+    yield from (f"|`{code}`|{says}|" for code, says in WARNINGS.items())
+    yield "\n## Shells and actions\n"
     yield f"Shells: {', '.join(f'`{s}`' for s in SHELLS)}, or a command with `{{0}}`.\n"
     yield f"Built-in actions: {', '.join(f'`{a}`' for a in BUILT_IN)}.\n"
 

@@ -1,0 +1,25 @@
+"""WARNINGS: every rule of the linter, by its code. Read by `reference`; tests hold it complete."""
+
+WARNINGS = {
+    "injection": "Words of strangers (titles, branch names, messages) are written into a script.",
+    "unpinned": "An action, or a called workflow, whose code may change under its ref.",
+    "unpinned-image": "An image that may change under its tag.",
+    "untrusted-checkout": "A stranger's code is checked out where there are secrets.",
+    "inherited-secrets": "Every secret goes to a workflow of another repository.",
+    "permissions": "`write-all`, or nothing said of what tokens may.",
+    "no-timeout": "A job without `timeout-minutes`.",
+    "timeout": "A time limit that makes no sense.",
+    "unknown-step": "`steps.X` of a later step or of none: empty.",
+    "unknown-need": "`needs.X` of a job that is not needed: empty.",
+    "unknown-input": "`inputs.X` that no event declares: empty.",
+    "unknown-matrix": "`matrix.X` that the matrix does not have: empty.",
+    "unknown-output": "An output that the job does not have: empty.",
+    "always-true": "Text around the `${{ }}` of an `if`: always true.",
+    "never-starts": "A trigger that never starts anything.",
+    "only-not": "A filter of `!` patterns alone: never starts.",
+    "two-filters": "A filter beside its `-ignore`: GitHub refuses it.",
+    "too-often": "A schedule more often than every five minutes: GitHub skips some.",
+    "called-elsewhere": "A called workflow outside `.github/workflows`: GitHub refuses it.",
+    "no-steps": "A job without steps.",
+    "no-effect": "A key that is read and has no effect in this version.",
+}
