@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.requests import Request
@@ -190,6 +191,44 @@ def test_hostile_addresses_are_no_repositories(tmp_path: Path, address: str) -> 
     for call in (adapter(tmp_path).heads, lambda a: adapter(tmp_path).bring(a, ())):
         with pytest.raises(HeadwayError):
             call(address)
+
+
+def test_a_token_does_not_follow_to_another_place(tmp_path: Path) -> None:
+    """Who answers with a redirect is not believed: the token was for the first address."""
+    asked: list[str] = []
+
+    def door(name: str, status: int, location: str = "") -> Any:
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            if scope["type"] == "http":
+                asked.append(name)
+                headers = [(b"location", location.encode())] if location else []
+                await send({"type": "http.response.start", "status": status, "headers": headers})
+                await send({"type": "http.response.body", "body": b""})
+
+        return app
+
+    with serving(door("other", 200)) as other:
+        moved = door("first", 301, f"{other}/x.git/info/refs?service=git-upload-pack")
+        with serving(moved) as address, pytest.raises(Invalid) as caught:
+            adapter(tmp_path).heads(f"{address}/x.git", TOKEN)
+    assert "has moved" in str(caught.value)
+    assert set(asked) == {"first"}
+
+
+def test_honest_old_repositories_are_taken(here: Place) -> None:
+    """A tree whose modes are padded with zeros, as early tools wrote them."""
+    blob = here.repo.commit(x="1") and here.repo.git("rev-parse", "HEAD:x")
+    entry = b"0100644 x\0" + bytes.fromhex(blob)
+    git = ["git", "-C", str(here.repo.folder), "hash-object", "-w", "-t", "tree", "--literally"]
+    made = subprocess.run([*git, "--stdin"], input=entry, capture_output=True, check=True)
+    commit = here.repo.git("commit-tree", made.stdout.decode().strip(), "-m", "old")
+    here.repo.git("update-ref", "refs/heads/main", commit)
+    if here.token:
+        hosted = here.repo.git("remote", "get-url", "hosted")
+        config = ("-c", "receive.fsckObjects=false", "-c", "transfer.fsckObjects=false")
+        here.repo.git(*config, "-C", hosted, "fetch", "-q", str(here.repo.folder), "+main:main")
+    folder = here.git.bring(here.address, (), here.token)
+    assert GitSourceHost().commit(folder, "HEAD").sha == commit
 
 
 def test_nobody_there_is_unreachable(tmp_path: Path) -> None:

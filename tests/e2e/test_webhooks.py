@@ -377,3 +377,21 @@ def test_what_comes_of_a_run_goes_back_to_the_forge(server: Server) -> None:
         with server.headway.triggers(server.started.append):
             eventually(lambda: gitea.shown)
         assert gitea.shown["team/shop", SHA, "headway / CI"]["state"] == "success"
+
+
+NODE = os.environ.get("HEADWAY_NODE_MODULES", "")
+
+
+@pytest.mark.skipif(not NODE, reason="HEADWAY_NODE_MODULES: with @octokit/webhooks-examples")
+def test_every_real_payload_gets_an_answer_over_the_wire(server: Server) -> None:
+    file = Path(NODE) / "@octokit/webhooks-examples/api.github.com/index.json"
+    found: dict[str, int] = {}
+    for one in json.loads(file.read_text()):
+        for n, payload in enumerate(one["examples"]):
+            told = server.tell("github", payload, event=one["name"], delivery=f"{one['name']}-{n}")
+            assert told.status_code in {200, 202}, told.text
+            found[told.json()["status"]] = found.get(told.json()["status"], 0) + 1
+    assert sum(found.values()) >= 274
+    assert found["accepted"] == len(server.seen()) >= 100
+    wrong = server.post("github", b"{}", headers("github", b"{}", secret="wrong"))
+    assert wrong.status_code == 401

@@ -26,6 +26,12 @@ MOST_FILES = 1000
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 _URL = re.compile(r"https?://[^\s\x00-\x1f\x7f]{1,2000}")
 _SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+# what old, honest repositories have in their history
+_FORGIVEN = (
+    *("zeroPaddedFilemode", "missingSpaceBeforeDate", "badTimezone", "zeroPaddedDate"),
+    *("missingSpaceBeforeEmail", "missingNameBeforeEmail", "badEmail", "badDate"),
+)
+_MOVED = re.compile(r"returned error: 30[1278]|redirect", re.IGNORECASE)
 _REFUSED = re.compile(
     r"authentication failed|could not read (username|password)|returned error: 40[134]"
     r"|repository .* not found|does not appear to be a git repository",
@@ -163,6 +169,12 @@ def _git(folder: Path, token: str, seconds: float, *arguments: str) -> bytes:
     text = done.stderr.decode("utf-8", "replace")
     if "couldn't find remote ref" in text:
         raise Unreachable("the ref is not there", code="missing-ref")
+    if _MOVED.search(text):
+        raise Invalid(
+            "the repository has moved; give its present address",
+            next="headway connection add --help",
+            code="unknown-repository",
+        )
     if _REFUSED.search(text):
         raise Invalid(
             "the repository is not there, or the token may not read it",
@@ -178,6 +190,7 @@ def _environment(folder: Path, token: str) -> dict[str, str]:
     count = int(known["GIT_CONFIG_COUNT"])
     pairs = [("protocol.http.allow", "always"), ("protocol.https.allow", "always")]
     pairs += [("http.followRedirects", "false"), ("transfer.fsckObjects", "true")]
+    pairs += [(f"fetch.fsck.{word}", "ignore") for word in _FORGIVEN]
     pairs += [("http.lowSpeedLimit", "1000"), ("http.lowSpeedTime", "30")]
     if token:
         basic = base64.b64encode(f"headway:{token}".encode()).decode()
