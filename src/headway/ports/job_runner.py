@@ -39,6 +39,10 @@ class JobRunner(Protocol):
         """
         ...
 
+    def warm(self) -> None:
+        """A job will come soon: start now what takes time. Need not be called."""
+        ...
+
     def check(self, order: JobOrder) -> None:
         """Raises Refused for what certainly cannot run on this machine, naming what is missing.
 

@@ -5,6 +5,7 @@ Each job gets a workspace, a closed environment and a sandbox of its own; course
 
 import shutil
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 
 from headway import expression
@@ -45,7 +46,9 @@ _DEFAULTS = Limits()
 
 
 class LinuxRunner(JobRunner):
-    """Workspaces and logs below `home`/runs. What a `uses` means is told by `finder`."""
+    """Workspaces and logs below `home`/runs. What a `uses` means is told by `finder`; `source` tells
+    when a commit was made. `blobs` is for actions, which get it from `finder`.
+    """
 
     def __init__(
         self,
@@ -56,7 +59,8 @@ class LinuxRunner(JobRunner):
         limits: Limits = _DEFAULTS,
     ) -> None:
         self._home = home.resolve()
-        self._source, self._blobs, self._finder = source, blobs, finder
+        self._source, self._finder = source, finder
+        self._epochs: dict[tuple[str, str], dict[str, str]] = {}
         self._nursery = Nursery(limits, self._home / "log" / "nursery.log")
         self._trash = Trash(self._home / "runs" / ".trash")
 
@@ -83,7 +87,7 @@ class LinuxRunner(JobRunner):
                 finder=self._finder,
                 sandbox=boxes.open,
                 view=_view(self._home, order, place, secrets),
-                base=base_environment(self._home, place),
+                base=base_environment(self._home, place) | self._epoch(order),
             )
             self.check(order)
             prepare(job)
@@ -110,6 +114,26 @@ class LinuxRunner(JobRunner):
         for step in order.steps:
             if step.run is not None:
                 _check_shell(order, step)
+
+    def _epoch(self, order: JobOrder) -> dict[str, str]:
+        """SOURCE_DATE_EPOCH, so that the same commit builds the same bytes again
+        (reproducible-builds.org/specs/source-date-epoch); none for files that are no commit's.
+        """
+        if not order.repo or not order.sha.strip("0"):
+            return {}
+        asked = (order.repo, order.sha)
+        if asked not in self._epochs:
+            try:
+                made = self._source.commit(*asked).committed_at
+            except Invalid:
+                return {}
+            seconds = int(datetime.fromisoformat(made).timestamp())
+            self._epochs = {asked: {"SOURCE_DATE_EPOCH": str(seconds)}}
+        return self._epochs[asked]
+
+    def warm(self) -> None:
+        """As the port says."""
+        self._nursery.warm()
 
     def close(self) -> None:
         """End every process that is left. The runner can be used again."""

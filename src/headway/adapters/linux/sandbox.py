@@ -104,6 +104,11 @@ class Nursery:
             os.close(held)
         return Sandbox(mine, gone, limits)
 
+    def warm(self) -> None:
+        """Start the process now: it gets ready while its owner does other things."""
+        with self._lock:
+            self._started()
+
     def able(self) -> dict[str, bool]:
         """What this machine allows: `namespaces` (no process survives), `network` (cut off)."""
         with self._lock:
