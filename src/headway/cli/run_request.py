@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from headway.adapters.git.work_tree import WorkTree
+from headway.flows.pipeline_pins import with_lock, with_pins
 from headway.flows.pipeline_texts import complete
 from headway.model.errors import Invalid
 from headway.pipeline.run.state import RunSpec
@@ -147,9 +148,15 @@ def spec(id: str, actor: str, tree: WorkTree, chosen: Workflow, asked: Asked) ->
 
 
 def whole(made: RunSpec, actions: ActionSource) -> RunSpec:
-    """With the texts of all workflows that it calls: local ones as they are now, others fetched."""
+    """With the texts of all workflows that it calls, local ones as they are now and others fetched,
+    and with the commits of their actions, from headway.lock where they are in it.
+    """
     folder = Path(made.folder)
-    return complete(made, actions, lambda path: _if_there(folder, path))
+
+    def read(path: str) -> str | None:
+        return _if_there(folder, path)
+
+    return with_pins(complete(with_lock(made, read), actions, read), actions, read)
 
 
 def _if_there(folder: Path, path: str) -> str | None:

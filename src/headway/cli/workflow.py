@@ -41,6 +41,20 @@ def check(context: Context, files: tuple[Path, ...]) -> int:
     return workflow_check.check(context, files)
 
 
+@workflow.verb("headway workflow lock", "headway workflow lock --update")
+@click.argument("path", default=".", type=click.Path())
+@click.option("--update", is_flag=True, help="Take what every ref means now, locked or not.")
+@pass_context
+def lock(context: Context, path: str, *, update: bool) -> None:
+    """Pin the actions that workflows use in headway.lock.
+
+    Commits that are locked already stay, unless --update; what is no longer used goes.
+    """
+    from headway.cli import workflow_lock  # noqa: PLC0415  the other verbs need no adapters
+
+    workflow_lock.write(context, path, update=update)
+
+
 @workflow.verb('echo \'{"expr": "1 == true"}\' | headway workflow eval --jsonl', name="eval")
 @click.option(
     "--jsonl",

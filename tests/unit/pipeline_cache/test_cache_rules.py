@@ -71,8 +71,15 @@ def test_restore_keys_are_lines() -> None:
 
 def order(**fields: object) -> JobOrder:
     plain: dict[str, object] = {
-        **{"run": "r", "id": "j", "key": "j", "name": "j", "attempt": 1, "repo": "/repo"},
-        **{"sha": "0" * 40, "ref": "refs/heads/main", "steps": ()},
+        "run": "r",
+        "id": "j",
+        "key": "j",
+        "name": "j",
+        "attempt": 1,
+        "repo": "/repo",
+        "sha": "0" * 40,
+        "ref": "refs/heads/main",
+        "steps": (),
     }
     return JobOrder(**{**plain, **fields})  # type: ignore[arg-type]
 
