@@ -229,7 +229,8 @@ class Drive:
                 while True:
                     self._take(self._back.get_nowait())
             except queue.Empty:
-                came = self._look() or came or bool(self._passed)
+                due = time.monotonic() - self._looked >= TICK_SECONDS / 2
+                came = (due and self._look()) or came or bool(self._passed)
 
     def _take(self, back: _Back) -> None:
         del self._active[back.key]
@@ -256,10 +257,7 @@ class Drive:
 
     def _look(self) -> bool:
         """Take in requests of other processes, and of whoever watches; True if there were any."""
-        now = time.monotonic()
-        if now - self._looked < TICK_SECONDS / 2:
-            return False
-        self._looked = now
+        self._looked = time.monotonic()
         before = len(self._batch)
         for asked in self._log.requests(self._seen):
             self._cancel(asked.by, asked.because, asked.key, forced=asked.forced)
@@ -281,10 +279,10 @@ class Drive:
             answer = self._groups.enter((group,))
             if answer == "held":
                 return
-            if answer != "wait":
+            self._look()
+            if answer != "wait" and not self.state.cancelled:
                 because = f"the concurrency group `{group.name}` has no place for it"
                 self._cancel("the concurrency group", because, "", forced=True)
-            self._look()
             if self.state.cancelled:
                 self._cancel("", self.state.cancelled, "", forced=True)
                 return
@@ -306,9 +304,9 @@ class Drive:
         if answer == "wait":
             self._passed.add(key)
         else:
-            self._cancel(
-                "", "a newer one took its place in the concurrency group", key, forced=True
-            )
+            self._look()
+            because = "a newer one took its place in the concurrency group"
+            self._cancel("", because, key, forced=True)
         return False
 
 
