@@ -87,7 +87,7 @@ class Course:
             except (ExpressionError, HeadwayError, Stopped) as error:
                 self._begin(number, name)
                 done = steps.broken(level, step, error)
-            self._over(out, Report(key(found), name, began, number), done)
+            self._over(out, Begun(key(found), name, began, number), done)
         except OSError as error:
             raise Failed(
                 f"the log of step {number} cannot be written", why=str(error), code="storage-full"
@@ -147,7 +147,7 @@ class Course:
         action = self._job.find(uses)
         return action if isinstance(action, Direct) else None
 
-    def _over(self, out: Output, report: "Report", done: Done) -> None:
+    def _over(self, out: Output, report: "Begun", done: Done) -> None:
         """The step has ended: seal its log, write the boundary, tell."""
         job, progress = self._job, self._job.progress
         lines, digest, tail = out.close()
@@ -224,11 +224,14 @@ class Course:
         return shown, f"Left out, because they may hold a secret: {names}" if hidden else ""
 
 
-class Report:
-    """What is known of a step before it is over."""
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What is known of a step before it is over. `began`: Unix seconds."""
 
-    def __init__(self, id: str, name: str, began: float, number: int) -> None:
-        self.id, self.name, self.began, self.number = id, name, began, number
+    id: str
+    name: str
+    began: float
+    number: int
 
 
 def _step_of(found: Part) -> StepSpec:

@@ -46,8 +46,8 @@ _DEFAULTS = Limits()
 
 
 class LinuxRunner(JobRunner):
-    """Workspaces and logs below `home`/runs. What a `uses` means is told by `finder`; `source` tells
-    when a commit was made. `blobs` is for actions, which get it from `finder`.
+    """Workspaces and logs below `home`/runs. `finder` tells what a `uses` means, `source` when a
+    commit was made; `blobs` is what actions of any finder may count on.
     """
 
     def __init__(

@@ -193,8 +193,12 @@ def _script(use: _Use, template: str) -> int:
         raise Failed(f"there is no folder {str(cwd)!r} to work in", code="no-folder")
     text = shells.script(shell, expression.fill(template, scope))
     path = place.files / f"{next(level.job.names)}{shells.suffix(shell)}"
-    path.write_text(text, "utf-8", "replace")
-    return use.hands.run(shells.argv(shell, str(path)), level.variables(use.env, step), cwd)
+    try:
+        path.write_text(text, "utf-8", "replace")
+        return use.hands.run(shells.argv(shell, str(path)), level.variables(use.env, step), cwd)
+    finally:
+        # It may hold secrets that were filled in, and a red job's files are kept.
+        path.unlink(missing_ok=True)
 
 
 def _direct(use: _Use, found: Direct) -> tuple[int, dict[str, str]]:

@@ -6,8 +6,8 @@ Called by job runners. Numbers count parts in the order in which they run, from 
 from dataclasses import dataclass
 from typing import Literal
 
-from headway.model.job import JobReport, StepReport, StepSpec
-from headway.pipeline.step.state import Pending, Progress, Status
+from headway.model.job import StepReport, StepSpec
+from headway.pipeline.step.state import Pending, Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,6 @@ class Pre:
     key: str
     name: str
     step: StepSpec
-    condition: str = "always()"
     kind: Literal["pre"] = "pre"
 
 
@@ -65,11 +64,6 @@ def key(found: Part) -> str:
             return f"__post_{found.pending.key}"
 
 
-def status(progress: Progress, *, cancelled: bool) -> Status:
-    """What `job.status` is: cancelled counts more than failed."""
-    return "cancelled" if cancelled else "failure" if progress.red else "success"
-
-
 def because(reports: list[StepReport]) -> str:
     """Why the job is red, in words; empty if no step is."""
     for report in reports:
@@ -78,8 +72,3 @@ def because(reports: list[StepReport]) -> str:
             how = f" (exit code {code})" if code is not None else ""
             return f"step `{report.name}` failed{how}"
     return ""
-
-
-def finished(report: JobReport | None) -> bool:
-    """Whether the job has ended, so that it is not run again."""
-    return report is not None
