@@ -15,7 +15,8 @@ _LONGEST = 80
 
 def invalid(problems: Iterable[Problem], *, most: int = SHOWN) -> Invalid:
     """The error to raise for these problems, of which there must be one; `most` are kept."""
-    found = sorted(set(problems), key=lambda p: (p.code != "unknown-key", p.line, p.column))
+    each = dict.fromkeys(problems)
+    found = sorted(each, key=lambda p: (p.code != "unknown-key", p.line, p.column))
     if not found:
         raise ValueError("an error needs a problem")
     many = "1 problem" if len(found) == 1 else f"{len(found)} problems"

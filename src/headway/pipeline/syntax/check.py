@@ -57,7 +57,7 @@ def warnings(workflow: Workflow, text: str = "") -> tuple[Problem, ...]:
     tainted = _tainted(workflow.env, {})
     for job in workflow.jobs:
         _note_job(page, workflow, job, _tainted(job.env, tainted))
-    return tuple(sorted(set(page.problems), key=lambda p: (p.line, p.column, p.code)))
+    return tuple(sorted(dict.fromkeys(page.problems), key=_order))
 
 
 def action_warnings(action: Action, text: str = "") -> tuple[Problem, ...]:
@@ -65,7 +65,11 @@ def action_warnings(action: Action, text: str = "") -> tuple[Problem, ...]:
     page = Page(text, action.file)
     for step in action.steps:
         _note_step(page, (), step, _tainted(step.env, {}))
-    return tuple(sorted(set(page.problems), key=lambda p: (p.line, p.column, p.code)))
+    return tuple(sorted(dict.fromkeys(page.problems), key=_order))
+
+
+def _order(problem: Problem) -> tuple[int, int, str]:
+    return problem.line, problem.column, problem.code
 
 
 def _note_job(page: Page, workflow: Workflow, job: Job, tainted: Tainted) -> None:
