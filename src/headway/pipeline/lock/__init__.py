@@ -1,6 +1,6 @@
 """headway.lock: which commit each `owner/name@ref` of a repository's workflows means. Pure.
 
-Written by `headway run` and `headway workflow lock`, committed with the workflows; a run takes the
+Written by `headway workflow lock`, committed with the workflows; a run takes the
 commits from here, so that a tag that is moved changes nothing.
 """
 

@@ -16,8 +16,8 @@ from headway.model.errors import Problem
 
 FILE = "headway.lock"
 _HEAD = """\
-# The commits that the actions and workflows of other repositories mean here. Written by Headway.
-# Commit this file. To take a newer version, delete its line and run again.
+# The commits that the actions and workflows of other repositories mean here. Commit this file.
+# Written by `headway workflow lock`; `--update` takes newer versions.
 version: 1
 actions:
 """
