@@ -48,7 +48,9 @@ class Schedule:
         self._frames: dict[str, Frame] = {}
         self._left: dict[str, int] = {}
         self._places: dict[str, tuple[Unit, int]] = {}
-        self._plans = self._calls = 0
+        self._plans = self._calls = self._ends = 0
+        self._running: dict[str, int] = {}
+        self._reds: dict[str, str] = {}
         self._done: dict[str, Result] = {}
         self._contexts: dict[str, Contexts] = {}
         self._wishes: dict[tuple[str, bool], bool] = {}
@@ -216,11 +218,20 @@ class Schedule:
                     break
                 unit = self._units[plan.job]
                 self._places.update((key, (unit, n)) for n, key in enumerate(plan.keys))
+                self._running[unit.id] = len(plan.keys)
                 self._plans += 1
             for call in islice(state.calls.values(), self._calls, None):
                 if call.key not in self._places:
                     break
                 self._learn_call(state, call)
+        for key, report in islice(state.ended.items(), self._ends, None):
+            unit, number = self._places[key]
+            self._running[unit.id] -= 1
+            self._ends += 1
+            plan = state.plans[unit.id]
+            red = report.outcome == "failure" and key not in state.tolerated
+            if red and plan.fail_fast and len(plan.keys) > 1:
+                self._reds.setdefault(unit.id, f"`{plan.names[number]}` failed (fail-fast)")
 
     def _learn_call(self, state: RunState, call: Called) -> None:
         unit, number = self._places[call.key]
@@ -261,9 +272,13 @@ class Schedule:
         if plan is None:
             ready = all(unit.frame.id_of(need) in self._done for need in unit.needs)
             return self._plan(state, unit, now) if ready else []
-        red = self._fails_fast(state, unit, plan)
+        frame = unit.frame
+        outer = self._halted(state, frame.caller, frame.key) if frame.caller else ""
+        halt = self._reds.get(unit.id, "") or outer
+        if unit.job.uses is None and not (halt or state.cancelled or state.stopped or state.kept):
+            return []
         found = (
-            self._waiting(state, unit, key, red, now)
+            self._waiting(state, unit, key, halt, now)
             if _waits(state, key)
             else self._returned(state, unit, key, now)
             for key in plan.keys
@@ -281,10 +296,11 @@ class Schedule:
         except Words as error:
             return self._never(unit, "failure", self._blame(unit, error), now)
 
-    def _waiting(self, state: RunState, unit: Unit, key: str, red: str, now: float) -> Event | None:
+    def _waiting(
+        self, state: RunState, unit: Unit, key: str, halt: str, now: float
+    ) -> Event | None:
         """What becomes of an instance that was planned and has not begun."""
-        because = self._halted(state, unit, key) or red
-        if because:
+        if because := state.stopped.get(key, "") or halt:
             return Ended(unit.id, _report(key, "cancelled", because, now), now)
         if state.cancelled and not self._survives(state, unit):
             because = why_not({}, state.cancelled)
@@ -312,10 +328,9 @@ class Schedule:
 
     def _close(self, state: RunState, unit: Unit) -> bool:
         """Note the result of a job whose instances have all ended; True if this is news."""
-        plan = state.plans.get(unit.id)
-        if plan is None or not all(key in state.ended for key in plan.keys):
+        if self._running.get(unit.id, 1):
             return False
-        self._done[unit.id] = result(state, plan)
+        self._done[unit.id] = result(state, state.plans[unit.id])
         del self._open[unit.id]
         self._left[unit.frame.key] -= 1
         return True
@@ -374,20 +389,10 @@ class Schedule:
         """Why just this instance, or one that calls it, shall stop; "" if nothing is known."""
         if key in state.stopped:
             return state.stopped[key]
-        plan = state.plans[unit.id]
-        if red := self._fails_fast(state, unit, plan):
-            return red
+        if unit.id in self._reds:
+            return self._reds[unit.id]
         frame = unit.frame
         return self._halted(state, frame.caller, frame.key) if frame.caller else ""
-
-    def _fails_fast(self, state: RunState, unit: Unit, plan: Planned) -> str:
-        if len(plan.keys) < 2 or not plan.fail_fast:
-            return ""
-        for number, key in enumerate(plan.keys):
-            report = state.ended.get(key)
-            if report and report.outcome == "failure" and key not in state.tolerated:
-                return f"`{plan.names[number]}` failed (fail-fast)"
-        return ""
 
     def _outcome(self, state: RunState) -> Any:
         if state.cancelled:
