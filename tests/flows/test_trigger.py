@@ -204,10 +204,13 @@ def test_a_delivery_is_known_by_its_id_and_its_runs_by_theirs(
     assert bureau.tell(push(repo, sha)) == ""
     bureau.work()
     assert len(bureau.started) == 1
-    (same,) = matching(bureau.world, replace(push(repo, sha), delivery="d1"))
-    (other,) = matching(bureau.world, replace(push(repo, sha), delivery="d2"))
+    event = replace(push(repo, sha), delivery="d1", at=seen.received_at)
+    (same,) = matching(bureau.world, event)
+    (other,) = matching(bureau.world, replace(event, delivery="d2"))
+    (later,) = matching(bureau.world, replace(event, delivery="d0", at=seen.received_at + 1))
     assert same.id == run.id
     assert other.id != run.id
+    assert max(same.id, other.id) < later.id
 
 
 def test_what_cannot_be_reached_for_a_day_is_given_up(repo: Repository, bureau: Bureau) -> None:
@@ -264,7 +267,9 @@ def test_the_hooks_note_becomes_an_event(repo: Repository, bureau: Bureau) -> No
 def test_a_person_starts_a_workflow_with_typed_inputs(repo: Repository, bureau: Bureau) -> None:
     sha = repo.workflow("  workflow_dispatch:\n    inputs:\n      count: {type: number}", "hand")
     repo.workflow("  push:", "other")
-    order = Dispatch(str(repo.folder), "main", "hand.yml", "ana", "wish-1", {"count": "3"})
+    order = Dispatch(
+        str(repo.folder), "main", "hand.yml", "ana", "wish-1", 1_700_000_000.0, {"count": "3"}
+    )
     run = dispatched(bureau.world, order)
     assert (run.inputs, run.actor, run.event) == ({"count": 3}, "ana", "workflow_dispatch")
     assert (run.ref, run.payload["inputs"]) == ("refs/heads/main", {"count": "3"})

@@ -20,6 +20,7 @@ from headway.pipeline.trigger.trust import on_target
 FOLDER = ".github/workflows"
 SUFFIXES = (".yml", ".yaml")
 MOST_CALLS = 50
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,10 +188,13 @@ def spec(world: World, site: Site, event: TriggerEvent, workflow: ir.Workflow) -
 
 
 def identity(event: TriggerEvent, file: str) -> str:
-    """The same for the same delivery and file, and for no other."""
+    """The same for the same delivery and file, and for no other: `run_` and a ULID of the moment
+    when the event was stored and of what it is (github.com/ulid/spec), so that ids sort by time.
+    """
     words = (event.source, event.address, event.repo, event.delivery, event.name, file)
-    digest = hashlib.sha256("\0".join(words).encode("utf-8", "surrogateescape")).hexdigest()
-    return f"run_{digest[:26]}"
+    digest = hashlib.sha256("\0".join(words).encode("utf-8", "surrogateescape")).digest()
+    number = int.from_bytes(int(event.at * 1000).to_bytes(6, "big") + digest[:10], "big")
+    return "run_" + "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -5, -5))
 
 
 def _texts(world: World, site: Site, workflow: ir.Workflow) -> dict[str, str]:

@@ -16,7 +16,7 @@ from headway.pipeline.trigger import TriggerEvent
 @dataclass(frozen=True, slots=True)
 class Dispatch:
     """Start `workflow` (its path, or the file's name in .github/workflows) at `revision` of the
-    repository. `id` is unique to the wish: the same again is the same run.
+    repository. `id` and `at` (Unix seconds) are the wish's own: the same again is the same run.
     """
 
     repo: str
@@ -24,6 +24,7 @@ class Dispatch:
     workflow: str
     by: str
     id: str
+    at: float
     inputs: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -45,6 +46,7 @@ def dispatched(world: World, order: Dispatch) -> RunSpec:
         actor=order.by,
         workflow=path,
         delivery=order.id,
+        at=order.at,
         payload={"inputs": dict(order.inputs), "workflow": path, "sender": {"login": order.by}},
     )
     found = next((f for f in look(world, event) if f.file == path), None)

@@ -67,7 +67,7 @@ def add(tx: Tx, told: Told) -> str:
     """Keep it to be worked on; gives its id, or "" if it was heard before."""
     if known(tx.connection, told):
         return ""
-    event = told.event
+    event = dataclasses.replace(told.event, at=tx.now)
     id = identity(told.hook, told.delivery)
     tx.connection.execute(
         table.insert().values(

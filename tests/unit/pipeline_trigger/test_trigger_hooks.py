@@ -383,7 +383,7 @@ def _mutated(payload: Any, dice: random.Random, values: list[Any]) -> Any:
         if dice.random() < 0.2 and isinstance(parent, dict):
             del parent[key]
         else:
-            parent[key] = value
+            parent[key] = json.loads(json.dumps(value))
     return whole
 
 

@@ -29,7 +29,8 @@ class TriggerEvent:
     `base`, `head`: short branch names of a pull request or merge group. `changed`: paths, None if
     not known. `commits`: how many were pushed, 0 if not known. `message`: of the head commit.
     `workflow`: the one file that is meant, "" for all. `payload` is `github.event`. `delivery`: the
-    sender's own id. `trusted`: False gets no secrets; `fork`: the change is another repository's.
+    sender's own id; `at`: when it was stored, Unix seconds. `trusted`: False gets no secrets;
+    `fork`: the change is another repository's.
     """
 
     name: str
@@ -54,6 +55,7 @@ class TriggerEvent:
     number: int = 0
     workflow: str = ""
     delivery: str = ""
+    at: float = 0.0
     payload: dict[str, Any] = field(default_factory=dict)
     trusted: bool = True
     fork: bool = False
