@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from headway.adapters.linux.actions.builtin import BUILTIN
 from headway.cli.main import main
+from headway.pipeline.syntax.check import BUILT_IN
 
 BAD = "on: pusj\npermissions: {}\njobs:\n  a:\n    runs-on: x\n    steps: [{rum: x}]\n"
 WARNED = "on: push\npermissions: {}\njobs: {a: {runs-on: x, steps: [{run: y}]}}\n"
@@ -112,3 +114,7 @@ def test_a_time_zone_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFix
     text = "on: {schedule: [{cron: '0 0 * * *', timezone: Europe/Atlantis}]}\npermissions: {}\n"
     assert run(write(tmp_path, "ci.yml", text + "jobs: {a: {runs-on: x}}\n")) == 2
     assert "there is no time zone `Europe/Atlantis`" in capsys.readouterr().out
+
+
+def test_the_actions_that_are_exempt_are_those_that_are_built_in() -> None:
+    assert set(BUILT_IN) == set(BUILTIN)
