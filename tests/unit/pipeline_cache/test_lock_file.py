@@ -55,14 +55,6 @@ def test_places_are_those_of_the_fault() -> None:
     assert (problem.line, problem.column) == (4, 11)
 
 
-def test_a_lock_keeps_what_it_has_and_follows_what_is_used() -> None:
-    moved = SHA[::-1]
-    assert lock.merged({"a/b@v1": SHA, "old/x@v1": SHA}, {"a/b@v1": moved, "new/y@v2": moved}) == {
-        "a/b@v1": SHA,
-        "new/y@v2": moved,
-    }
-
-
 @pytest.mark.parametrize("actions", [{"a/b": SHA}, {"a/b@v1": "main"}, {"a/b@v\n1": SHA}])
 def test_nothing_is_written_that_could_not_be_read(actions: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="cannot be locked"):

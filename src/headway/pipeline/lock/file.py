@@ -71,8 +71,3 @@ def write(actions: Mapping[str, str]) -> str:
             raise ValueError(f"{name!r}: {sha!r} cannot be locked")
     lines = [f'  "{name}": "{actions[name]}"\n' for name in sorted(actions)]
     return _HEAD + "".join(lines) if lines else _HEAD.replace("actions:\n", "actions: {}\n")
-
-
-def merged(locked: Mapping[str, str], used: Mapping[str, str]) -> dict[str, str]:
-    """What is locked for the actions that are used; new ones are added, unused ones go."""
-    return {name: locked.get(name, sha) for name, sha in used.items()}
