@@ -9,6 +9,7 @@ from tests.unit.pipeline_syntax.corpus import BROKEN, STRICTER, VALID
 
 from headway.document import Limits, Mapping
 from headway.model.errors import Invalid, Problem
+from headway.pipeline.syntax.check import warnings
 from headway.pipeline.syntax.keys import KEYS
 from headway.pipeline.syntax.reader import read
 from headway.pipeline.syntax.reference import markdown
@@ -33,6 +34,12 @@ def test_a_right_file_is_read(name: str) -> None:
     workflow = read(VALID[name], "w.yml")
     assert workflow.jobs
     assert workflow.on
+
+
+@pytest.mark.parametrize("name", VALID)
+def test_a_right_file_is_linted_without_a_fault_of_the_linter(name: str) -> None:
+    found = warnings(read(VALID[name], "w.yml"), VALID[name])
+    assert all(p.line >= 1 and p.sentence for p in found)
 
 
 @pytest.mark.parametrize("name", WRONG)
@@ -199,7 +206,8 @@ SEED = VALID["matrix"] + VALID["steps"].removeprefix("on: push\njobs:\n").replac
 def test_any_damage_is_read_or_told_never_a_crash(noise: str, at: int, cut: int) -> None:
     problems: tuple[Problem, ...] = ()
     try:
-        read(SEED[:at] + noise + SEED[at + cut :], "w.yml")
+        text = SEED[:at] + noise + SEED[at + cut :]
+        problems = warnings(read(text, "w.yml"), text)
     except Invalid as error:
         problems = error.problems or (Problem("w.yml", 0, 0, "a fault without a place", ""),)
     assert all(p.line >= 1 and p.column >= 1 for p in problems)
