@@ -255,6 +255,7 @@ def rerun(  # noqa: PLR0913  one option each
 
     known = run_secrets.secrets(secrets, secret_file, os.environ)
     bench = workbench.bench(context.home_folder, width or os.cpu_count() or 2, known, reuse=False)
+    bench.runner.warm()
     made = flow.rerun(bench, _named(context, run), failed_only=failed, jobs=jobs)
     finish(context, bench, made.spec)
 
