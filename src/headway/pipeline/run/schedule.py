@@ -67,8 +67,10 @@ class Schedule:
                 found = self._follow(state, unit, now)
                 for event in found:
                     state = after(state, event)
-                self._learn(state)
-                moved = moved or bool(found) or self._close(state, unit)
+                if found:
+                    self._learn(state)
+                closed = self._close(state, unit)
+                moved = moved or closed or bool(found)
                 events += found
         if not self._open and state.phase == "running":
             end = Finished(self._outcome(state), now)
@@ -86,7 +88,7 @@ class Schedule:
         found: list[str] = []
         for unit in self._open.values():
             plan = state.plans.get(unit.id)
-            if plan is None:
+            if plan is None or (free <= 0 and unit.job.uses is None):
                 continue
             waiting = [key for key in plan.keys if _waits(state, key)]
             begun = sum(1 for key in plan.keys if _active(state, key)) if plan.max_parallel else 0
