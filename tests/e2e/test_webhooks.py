@@ -17,20 +17,22 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.fakes.job_runner import FakeWatch
 from tests.support.forges import SHA, TOKEN, forge
 from tests.support.serving import serving
-from tests.support.triggering import Repository
+from tests.support.triggering import Repository, workflow
 from tests.unit.pipeline_trigger import forge_payloads as sent
 
 from headway.api import webhook
 from headway.api.app import app
-from headway.flows import trigger_status
+from headway.flows import pipeline, trigger_status
 from headway.model.connection import Connection
-from headway.pipeline.run.state import RunSpec
+from headway.pipeline.run.state import RunSpec, RunState
 from headway.pipeline.trigger.hooks import KINDS
 from headway.store import connections, triggers
 from headway.store.triggers import Started
 from headway.wiring import Headway, locate
+from headway.workbench import bench
 
 SECRET = "hook-S3CRET-0123456789"
 KIND_NAMES = tuple(KINDS)
@@ -377,6 +379,39 @@ def test_what_comes_of_a_run_goes_back_to_the_forge(server: Server) -> None:
         with server.headway.triggers(server.started.append):
             eventually(lambda: gitea.shown)
         assert gitea.shown["team/shop", SHA, "headway / CI"]["state"] == "success"
+
+
+def test_what_a_webhook_started_runs_to_its_end(server: Server, repo: Repository) -> None:
+    """The whole way with the real runner: a fork's code by the base's workflow, without secrets."""
+    jobs = (
+        "jobs:\n  a:\n    runs-on: ubuntu-latest\n    timeout-minutes: 1\n    steps:\n"
+        "      - uses: actions/checkout@v4\n"
+        '      - run: echo "got=$(cat x) ${{ secrets.KEY }} $TITLE" >> "$GITHUB_OUTPUT"\n'
+        "        id: o\n        env: {TITLE: '${{ github.event.pull_request.title }}'}\n"
+        "    outputs: {got: '${{ steps.o.outputs.got }}'}\n"
+    )
+    text = workflow("  pull_request:", jobs)
+    repo.commit(_dot_github__workflows__ci_dot_yml=text, x="base")
+    repo.git("checkout", "-q", "-b", "topic")
+    head = repo.commit(_dot_github__workflows__ci_dot_yml=workflow("  push:"), x="fork")
+    repo.git("checkout", "-q", "main")
+    payload = sent.pull_request(head={"id": 2, "full_name": "eve/shop"})
+    payload["pull_request"]["head"]["sha"] = head
+    payload["pull_request"]["title"] = "$(touch pwned) `id`"
+    made = bench(server.headway.home, secrets={"KEY": "no-s3cret"})
+    ended: list[RunState] = []
+
+    def start(spec: RunSpec) -> None:
+        pipeline.create(made, spec)
+        ended.append(pipeline.run(made, spec.id, FakeWatch()))
+
+    with server.headway.triggers(start):
+        assert server.tell("github", payload, event="pull_request").status_code == 202
+        eventually(lambda: server.seen()[0].state != "waiting")
+    (run,) = ended
+    assert run.phase == "success"
+    assert [r.outputs for r in run.ended.values()] == [{"got": "fork  $(touch pwned) `id`"}]
+    assert server.seen()[0].runs == (run.spec.id,)
 
 
 NODE = os.environ.get("HEADWAY_NODE_MODULES", "")
