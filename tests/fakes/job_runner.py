@@ -39,6 +39,12 @@ class FakeRunner:
     most: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
+    def warm(self) -> None:
+        """Nothing takes time here."""
+
+    def check(self, order: JobOrder) -> None:
+        """Everything can run here."""
+
     def run(self, order: JobOrder, secrets: Mapping[str, str], watch: JobWatch) -> JobReport:
         with self.lock:
             self.seen.append((order, dict(secrets)))
