@@ -33,10 +33,19 @@ def build(kind: str, url: str, **options: str) -> StatusSink:
     return sink
 
 
-@pytest.fixture(params=KINDS)
-def here(request: pytest.FixtureRequest) -> Iterator[Forge]:
+@pytest.fixture(scope="module", params=KINDS)
+def running(request: pytest.FixtureRequest) -> Iterator[Forge]:
     with forge(request.param) as found:
         yield found
+
+
+@pytest.fixture
+def here(running: Forge) -> Forge:
+    """A forge at which nothing has happened yet."""
+    running.shown.clear()
+    running.broken.clear()
+    running.requests = 0
+    return running
 
 
 def sink(here: Forge) -> StatusSink:

@@ -11,6 +11,7 @@ import stat
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -81,15 +82,29 @@ def repo(tmp_path: Path) -> Repository:
     return Repository(tmp_path / "shop")
 
 
-@pytest.fixture
-def server(tmp_path: Path, repo: Repository, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setattr(webhook, "BURST", 10_000)
-    headway = Headway(locate(tmp_path / "home", {}))
+@contextmanager
+def running(home: Path, repo: str) -> Iterator[Server]:
+    headway = Headway(locate(home, {}))
     for kind in KIND_NAMES:
-        options = {"secret": SECRET}
-        connections.put(headway.home, Connection(kind, kind, str(repo.folder), options))
-    with serving(app(headway, "t")) as address:
-        yield Server(headway, address)
+        connections.put(headway.home, Connection(kind, kind, repo, {"secret": SECRET}))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(webhook, "BURST", 10_000)
+        with serving(app(headway, "t")) as address:
+            yield Server(headway, address)
+
+
+@pytest.fixture
+def server(tmp_path: Path, repo: Repository) -> Iterator[Server]:
+    with running(tmp_path / "home", str(repo.folder)) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for all tests after which nothing was stored."""
+    with running(tmp_path_factory.mktemp("closed"), "/nowhere") as made:
+        yield made
+        assert made.seen() == []
 
 
 def eventually(condition: Callable[[], object]) -> None:
@@ -155,30 +170,30 @@ def test_a_forks_pull_request_runs_by_the_bases_rules_without_secrets(
 
 
 @pytest.mark.parametrize("kind", KIND_NAMES)
-def test_who_cannot_prove_it_gets_one_answer_whatever_is_wrong(server: Server, kind: str) -> None:
+def test_who_cannot_prove_it_gets_one_answer_whatever_is_wrong(closed: Server, kind: str) -> None:
     body = sent.raw(sent.push())
     good = headers(kind, body, event="push")
     signature = KINDS[kind].signatures[0]
     nobody = Connection("open", kind, "/x", {})
-    connections.put(server.headway.home, nobody)
+    connections.put(closed.headway.home, nobody)
     other = "gitlab" if kind != "gitlab" else "github"
     answers = [
-        server.post(kind, body, headers(kind, body, event="push", secret="wrong")),
-        server.post(kind, body + b" ", good) if not KINDS[kind].plain else None,
-        server.post(kind, body, {k: v for k, v in good.items() if k != signature}),
-        server.post(kind, body, good | {signature: ""}),
-        server.post(kind, body, good | {signature: good[signature][:-1]}),
-        server.post(kind, body, good, name="nobody"),
-        server.post(kind, body, good, name="...x"),
-        server.post(kind, body, headers(kind, body, event="push", secret="nobody"), name="open"),
-        server.post(kind, body, good, name=other),
-        server.post(kind, b"not json", headers(kind, b"x", event="push")) if not KINDS[kind].plain
+        closed.post(kind, body, headers(kind, body, event="push", secret="wrong")),
+        closed.post(kind, body + b" ", good) if not KINDS[kind].plain else None,
+        closed.post(kind, body, {k: v for k, v in good.items() if k != signature}),
+        closed.post(kind, body, good | {signature: ""}),
+        closed.post(kind, body, good | {signature: good[signature][:-1]}),
+        closed.post(kind, body, good, name="nobody"),
+        closed.post(kind, body, good, name="...x"),
+        closed.post(kind, body, headers(kind, body, event="push", secret="nobody"), name="open"),
+        closed.post(kind, body, good, name=other),
+        closed.post(kind, b"not json", headers(kind, b"x", event="push")) if not KINDS[kind].plain
         else None,
     ]  # fmt: skip
     found = {(a.status_code, a.text) for a in answers if a is not None}
     assert len(found) == 1
     assert found.pop()[0] == 401
-    assert server.seen() == []
+    assert closed.seen() == []
 
 
 def test_no_secret_is_in_any_log_or_answer(
@@ -266,13 +281,13 @@ def test_the_same_delivery_from_many_at_once_is_one(server: Server) -> None:
     ],
 )
 def test_odd_bodies_have_a_reason(
-    server: Server, body: bytes, more: dict[str, str], status: int
+    closed: Server, body: bytes, more: dict[str, str], status: int
 ) -> None:
     given = {k: v.encode("latin-1") for k, v in (headers("github", body) | more).items()}
-    answer = server.post("github", body, given)  # type: ignore[arg-type]
+    answer = closed.post("github", body, given)  # type: ignore[arg-type]
     assert answer.status_code == status
     assert len(answer.json()["because"]) > 10
-    assert server.seen() == []
+    assert closed.seen() == []
 
 
 def test_deep_or_odd_payloads_that_are_events_can_be_stored(server: Server) -> None:
@@ -322,12 +337,12 @@ def _declared(server: Server, length: int) -> bytes:
         return wire.recv(100)[:12]
 
 
-def test_other_addresses(server: Server) -> None:
+def test_other_addresses(closed: Server) -> None:
     body = sent.raw(sent.push())
-    assert server.post("bitbucket", body, {}, name="x").status_code == 404
-    got = httpx.get(f"{server.address}/hooks/github/github", trust_env=False)
+    assert closed.post("bitbucket", body, {}, name="x").status_code == 404
+    got = httpx.get(f"{closed.address}/hooks/github/github", trust_env=False)
     assert got.status_code in {404, 405}
-    assert server.post("github", body, {}, name="a/b").status_code == 404
+    assert closed.post("github", body, {}, name="a/b").status_code == 404
 
 
 def test_a_hook_is_for_its_own_repository(server: Server) -> None:
