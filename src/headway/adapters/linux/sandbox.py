@@ -18,7 +18,7 @@ import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import headway
 from headway.model.errors import Failed
@@ -37,8 +37,8 @@ _CHUNK = 1 << 17
 class Limits:
     """Bounds of one job and of stopping it. `int_seconds`: between INT and TERM; `term_seconds`:
     between TERM and KILL. `pids`: processes and threads of a job, where this machine can count
-    them; `file_bytes`: of one file; `files`: open in one process. `namespaces` False: live as on
-    machines that allow none.
+    them; `file_bytes`: of one file; `files`: open in one process. `namespaces`: `user` and `none`:
+    live as where one is not root, or where none are allowed.
     """
 
     pids: int = 4096
@@ -46,7 +46,7 @@ class Limits:
     files: int = 65536
     int_seconds: float = 7.5
     term_seconds: float = 2.5
-    namespaces: bool = True
+    namespaces: Literal["any", "user", "none"] = "any"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ class Nursery:
         self._complaints.parent.mkdir(parents=True, exist_ok=True)
         with self._complaints.open("ab") as complaints:
             process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", _START, source, *self._flags()],
+                [sys.executable, "-I", "-S", "-c", _START, source, self._limits.namespaces],
                 stdin=theirs.fileno(),
                 stdout=complaints,
                 stderr=complaints,
@@ -163,9 +163,6 @@ class Nursery:
         self.pid = process.pid
         self._close = weakref.finalize(self, _end, mine, process)
         return mine
-
-    def _flags(self) -> list[str]:
-        return [] if self._limits.namespaces else ["--no-namespaces"]
 
     def _broken(self, why: str) -> Failed:
         return Failed(

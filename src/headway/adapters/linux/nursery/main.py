@@ -48,13 +48,13 @@ class Spare:
 class Nursery:
     """One loop over the runner's socket and ended agents."""
 
-    def __init__(self, channel: socket.socket, *, isolate: bool) -> None:
+    def __init__(self, channel: socket.socket, pids: namespaces.PidNamespaces | None) -> None:
         self._channel = channel
         self._jobs: dict[int, Job] = {}
         self._count = 0
         self._spare: Spare | None = None
-        self._parent, self._own = os.getppid(), os.getpid()
-        self._pids = _pid_namespaces() if isolate else None
+        self._pids = pids
+        self._parent = os.getppid()
         namespaces.adopt_orphans()
         self._wake, self._wake_in = os.pipe()
         for end in (self._wake, self._wake_in):
@@ -125,14 +125,13 @@ class Nursery:
             pid = self._pids.fork() if self._pids else os.fork()
         except OSError:
             mine.close()
+            theirs.close()
             self._forget(Job([], cgroup))
             raise
-        finally:
-            if os.getpid() == self._own:
-                theirs.close()
         if pid == 0:
             mine.close()
             self._become_agent(order, theirs, cgroup)
+        theirs.close()
         return Spare(pid, mine, cgroup)
 
     def _become_agent(
@@ -155,6 +154,8 @@ class Nursery:
                 code = 0
         except SystemExit:
             code = 0
+        except BaseException:  # noqa: BLE001 - a forked child must not return to the loop
+            sys.excepthook(*sys.exc_info())
         finally:
             processes.end_all()
             os._exit(code)
@@ -268,14 +269,19 @@ def _complain(channel: int, error: str) -> None:
         os.write(channel, json.dumps({"error": error}).encode() + b"\n")
 
 
-def _pid_namespaces() -> namespaces.PidNamespaces | None:
-    """By right of root, else by a user namespace, else not at all."""
-    with contextlib.suppress(OSError):
-        return namespaces.PidNamespaces()
-    if _works(namespaces.enter_user_namespace, namespaces.PidNamespaces):
-        namespaces.enter_user_namespace()
-        return namespaces.PidNamespaces()
-    return None
+def _pid_namespaces(how: str) -> namespaces.PidNamespaces | None:
+    """`any`: by right of root, else in a user namespace, else not at all. May go on in a child."""
+    if how == "none":
+        return None
+    if how == "any":
+        with contextlib.suppress(OSError):
+            return namespaces.PidNamespaces()
+    own = (namespaces.enter_user_namespace, namespaces.nest)
+    if not _works(*own, namespaces.PidNamespaces):
+        return None
+    for call in own:
+        call()
+    return namespaces.PidNamespaces()
 
 
 def _can_cut_network() -> bool:
@@ -298,8 +304,7 @@ def _works(*calls: Any) -> bool:
 def main() -> None:
     """Serve until the runner is gone."""
     _clean_cgroups()
-    isolate = "--no-namespaces" not in sys.argv
-    nursery = Nursery(socket.socket(fileno=os.dup(0)), isolate=isolate)
+    nursery = Nursery(socket.socket(fileno=os.dup(0)), _pid_namespaces(sys.argv[-1]))
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     os.close(null)

@@ -7,6 +7,7 @@ import contextlib
 import ctypes
 import fcntl
 import os
+import signal
 import socket
 import struct
 from pathlib import Path
@@ -43,6 +44,19 @@ def enter_user_namespace() -> None:
     Path("/proc/self/setgroups").write_text("deny")
     Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
     Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
+
+
+def nest() -> None:
+    """Go on as process 1 of a PID namespace that belongs to the user namespace just entered; the
+    process so far only waits for that, and ends with it. Raises OSError.
+    """
+    _call("unshare", CLONE_NEWPID)
+    pid = os.fork()
+    if pid:
+        os._exit(abs(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])))
+    die_with_parent(signal.SIGKILL)
+    if not own_proc():
+        raise PermissionError("/proc cannot be mounted here")
 
 
 class PidNamespaces:
