@@ -26,7 +26,7 @@ from headway.adapters.git.command import (
 from headway.model.errors import Failed, Invalid, Unreachable
 from headway.ports.source_trees import SourceTrees
 
-_GLOB = re.compile(r"[*?\[]")
+_GLOB = re.compile(r"[*?]")
 _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
