@@ -230,7 +230,7 @@ def drain(packed: Packed) -> None:
 
 def archive(*members: tuple[str, dict[str, Any], bytes]) -> io.BytesIO:
     out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w:gz", format=tarfile.PAX_FORMAT) as tar:
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for name, fields, content in members:
             info = tarfile.TarInfo(name)
             info.size = len(content)

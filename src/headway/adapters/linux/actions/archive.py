@@ -1,21 +1,20 @@
 """Files of a job as one stream, and back: what caches are kept as. Called by caching.
 
-A gzipped tar (POSIX.1-2001). Names begin with the number of the folder they lie in (`0/` the
-workspace, `1/` temporary files, `2/` the home), so that a cache fits any job. Only files and
-symbolic links; links are kept as they are and never followed, in neither direction.
+A plain tar (POSIX.1-2001): what is cached is mostly packed already, and a disk is quick. Names
+begin with the number of the folder they lie in (`0/` the workspace, `1/` temporary files, `2/` the
+home), so that a cache fits any job. Only files and symbolic links; links are kept as they are and
+never followed, in neither direction.
 """
 
 import contextlib
-import gzip
 import io
 import os
 import stat
 import tarfile
 import threading
-import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import IO, BinaryIO, cast
 
 from headway.adapters.linux.actions import inside
 from headway.model.errors import Failed
@@ -23,7 +22,7 @@ from headway.model.errors import Failed
 MAX_BYTES = 32 * 1024**3
 MAX_FILES = 1_000_000
 MAX_HEADER = 1 << 20
-_CHUNK = 1 << 16
+_CHUNK = 1 << 18
 
 
 class Packed(io.RawIOBase):
@@ -82,7 +81,7 @@ def unpack(source: BinaryIO, tops: tuple[Path, ...]) -> int:
     at = ""
     writer = _Writer(tops)
     try:
-        bounded = _Bounded(source)
+        bounded = cast("BinaryIO", _Bounded(source))
         with tarfile.open(fileobj=bounded, mode="r:", errorlevel=2) as tar:
             for member in tar:
                 at = member.name
@@ -90,7 +89,7 @@ def unpack(source: BinaryIO, tops: tuple[Path, ...]) -> int:
                 if count > MAX_FILES or size > MAX_BYTES:
                     raise ValueError("more files or bytes than a cache may have")
                 writer.write(member, tar.extractfile(member) if member.isreg() else None)
-    except (tarfile.TarError, zlib.error, EOFError, ValueError, OSError) as error:
+    except (tarfile.TarError, EOFError, ValueError, OSError) as error:
         raise Failed(
             f"the cache cannot be restored, at {at[:100]!r}",
             why=str(error),
@@ -101,17 +100,18 @@ def unpack(source: BinaryIO, tops: tuple[Path, ...]) -> int:
     return count
 
 
-class _Bounded(gzip.GzipFile):
-    """Decompresses, but never gives a header of many bytes at once: tarfile would keep it."""
+class _Bounded:
+    """A file that never gives many bytes at once: tarfile would keep a header of any size."""
 
     def __init__(self, source: BinaryIO) -> None:
-        super().__init__(fileobj=source, mode="rb")
+        self._source = source
+        self.seek, self.tell = source.seek, source.tell
 
-    def read(self, size: int | None = -1) -> bytes:
+    def read(self, size: int = -1) -> bytes:
         """As a file. Raises ValueError for more than MAX_HEADER."""
-        if size is None or not 0 <= size <= MAX_HEADER:
+        if not 0 <= size <= MAX_HEADER:
             raise ValueError("a header is too large")
-        return super().read(size)
+        return self._source.read(size)
 
 
 class _Writer:
@@ -172,14 +172,8 @@ def _clear(name: str, folder: int) -> None:
         os.unlink(name, dir_fd=folder)
 
 
-@contextlib.contextmanager
-def _writing(out: BinaryIO) -> Iterator[tarfile.TarFile]:
-    """An archive on its way out; quick, not small; the same files, the same bytes."""
-    with (
-        gzip.GzipFile(fileobj=out, mode="wb", compresslevel=1, mtime=0) as zipped,
-        tarfile.open(fileobj=zipped, mode="w:", format=tarfile.PAX_FORMAT) as tar,
-    ):
-        yield tar
+def _writing(out: BinaryIO) -> tarfile.TarFile:
+    return tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT, bufsize=_CHUNK)
 
 
 def _add(tar: tarfile.TarFile, path: Path, tops: tuple[Path, ...]) -> int:
