@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from headway import workbench
 from headway.adapters.git.work_tree import WorkTree, look
+from headway.flows.pipeline_bench import Bench
 from tests.behaviour import with_act, with_headway
 from tests.behaviour.expected import Expected, read
 
@@ -43,9 +45,18 @@ def test_the_corpus_is_large_enough() -> None:
     assert all(e.jobs or e.facts or e.run == "refused" for e in CORPUS)
 
 
+@pytest.fixture(scope="module")
+def bench(home: Path) -> Iterator[Bench]:
+    made = workbench.bench(home, reuse=False)
+    try:
+        yield made
+    finally:
+        made.runner.close()  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize("expected", CORPUS, ids=lambda e: e.name)
-def test_headway(expected: Expected, tree: WorkTree, home: Path) -> None:
-    seen = with_headway.run(expected, tree, home)
+def test_headway(expected: Expected, tree: WorkTree, bench: Bench) -> None:
+    seen = with_headway.run(expected, tree, bench)
     assert with_headway.differences(expected, seen) == []
 
 

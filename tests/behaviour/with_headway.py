@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from headway import workbench
@@ -46,10 +46,10 @@ class Listener:
         return False
 
 
-def run(expected: Expected, tree: WorkTree, home: Path) -> Seen:
+def run(expected: Expected, tree: WorkTree, bench: Bench) -> Seen:
     """One workflow that lies in the working tree already."""
     start = expected.start
-    bench = workbench.bench(home, int(start.get("jobs", 2)), given(start, "secret"), reuse=False)
+    bench = replace(bench, jobs=int(start.get("jobs", 2)), secrets=given(start, "secret"))
     heard = Listener()
     try:
         made = run_request.whole(_spec(expected, tree), bench.actions)
@@ -59,15 +59,7 @@ def run(expected: Expected, tree: WorkTree, home: Path) -> Seen:
         state = pipeline.run(bench, made.id, heard)
     except (Invalid, Refused):
         return Seen("refused", facts=heard.facts)
-    finally:
-        _close(bench)
     return _seen(state, heard.facts)
-
-
-def _close(bench: Bench) -> None:
-    close = getattr(bench.runner, "close", None)
-    if close is not None:
-        close()
 
 
 def _spec(expected: Expected, tree: WorkTree) -> RunSpec:

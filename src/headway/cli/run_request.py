@@ -77,7 +77,8 @@ def named(folder: Path, given: str) -> str:
         if (folder / path).is_file():
             return path
     known = files(folder)
-    near = nearest(Path(given).name, [Path(k).name for k in known])
+    stems = {Path(path).stem: Path(path).name for path in known}
+    near = stems.get(nearest(Path(given).stem, list(stems)), "")
     raise Invalid(
         f"there is no workflow `{given}` in {folder}",
         why=f"known: {', '.join(known) or 'none'}",
