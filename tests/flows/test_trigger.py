@@ -14,6 +14,7 @@ from headway.model.errors import Failed, Unreachable
 from headway.pipeline.trigger import TriggerEvent
 from headway.pipeline.trigger.moved import pushed
 from headway.store import triggers
+from headway.store.triggers import Told
 
 ZERO = "0" * 40
 
@@ -311,11 +312,39 @@ def test_two_servers_at_once_keep_one_delivery_once(bureau: Bureau, repo: Reposi
     assert len(found) == 8
 
 
-def test_what_is_done_long_ago_is_let_go(bureau: Bureau, repo: Repository) -> None:
-    bureau.tell(push(repo, repo.workflow("  push:")))
+def test_what_is_done_long_ago_is_let_go_but_no_signed_delivery_can_come_again(
+    bureau: Bureau, repo: Repository
+) -> None:
+    event = push(repo, repo.workflow("  push:"))
+    signed = Told("hook", "d1", replace(event, delivery="s"), body="e" * 64)
+    bureau.tell(event)
+    with bureau.tx() as tx:
+        triggers.add(tx, signed)
     bureau.work()
     bureau.tell(push(repo, "a" * 40), "waits")
     bureau.parts.clock.sleep(31 * 86400)
     with bureau.tx() as tx:
         triggers.forget(tx)
-    assert [s.state for s in bureau.seen()] == ["waiting"]
+        assert triggers.add(tx, signed) == ""
+        assert triggers.add(tx, replace(signed, delivery="d2")) == ""
+    assert sorted((s.hook, s.state) for s in bureau.seen()) == [
+        ("hook", "started"), ("push", "waiting")]  # fmt: skip
+
+
+def test_a_crash_after_the_start_starts_the_same_run_again(
+    bureau: Bureau, repo: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The note that it was done is lost; whoever starts runs knows the id."""
+    bureau.tell(push(repo, repo.workflow("  push:")))
+
+    def dies(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(triggers, "finish", dies)
+        with pytest.raises(KeyboardInterrupt):
+            bureau.work()
+    bureau.work()
+    first, second = bureau.started
+    assert first == second
+    assert bureau.seen()[0].runs == (first.id,)

@@ -65,9 +65,9 @@ def _work(desk: Desk, one: Waiting) -> None:
         desk.start(spec)
     state = "started" if specs else "failed" if any(f.broken for f in found) else "nothing"
     runs = [Started(s.id, one.id, one.hook, one.event.repo, s.sha, s.workflow) for s in specs]
+    trigger_schedule.learn(desk.tx, desk.world, one.event, token)
     with desk.tx() as tx:
         triggers.finish(tx, one.id, state, _because(found), runs)
-    trigger_schedule.learn(desk.tx, desk.world, one.event, token)
 
 
 def token_for(connection: Connection | None) -> str:

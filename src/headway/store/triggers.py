@@ -165,6 +165,8 @@ def _runs(connection: sa.Connection, trigger: str) -> tuple[str, ...]:
 
 
 def forget(tx: Tx) -> None:
-    """Let go of what was done long ago; senders do not send again after that time."""
+    """Let go of what was done long ago, but for what only its signature proves: that stays known
+    (without its payload), or it could be sent again.
+    """
     old = (table.c.received_at < tx.now - KEPT_SECONDS, table.c.state != "waiting")
-    tx.connection.execute(table.delete().where(*old))
+    tx.connection.execute(table.delete().where(*old, table.c.body == ""))
