@@ -265,6 +265,31 @@ def test_the_hooks_note_becomes_an_event(repo: Repository, bureau: Bureau) -> No
         assert trigger_push.read_note(bad, "x") is None
 
 
+def test_a_push_whose_note_was_lost_is_found_once(repo: Repository, bureau: Bureau) -> None:
+    old = repo.workflow("  push:")
+    note = f'{{"repo": "{repo.folder}", "old": "{ZERO}", "new": "{old}", "ref": "refs/heads/main"}}'
+    event = trigger_push.read_note(note, "1.json")
+    assert event is not None
+    new = repo.commit(x="1")
+
+    def missed(**heads: str) -> list[str]:
+        with bureau.tx() as tx:
+            full = {f"refs/heads/{name}": sha for name, sha in heads.items()}
+            return trigger_push.missed(tx, str(repo.folder), full)
+
+    with bureau.tx() as tx:
+        trigger_push.take(tx, event)
+    assert missed(main=old) == []
+    assert len(missed(main=new, topic=old)) == 2
+    assert missed(main=new, topic=old) == []
+    bureau.work()
+    assert sorted((s.sha, s.ref) for s in bureau.started) == sorted(
+        [(old, "refs/heads/main"), (new, "refs/heads/main"), (old, "refs/heads/topic")]
+    )
+    assert {s.repo for s in bureau.seen()} == {"shop"}
+    assert len(missed(main=new)) == 1
+
+
 def test_a_person_starts_a_workflow_with_typed_inputs(repo: Repository, bureau: Bureau) -> None:
     sha = repo.workflow("  workflow_dispatch:\n    inputs:\n      count: {type: number}", "hand")
     repo.workflow("  push:", "other")
