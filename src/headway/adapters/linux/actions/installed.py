@@ -84,7 +84,7 @@ def tools(language: Language, cache: Path) -> tuple[Tool, ...]:
     """Every version, newest first; of two alike the one found first. `cache`: the tool cache."""
     found: dict[Version, Tool] = {}
     for program in _programs(language, cache):
-        version = _told_by_place(program) or _version(str(program), language.ask)
+        version = _told_by_place(program) or _asked(program.resolve(), language.ask)
         if version:
             found.setdefault(version, Tool(version, program))
     return tuple(found[version] for version in sorted(found, reverse=True))
@@ -100,10 +100,9 @@ def _programs(language: Language, cache: Path) -> Iterator[Path]:
         yield from _existing(Path("/"), f"{pattern}/bin/{language.program}")
     own = str(Path(sys.prefix) / "bin") if sys.prefix != sys.base_prefix else ""
     folders = [f for f in (os.environ.get("PATH") or os.defpath).split(":") if f and f != own]
-    for folder in folders:
-        # A version tool's shim asks its settings first; the versions themselves are above.
-        there = shutil.which(language.program, path=folder)
-        if there and Path(folder).name != "shims":
+    # A version tool's shims ask its settings first; the versions themselves are above.
+    for folder in (folder for folder in folders if Path(folder).name != "shims"):
+        if there := shutil.which(language.program, path=folder):
             yield Path(there)
         if language is PYTHON:
             yield from _existing(Path(folder), "python3.*")
@@ -128,9 +127,13 @@ def _told_by_place(program: Path) -> Version | None:
     return parse(found[1]) if found else None
 
 
+def _asked(program: Path, ask: tuple[str, ...]) -> Version | None:
+    """What it says of itself; None if it does not work. Asked again once it was replaced."""
+    return _version(str(program), program.stat().st_mtime_ns, ask)
+
+
 @functools.lru_cache(maxsize=256)
-def _version(program: str, ask: tuple[str, ...]) -> Version | None:
-    """What it says of itself; None if it does not work."""
+def _version(program: str, _changed_at: int, ask: tuple[str, ...]) -> Version | None:
     try:
         told = subprocess.run(
             [program, *ask], capture_output=True, text=True, timeout=60, check=False
