@@ -42,7 +42,9 @@ def mirror(tmp_path: Path) -> Path:
 @pytest.fixture(params=["folder", "address"])
 def actions(request: pytest.FixtureRequest, mirror: Path, tmp_path: Path) -> GitActions:
     base = mirror.parent.parent
-    return GitActions(tmp_path / "home", str(base) if request.param == "folder" else f"file://{base}")
+    return GitActions(
+        tmp_path / "home", str(base) if request.param == "folder" else f"file://{base}"
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -61,9 +63,7 @@ def test_tags_branches_and_commits_mean_a_commit(actions: GitActions, mirror: Pa
     assert actions.resolve("tools/greet", first) == first
 
 
-def test_the_files_are_those_of_the_commit_and_read_only(
-    actions: GitActions, mirror: Path
-) -> None:
+def test_the_files_are_those_of_the_commit_and_read_only(actions: GitActions, mirror: Path) -> None:
     folder = Path(actions.fetch("tools/greet", actions.resolve("tools/greet", "v1")))
     assert (folder / "action.yml").read_text() == "name: greet\n"
     assert (folder / "link").readlink() == Path("sub/run.sh")
@@ -164,7 +164,9 @@ def test_the_environment_names_the_base(
     mirror: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HEADWAY_ACTIONS_BASE", str(mirror.parent.parent))
-    assert GitActions(tmp_path / "h").resolve("tools/greet", "main") == git(mirror, "rev-parse", "main")
+    assert GitActions(tmp_path / "h").resolve("tools/greet", "main") == git(
+        mirror, "rev-parse", "main"
+    )
 
 
 def test_a_link_that_leaves_the_tree_is_refused(actions: GitActions, mirror: Path) -> None:
