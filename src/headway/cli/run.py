@@ -111,6 +111,8 @@ def _go(context: Context, bench: "Bench", path: str, asked: "Asked", *, dry: boo
     id = workbench.run_id(time.time())
     spec = run_request.spec(id, context.person, tree, chosen, asked)
     spec = run_request.whole(spec, bench.actions)
+    for name, sha in run_request.unlocked(spec).items():
+        context.note(f"{name} is not in headway.lock: now it means {sha[:12]}")
     if tree.changed:
         context.note(f"on {tree.sha[:7]} and the files as they are: {tree.changed} differ")
     if dry:

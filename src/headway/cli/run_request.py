@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from headway.adapters.git.work_tree import WorkTree
-from headway.flows.pipeline_pins import with_lock, with_pins
-from headway.flows.pipeline_texts import complete
 from headway.model.errors import Invalid
 from headway.pipeline.run.state import RunSpec
 from headway.pipeline.syntax.ir import Workflow
@@ -152,12 +150,23 @@ def whole(made: RunSpec, actions: ActionSource) -> RunSpec:
     """With the texts of all workflows that it calls, local ones as they are now and others fetched,
     and with the commits of their actions, from headway.lock where they are in it.
     """
+    if not any("uses" in text for text in made.texts.values()):
+        return made
+    from headway.flows.pipeline_pins import with_lock, with_pins  # noqa: PLC0415  see above
+    from headway.flows.pipeline_texts import complete  # noqa: PLC0415
+
     folder = Path(made.folder)
 
     def read(path: str) -> str | None:
         return _if_there(folder, path)
 
     return with_pins(complete(with_lock(made, read), actions, read), actions, read)
+
+
+def unlocked(made: RunSpec) -> dict[str, str]:
+    """The actions of the run that headway.lock does not name, with what they mean now."""
+    known = locked(lambda path: _if_there(Path(made.folder), path))
+    return {name: sha for name, sha in sorted(made.actions.items()) if name not in known}
 
 
 def _if_there(folder: Path, path: str) -> str | None:
