@@ -152,7 +152,7 @@ def whole(made: RunSpec, actions: ActionSource) -> RunSpec:
     """
     if not any("uses" in text for text in made.texts.values()):
         return made
-    from headway.flows.pipeline_pins import with_lock, with_pins  # noqa: PLC0415  see above
+    from headway.flows.pipeline_pins import with_lock, with_pins  # noqa: PLC0415  most files use none
     from headway.flows.pipeline_texts import complete  # noqa: PLC0415
 
     folder = Path(made.folder)
@@ -165,6 +165,10 @@ def whole(made: RunSpec, actions: ActionSource) -> RunSpec:
 
 def unlocked(made: RunSpec) -> dict[str, str]:
     """The actions of the run that headway.lock does not name, with what they mean now."""
+    if not made.actions:
+        return {}
+    from headway.flows.pipeline_pins import locked  # noqa: PLC0415
+
     known = locked(lambda path: _if_there(Path(made.folder), path))
     return {name: sha for name, sha in sorted(made.actions.items()) if name not in known}
 
