@@ -8,6 +8,7 @@ from the event and the file. Called by flows/trigger_work and flows/trigger_disp
 import hashlib
 from dataclasses import dataclass, replace
 
+from headway.flows.pipeline_pins import with_lock
 from headway.flows.world import World
 from headway.model.errors import HeadwayError, Invalid
 from headway.pipeline.run.state import RunSpec
@@ -172,7 +173,7 @@ def spec(world: World, site: Site, event: TriggerEvent, workflow: ir.Workflow) -
     trigger = workflow.trigger(event.name)
     inputs = {k: str(v) for k, v in mapping(event.payload, "inputs").items()}
     dispatched = trigger is not None and event.name == "workflow_dispatch"
-    return RunSpec(
+    plain = RunSpec(
         id=identity(event, workflow.file),
         workflow=workflow.file,
         texts=_texts(world, site, workflow),
@@ -185,6 +186,7 @@ def spec(world: World, site: Site, event: TriggerEvent, workflow: ir.Workflow) -
         inputs=dict(typed(workflow.file, trigger, inputs)) if trigger and dispatched else {},
         trusted=site.trusted,
     )
+    return with_lock(plain, lambda path: _if_there(world, site, path))
 
 
 def identity(event: TriggerEvent, file: str) -> str:
@@ -195,6 +197,15 @@ def identity(event: TriggerEvent, file: str) -> str:
     digest = hashlib.sha256("\0".join(words).encode("utf-8", "surrogateescape")).digest()
     number = int.from_bytes(int(event.at * 1000).to_bytes(6, "big") + digest[:10], "big")
     return "run_" + "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -5, -5))
+
+
+def _if_there(world: World, site: Site, file: str) -> str | None:
+    try:
+        return _text(world, site, file)
+    except Invalid as error:
+        if error.code != "missing-file":
+            raise
+        return None
 
 
 def _texts(world: World, site: Site, workflow: ir.Workflow) -> dict[str, str]:
