@@ -99,7 +99,7 @@ def test_a_broken_machine_proves_nothing(db: sa.Engine) -> None:
         assert views.flaky(connection, "machine", NOW + 2) == []
 
 
-@pytest.mark.seed("S-035")
+@pytest.mark.seed("S-035", "S-265", "S-275", "S-281")
 def test_a_30_percent_flake_is_found_quarantined_and_still_watched(db: sa.Engine) -> None:
     for number in range(30):
         run(db, "thirty", number, int(number % 10 in {0, 3, 7}))
@@ -174,7 +174,7 @@ def test_old_results_are_forgotten(db: sa.Engine) -> None:
         assert tests.tried(connection, Origin("old", "r1")) == ()
 
 
-@pytest.mark.seed("S-025")
+@pytest.mark.seed("S-025", "S-197")
 def test_coverage_of_critical_paths_is_shown_by_release(db: sa.Engine) -> None:
     sha = "c" * 40
     files = (FileCoverage("src/pay/a.py", 10, 9, 4, 1), FileCoverage("src/b.py", 30, 11, 0, 0))

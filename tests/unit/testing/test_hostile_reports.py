@@ -19,10 +19,11 @@ LAUGHS = """<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;
 OUTSIDE = """<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]><testsuite name="&a;"/>"""
 REFERENCE = """<!DOCTYPE testsuite SYSTEM "x.dtd"><testsuite><testcase name="a"><failure>&leak;
 </failure></testcase></testsuite>"""
+DECLARED = "<!DOCTYPE testsuite [<!ELEMENT testsuite ANY>]><testsuite/>"
 PARAMETER = """<!DOCTYPE x [<!ENTITY % a SYSTEM "http://127.0.0.1/x"> %a;]><testsuite/>"""
 
 
-@pytest.mark.parametrize("text", [LAUGHS, OUTSIDE, REFERENCE, PARAMETER])
+@pytest.mark.parametrize("text", [LAUGHS, OUTSIDE, REFERENCE, DECLARED, PARAMETER])
 def test_entities_and_declarations_are_refused(text: str) -> None:
     with pytest.raises(Invalid) as caught:
         junit.read([text.encode()], "r.xml")

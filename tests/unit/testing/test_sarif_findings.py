@@ -77,7 +77,10 @@ def test_what_is_no_fault_does_not_count() -> None:
             result(ruleId="py/sql", kind="pass"),
             result(ruleId="py/sql", baselineState="absent"),
             result(ruleId="py/sql", suppressions=[{"kind": "inSource"}]),
-            result(ruleId="py/sql", suppressions=[{"kind": "external", "status": "underReview"}]),
+            result(
+                ruleId="py/sql",
+                suppressions=[{"kind": "inSource"}, {"kind": "external", "status": "underReview"}],
+            ),
         )
     )
     assert [f.suppressed for f in scan.findings] == [True, False]

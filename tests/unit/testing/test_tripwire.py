@@ -95,6 +95,17 @@ def test_a_flake_is_forgiven_as_often_as_its_own_rate_explains() -> None:
     assert rule(often, tries(1, 1)) is Ruling.FORGIVEN
 
 
+def test_a_young_flake_has_no_better_past_to_be_held_against() -> None:
+    young = Standing(9, 3, (True, False, False, True, False, False, True, False, False))
+    assert rule(young, tries(1, 1)) is Ruling.FORGIVEN
+
+
+def test_tries_that_its_own_rate_does_not_explain_are_red_though_one_passed() -> None:
+    rare = flaky(100, 500)
+    assert rule(rare, tries(1, 3)) is Ruling.FORGIVEN
+    assert rule(rare, tries(3, 1)) is Ruling.WORSENED
+
+
 def test_a_steady_test_that_begins_to_flap_is_red_the_second_time() -> None:
     assert rule(STABLE, tries(1, 1)) is Ruling.FORGIVEN
     assert rule(STABLE.after(flipped=True), tries(1, 1)) is Ruling.WORSENED
