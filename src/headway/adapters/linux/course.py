@@ -11,12 +11,12 @@ from headway import expression
 from headway.adapters.linux import step as steps
 from headway.adapters.linux.actions.acting import Composed, Direct, Found
 from headway.adapters.linux.aside import Aside
+from headway.adapters.linux.boxes import Boxes
 from headway.adapters.linux.environment import write_event
 from headway.adapters.linux.job import MAX_DEPTH, Draft, Job, Level
 from headway.adapters.linux.output import Output
 from headway.adapters.linux.patience import Stopped
 from headway.adapters.linux.records import Records
-from headway.adapters.linux.sandbox import Boxes
 from headway.adapters.linux.step import Done
 from headway.adapters.linux.trash import Trash
 from headway.expression import ExpressionError
@@ -71,7 +71,17 @@ class Course:
             job.env |= {name: expression.fill(text, scope) for name, text in values.items()}
 
     def _part(self, found: Part) -> None:
-        job, number = self._job, len(self._job.progress.reports)
+        number = len(self._job.progress.reports)
+        try:
+            self._logged_part(found, number)
+        except OSError as error:
+            raise Failed(
+                f"the log of step {number} cannot be written", why=str(error), code="storage-full"
+            ) from error
+
+    def _logged_part(self, found: Part, number: int) -> None:
+        """Raises OSError when the log cannot be written."""
+        job = self._job
         job.draft = Draft()
         out = self._output(number)
         level = Level(job, job.view, out)
@@ -79,19 +89,14 @@ class Course:
         name = self._name(level, found, step)
         began = time.time()
         try:
-            try:
-                if self._aside.owed:
-                    self._begin(number, name)
-                self._aside.start(level, step)
-                done = self._done(level, found, (number, name))
-            except (ExpressionError, HeadwayError, Stopped) as error:
+            if self._aside.owed:
                 self._begin(number, name)
-                done = steps.broken(level, step, error)
-            self._over(out, Begun(key(found), name, began, number), done)
-        except OSError as error:
-            raise Failed(
-                f"the log of step {number} cannot be written", why=str(error), code="storage-full"
-            ) from error
+            self._aside.start(level, step)
+            done = self._done(level, found, (number, name))
+        except (ExpressionError, HeadwayError, Stopped) as error:
+            self._begin(number, name)
+            done = steps.broken(level, step, error)
+        self._over(out, Begun(key(found), name, began, number), done)
 
     def _begin(self, number: int, name: str) -> None:
         """Tell, once, that the step begins."""

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
+from headway.adapters.linux.workspace import open_regular
 from headway.model.job import Level, Line
 
 HEAD_BYTES = 16 * 1024**2
@@ -42,10 +43,13 @@ class LogFile:
         self._go_on()
 
     def _go_on(self) -> None:
-        if self._path.exists():
-            data = self._path.read_bytes()
-            self._sum.update(data)
-            self.size, self.lines = len(data), data.count(b"\n")
+        try:
+            with open_regular(self._path) as file:
+                data = file.read()
+        except FileNotFoundError:
+            return
+        self._sum.update(data)
+        self.size, self.lines = len(data), data.count(b"\n")
 
     @property
     def full(self) -> bool:
@@ -104,10 +108,10 @@ class LogFile:
 
 def read(folder: Path, step: int, offset: int = 0, limit: int = READ_BYTES) -> tuple[bytes, int]:
     """Masked bytes of a step's log from that offset, and the offset to go on from. Nothing (yet):
-    no bytes.
+    no bytes. Raises OSError for a log that a step has replaced by something else.
     """
     try:
-        with (folder / "logs" / f"{step}.log").open("rb") as file:
+        with open_regular(folder / "logs" / f"{step}.log") as file:
             file.seek(max(0, offset))
             data = file.read(limit)
     except FileNotFoundError:
@@ -118,7 +122,7 @@ def read(folder: Path, step: int, offset: int = 0, limit: int = READ_BYTES) -> t
 def tail(folder: Path, step: int, lines: int = 20) -> bytes:
     """The last lines of a step's log, of at most TAIL_BYTES."""
     try:
-        with (folder / "logs" / f"{step}.log").open("rb") as file:
+        with open_regular(folder / "logs" / f"{step}.log") as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - TAIL_BYTES))
             data = file.read()
@@ -130,7 +134,8 @@ def tail(folder: Path, step: int, lines: int = 20) -> bytes:
 def index(folder: Path, step: int) -> tuple[tuple[int, float, int], ...]:
     """(offset, Unix time, lines before) of each stretch of a step's log, in order."""
     try:
-        data = (folder / "logs" / f"{step}.idx").read_bytes()
+        with open_regular(folder / "logs" / f"{step}.idx") as file:
+            data = file.read()
     except FileNotFoundError:
         return ()
     whole = len(data) - len(data) % _INDEX.size

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from headway.adapters.linux.workspace import open_regular
 from headway.model.errors import Drifted, Failed
 from headway.pipeline.step.masking import Masker
 from headway.pipeline.step.state import Left, Record
@@ -92,7 +93,8 @@ class Records:
         dropped. Raises Drifted (`secrets-changed`).
         """
         try:
-            data = self._path.read_bytes()
+            with open_regular(self._path) as file:
+                data = file.read()
         except FileNotFoundError:
             return []
         whole = data[: data.rfind(b"\n") + 1]

@@ -11,6 +11,7 @@ from pathlib import Path
 from headway import expression
 from headway.adapters.linux.actions import services
 from headway.adapters.linux.actions.acting import Finder
+from headway.adapters.linux.boxes import Boxes, Nursery
 from headway.adapters.linux.course import Course, Means
 from headway.adapters.linux.environment import (
     base_environment,
@@ -22,7 +23,7 @@ from headway.adapters.linux.hashing import hash_files
 from headway.adapters.linux.job import Job, deadline, prepare
 from headway.adapters.linux.patience import Patience
 from headway.adapters.linux.records import Records, Seal
-from headway.adapters.linux.sandbox import Boxes, Limits, Nursery
+from headway.adapters.linux.sandbox import Limits
 from headway.adapters.linux.trash import Trash
 from headway.adapters.linux.workspace import (
     Workspace,
