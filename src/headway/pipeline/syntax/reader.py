@@ -4,6 +4,8 @@ Every key is read or refused by name with its place (table `keys.KEYS`). Called 
 command line and whoever loads a called workflow.
 """
 
+from functools import lru_cache
+
 from headway.document import Limits, Mapping, invalid
 from headway.document import read as read_document
 from headway.pipeline.syntax import build, rules
@@ -13,9 +15,12 @@ from headway.pipeline.syntax.shape import Shape
 from headway.pipeline.syntax.shapes import Place, check
 
 LIMITS = Limits(anchors=True, core_tags=True, max_bytes=1024 * 1024, max_depth=50)
+REMEMBERED = 16
+"""Workflows that are kept: a run reads its file when it is chosen, checked, created and driven."""
 _FILE = Shape(place="workflow")
 
 
+@lru_cache(maxsize=REMEMBERED)
 def read(text: str, file: str, *, limits: Limits = LIMITS) -> Workflow:
     """The workflow; `file` names it in errors. Raises Invalid with every problem and its place.
 
