@@ -370,15 +370,15 @@ class Schedule:
         return known
 
     def _survives(self, state: RunState, unit: Unit) -> bool:
-        """Whether the job runs, or goes on, in a cancelled run, and all that call it do."""
+        """Whether the job runs, or goes on, in a cancelled run: by its own condition alone, so that
+        a called workflow cleans up as one that is not called does.
+        """
         if state.forced:
             return False
-        caller = unit.frame.caller
         try:
-            wishes = self._wishes_to_run(unit, cancelled=True)
+            return self._wishes_to_run(unit, cancelled=True)
         except ExpressionError:
             return False
-        return wishes and (caller is None or self._survives(state, caller))
 
     def _stopped(self, state: RunState, unit: Unit) -> str:
         """Why jobs of this workflow shall not begin any more; "" if they may."""
