@@ -91,7 +91,10 @@ def test_a_job_that_goes_on_finds_its_data_at_the_same_port(tmp_path: Path) -> N
 
 
 @needs_postgres
-def test_a_wanted_port_that_is_taken_is_told(made: services.Services) -> None:
+def test_a_wanted_port_that_is_taken_is_told(
+    made: services.Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services, "LINGER_SECONDS", 0.2)
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
