@@ -1,8 +1,11 @@
 """`headway run`: runs a workflow of this repository here, on the files as they are."""
 
+import gc
 import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -83,10 +86,12 @@ def run(  # noqa: PLR0913  one option each
 
     given = run_secrets.pairs(inputs, "--input"), run_secrets.pairs(vars, "--var")
     known = run_secrets.secrets(secrets, secret_file, os.environ)
-    bench = workbench.bench(context.home_folder, jobs, known, reuse=reuse)
-    if not dry_run:
-        bench.runner.warm()
-    from headway.cli import run_request  # noqa: PLC0415  while the runner gets warm
+    with _loading():
+        bench = workbench.bench(context.home_folder, jobs, known, reuse=reuse)
+        if not dry_run:
+            bench.runner.warm()  # while the rest is loaded
+        from headway.cli import run_request  # noqa: PLC0415
+        from headway.flows import pipeline as _flow  # noqa: F401, PLC0415
 
     asked = run_request.Asked(
         workflow=workflow,
@@ -98,6 +103,16 @@ def run(  # noqa: PLR0913  one option each
         network=not no_network,
     )
     _go(context, bench, path, asked, dry=dry_run)
+
+
+@contextmanager
+def _loading() -> Iterator[None]:
+    """What is loaded is no garbage; looking for some among it takes a tenth of the time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _go(context: Context, bench: "Bench", path: str, asked: "Asked", *, dry: bool) -> None:
@@ -209,14 +224,16 @@ def _run(context: Context, bench: "Bench", spec: "RunSpec", chosen: "Workflow") 
     from headway.flows import pipeline  # noqa: PLC0415
 
     known = tuple(Known(j.id, tuple(n.text for n in j.needs)) for j in chosen.jobs)
-    wanted = tuple(k for k in known if k.id in _with_needs(known, spec.only))
+    needed = _with_needs(known, spec.only)
+    wanted = tuple(k for k in known if k.id in needed)
     stop = Stop()
 
     def cancel() -> None:
         pipeline.cancel(bench.home, spec.id, context.person, "Ctrl-C")
 
     context.note(f"run {spec.id}")
-    with screen(context, wanted, stop) as watch, interruptible(stop, cancel, lambda _text: None):
+    say = (lambda _text: None) if sys.stderr.isatty() else context.note  # the tree says it itself
+    with screen(context, wanted, stop) as watch, interruptible(stop, cancel, say):
         return pipeline.run(bench, spec.id, watch)
 
 
