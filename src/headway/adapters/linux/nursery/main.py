@@ -9,6 +9,7 @@ After the first job one agent is always set up ahead, so that the next job does 
 """
 
 import contextlib
+import gc
 import json
 import os
 import resource
@@ -48,11 +49,16 @@ class Spare:
 class Nursery:
     """One loop over the runner's socket and ended agents."""
 
-    def __init__(self, channel: socket.socket, pids: namespaces.PidNamespaces | None) -> None:
+    def __init__(
+        self, channel: socket.socket, pids: namespaces.PidNamespaces | None, name: str
+    ) -> None:
+        """`name`: what its cgroups are called by, unique on the machine."""
         self._channel = channel
         self._jobs: dict[int, Job] = {}
         self._count = 0
+        self._name = name
         self._spare: Spare | None = None
+        self._cgroups: list[Path] = []
         self._pids = pids
         self._parent = os.getppid()
         namespaces.adopt_orphans()
@@ -83,6 +89,12 @@ class Nursery:
             self._forget(job)
         if self._spare is not None:
             self._forget(Job([], self._spare.cgroup))
+        for cgroup in self._cgroups:
+            with contextlib.suppress(OSError):
+                cgroup.rmdir()
+
+    def _new_cgroup(self, order: dict[str, Any]) -> Path | None:
+        return _cgroup(order, f"{self._name}-{self._count}")
 
     def _hear(self) -> bool:
         try:
@@ -120,7 +132,7 @@ class Nursery:
         """An agent that waits for a job. Raises OSError."""
         self._count += 1
         mine, theirs = socket.socketpair()
-        cgroup = _cgroup(order, f"{_PREFIX}{os.getpid()}-{self._count}")
+        cgroup = self._cgroups.pop() if self._cgroups else self._new_cgroup(order)
         try:
             pid = self._pids.fork() if self._pids else os.fork()
         except OSError:
@@ -196,8 +208,7 @@ class Nursery:
 
     def _forget(self, job: Job) -> None:
         if job.cgroup is not None:
-            with contextlib.suppress(OSError):
-                job.cgroup.rmdir()
+            self._cgroups.append(job.cgroup)
         for descriptor in job.held:
             os.close(descriptor)
 
@@ -304,7 +315,12 @@ def _works(*calls: Any) -> bool:
 def main() -> None:
     """Serve until the runner is gone."""
     _clean_cgroups()
-    nursery = Nursery(socket.socket(fileno=os.dup(0)), _pid_namespaces(sys.argv[-1]))
+    # Garbage collection in each agent would copy pages that it shares with the nursery.
+    gc.disable()
+    gc.freeze()
+    # Before a user namespace, in which every nursery is process 1.
+    name = f"{_PREFIX}{os.getpid()}-{os.urandom(4).hex()}"
+    nursery = Nursery(socket.socket(fileno=os.dup(0)), _pid_namespaces(sys.argv[-1]), name)
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     os.close(null)
