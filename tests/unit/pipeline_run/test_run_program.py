@@ -236,3 +236,16 @@ def test_status_functions_look_at_all_ancestors() -> None:
     _, state = schedule.settle(state, 3.0)
     assert "`a` was skipped" in state.ended["c"].because
     assert schedule.ready(state, 9) == ("d",)
+
+
+def test_a_skip_that_a_crash_cut_in_two_is_no_start() -> None:
+    text = "on: push\njobs:\n  a:\n    if: false\n" + STEPS + "  b:\n" + STEPS
+    made = spec(text)
+    events, _ = Schedule(load(made)).settle(created(Created(made, 0.0)), 1.0)
+    assert [type(e).__name__ for e in events] == ["Planned", "Ended", "Planned"]
+    state = after(created(Created(made, 0.0)), events[0])
+    schedule = Schedule(load(made))
+    again, state = schedule.settle(state, 2.0)
+    assert [type(e).__name__ for e in again] == ["Ended", "Planned"]
+    assert state.ended["a"].outcome == "skipped"
+    assert schedule.ready(state, 9) == ("b",)

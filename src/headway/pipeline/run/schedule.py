@@ -51,6 +51,7 @@ class Schedule:
         self._plans = self._calls = self._ends = 0
         self._running: dict[str, int] = {}
         self._reds: dict[str, str] = {}
+        self._sure: set[str] = set()
         self._done: dict[str, Result] = {}
         self._contexts: dict[str, Contexts] = {}
         self._wishes: dict[tuple[str, bool], bool] = {}
@@ -271,9 +272,13 @@ class Schedule:
 
     def _follow(self, state: RunState, unit: Unit, now: float) -> list[Event]:
         plan = state.plans.get(unit.id)
+        if unit.id not in self._sure:
+            if not all(unit.frame.id_of(need) in self._done for need in unit.needs):
+                return []
+            self._sure.add(unit.id)
+            return self._plan(state, unit, now) if plan is None else self._cut_off(state, unit, now)
         if plan is None:
-            ready = all(unit.frame.id_of(need) in self._done for need in unit.needs)
-            return self._plan(state, unit, now) if ready else []
+            return []
         frame = unit.frame
         outer = self._halted(state, frame.caller, frame.key) if frame.caller else ""
         halt = self._reds.get(unit.id, "") or outer
@@ -287,6 +292,12 @@ class Schedule:
             if key not in state.ended
         )
         return [event for event in found if event is not None]
+
+    def _cut_off(self, state: RunState, unit: Unit, now: float) -> list[Event]:
+        """The end of a job that was to be planned and ended at once, if a crash came between."""
+        if unit.key not in state.planned[unit.id] or not _waits(state, unit.key):
+            return []
+        return [event for event in self._plan(state, unit, now) if isinstance(event, Ended)]
 
     def _plan(self, state: RunState, unit: Unit, now: float) -> list[Event]:
         stopped = self._stopped(state, unit)
