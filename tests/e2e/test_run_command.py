@@ -390,3 +390,28 @@ def _all_of(mine: int, running: "subprocess.Popen[str]") -> str:
             break
     os.close(mine)
     return data.decode()
+
+
+def test_names_are_completed(desk: Desk) -> None:
+    run = desk.json("run", "--job", "build")["run"]
+
+    def completed(*words: str) -> list[str]:
+        line = ["headway", *words]
+        env = {
+            "_HEADWAY_COMPLETE": "bash_complete",
+            "COMP_WORDS": " ".join(line),
+            "COMP_CWORD": str(len(line)),
+            "HEADWAY_HOME": str(desk.home),
+        }
+        command = [
+            sys.executable,
+            "-c",
+            "from headway.cli.main import main; main(prog_name='headway')",
+        ]
+        done = subprocess.run(
+            command, env=os.environ | env, capture_output=True, text=True, check=True
+        )
+        return [text.partition(",")[2] for text in done.stdout.splitlines()]
+
+    assert completed("pipeline", "show") == [run]
+    assert completed("pipeline", "logs", run) == ["build"]
