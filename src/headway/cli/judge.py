@@ -14,6 +14,7 @@ from typing import Annotated, Any, get_args
 import click
 import msgspec
 
+from headway import typed
 from headway.analysis.judge import Finding, Setup, State, begin
 from headway.analysis.judge import judge as ask
 from headway.cli import selftest
@@ -152,7 +153,7 @@ def _told(action: str, finding: Finding) -> dict[str, object]:
 
 def answers(lines: Iterable[str], terms: Terms) -> Iterable[bytes]:
     """One JSON line for each line. Raises Invalid (`protocol`) with the number of a bad line."""
-    decoder = msgspec.json.Decoder(Start | Seen)
+    decoder = typed.decoder(Start | Seen)
     encode: Callable[[Any], bytes] = msgspec.json.Encoder().encode
     session: Session | None = None
     for number, line in enumerate(lines, 1):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
+from headway import typed
 from headway.analysis import judge as analysis
 from headway.analysis import shadow as besides
 from headway.analysis import windows
@@ -172,7 +173,7 @@ def _judge(
 ) -> tuple[Rollout, Finding | None]:
     before = rollouts.last_snapshot(tx.connection, begun.rollout)
     known = rollouts.column(tx.connection, begun.rollout, "verdict")
-    last = msgspec.json.decode(known, type=Finding) if known else None
+    last = typed.loads(known, Finding) if known else None
     if seen.snapshot is None:
         return state, None
     if before is None:

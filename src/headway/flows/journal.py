@@ -17,6 +17,7 @@ import msgspec
 import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer, SQLAlchemyDatasource
 
+from headway import typed
 from headway.model import errors
 from headway.model.errors import HeadwayError, Invalid, Problem, Unreachable
 from headway.store.database import Tx, lock
@@ -142,7 +143,7 @@ def reveal(recorded: object, fn: Callable[..., R]) -> R:
     assert isinstance(recorded, dict)
     if "error" in recorded:
         raise _error(recorded)
-    value: R = msgspec.convert(recorded["ok"], get_type_hints(fn)["return"])
+    value: R = typed.convert(recorded["ok"], get_type_hints(fn)["return"])
     return value
 
 
@@ -150,7 +151,7 @@ def _error(recorded: Mapping[str, Any]) -> HeadwayError:
     kind: type[HeadwayError] = getattr(errors, recorded["error"])
     said: Any = {k: recorded[k] for k in ("why", "next", "code")}
     if kind is Invalid:
-        problems = tuple(msgspec.convert(p, Problem) for p in recorded["problems"])
+        problems = tuple(typed.convert(p, Problem) for p in recorded["problems"])
         return Invalid(recorded["what"], problems=problems, **said)
     return kind(recorded["what"], **said)
 
@@ -235,7 +236,7 @@ class Engine:
 
 def _workflow(flow: Flow, journal: Journal, world: Any, kind: type) -> Callable[..., None]:
     def run(order: Any) -> None:
-        flow(journal, world, msgspec.convert(order, kind))
+        flow(journal, world, typed.convert(order, kind))
 
     return run
 

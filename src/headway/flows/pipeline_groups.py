@@ -15,6 +15,7 @@ from typing import Literal
 
 import msgspec
 
+from headway import typed
 from headway.pipeline.run import groups
 from headway.pipeline.run.groups import Group, Line, Member
 from headway.store import run_log
@@ -120,6 +121,6 @@ class _Writer:
 def _read(file: Path) -> Line:
     """A file that a power loss left empty means that nobody is there: their processes are gone."""
     try:
-        return msgspec.json.decode(file.read_bytes(), type=Line)
+        return typed.loads(file.read_bytes(), Line)
     except (FileNotFoundError, msgspec.DecodeError):
         return Line()

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from headway import typed
 from headway.flows.pipeline_bench import Bench
 from headway.model.errors import HeadwayError
 from headway.model.job import JobOrder, JobReport, Upload
@@ -118,7 +119,7 @@ class Results:
     def _read(self, digest: str) -> _Kept | None:
         try:
             with self._bench.blobs.open(digest) as file:
-                return msgspec.json.decode(file.read(), type=_Kept)
+                return typed.loads(file.read(), _Kept)
         except (HeadwayError, msgspec.DecodeError) as error:
             _LOG.warning("a kept result cannot be read: %s", error)
             return None
@@ -151,7 +152,7 @@ def _sound(blobs: BlobStore, upload: Upload) -> bool:
         return False
     try:
         with blobs.open(upload.digest) as file:
-            entries = msgspec.json.decode(file.read(), type=list[_Entry])
+            entries = typed.loads(file.read(), list[_Entry])
         top = Path(upload.path)
         return top.is_dir() and all(_there(top, entry) for entry in entries)
     except (HeadwayError, OSError, msgspec.DecodeError) as error:

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from headway import typed
 from headway.model.event import Event
 
 SPEC = "0.5.1"
@@ -51,7 +52,7 @@ def project(event: Event, source: str = SOURCE) -> list[Json]:
 
 def restore(cloud: Json) -> Event:
     """Our event out of one of its CloudEvents."""
-    return msgspec.convert(cloud["data"]["customData"]["event"], Event)
+    return typed.convert(cloud["data"]["customData"]["event"], Event)
 
 
 def _cloud(event: Event, source: str, id: str, type: str, subject: Json) -> Json:

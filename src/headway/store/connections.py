@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from headway import typed
 from headway.model.connection import Connection
 from headway.model.errors import Invalid
 
@@ -27,13 +28,13 @@ def get(home: Path, name: str) -> Connection:
             next="headway connection add --help",
             code="unknown-connection",
         )
-    return msgspec.json.decode(file.read_bytes(), type=Connection)
+    return typed.loads(file.read_bytes(), Connection)
 
 
 def every(home: Path) -> list[Connection]:
     """All of them, by name."""
     files = sorted((home / "connections").glob("*.json"))
-    return [msgspec.json.decode(f.read_bytes(), type=Connection) for f in files]
+    return [typed.loads(f.read_bytes(), Connection) for f in files]
 
 
 def put(home: Path, connection: Connection) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 
-import msgspec
 import sqlalchemy as sa
 
+from headway import typed
 from headway.analysis.judge import Finding
 from headway.store.samples import Samples
 from headway.store.tables import deliveries, rollouts
@@ -97,7 +97,7 @@ def _rollouts(connection: sa.Connection) -> Iterator[Family]:
     ]
     name, words = "headway_rollouts_running", "Rollouts that are not decided, by release."
     yield Family(name, "gauge", words, [("", labels, 1.0) for labels, _ in rows])
-    found = [(labels, msgspec.json.decode(v, type=Finding)) for labels, v in rows if v]
+    found = [(labels, typed.loads(v, Finding)) for labels, v in rows if v]
     evidence = [("", w, f.log_evidence) for w, f in found if f.log_evidence > _NOTHING]
     name, words = "headway_judge_log_evidence", "Log of the evidence of harm against a release."
     yield Family(name, "gauge", words, evidence)

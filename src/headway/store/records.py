@@ -6,6 +6,7 @@ from typing import TypeVar
 import msgspec
 import sqlalchemy as sa
 
+from headway import typed
 from headway.model.delivery import Command, Delivery, Place, Release
 from headway.model.errors import Invalid
 from headway.model.service import Service
@@ -22,7 +23,7 @@ def dumps(value: object) -> str:
 
 def loads(text: str, kind: type[T]) -> T:
     """The dataclass again. Raises msgspec.ValidationError if the text is another shape's."""
-    return msgspec.json.decode(text, type=kind)
+    return typed.loads(text, kind)
 
 
 def delivery(connection: sa.Connection, id: str) -> Delivery:

@@ -23,6 +23,7 @@ from typing import Self
 
 import msgspec
 
+from headway import typed
 from headway.model.errors import Drifted, Failed, HeadwayError, Invalid
 from headway.pipeline.run import state
 from headway.pipeline.run.state import Event
@@ -37,7 +38,7 @@ _TYPES: dict[str, type[Event]] = {
     "cancelled": state.Cancelled,
     "finished": state.Finished,
 }
-_DECODERS = {kind: msgspec.json.Decoder(made) for kind, made in _TYPES.items()}
+_DECODERS = {kind: typed.decoder(made) for kind, made in _TYPES.items()}
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -54,7 +55,7 @@ class _At(msgspec.Struct):
     at: float
 
 
-_ENVELOPE = msgspec.json.Decoder(_Envelope)
+_ENVELOPE = typed.decoder(_Envelope)
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +243,7 @@ def _created_at(log: Path) -> float:
     with log.open("rb") as file:
         line = file.readline()
     try:
-        return msgspec.json.decode(_ENVELOPE.decode(line).event, type=_At).at
+        return typed.loads(_ENVELOPE.decode(line).event, _At).at
     except msgspec.DecodeError:
         return 0.0
 
@@ -319,7 +320,7 @@ def _requests(place: Path, seen: set[str]) -> list[Request]:
     for name in _names(place):
         if name not in seen:
             seen.add(name)
-            found.append(msgspec.json.decode((place / name).read_bytes(), type=Request))
+            found.append(typed.loads((place / name).read_bytes(), Request))
     return found
 
 

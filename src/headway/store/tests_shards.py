@@ -7,6 +7,7 @@ times, and a test could be in no shard or in two.
 import msgspec
 import sqlalchemy as sa
 
+from headway import typed
 from headway.model.errors import Drifted
 from headway.store.database import Tx
 from headway.store.test_tables import shard_plans
@@ -26,7 +27,7 @@ def agreed(tx: Tx, service: str, run: str, wanted: Shards) -> Shards:
         row = {"service": service, "run": run, "total": len(wanted), "shards": text, "at": tx.now}
         tx.connection.execute(shard_plans.insert().values(row))
         return wanted
-    made = msgspec.json.decode(kept, type=Shards)
+    made = typed.loads(kept, Shards)
     if {t for s in made for t in s} != {t for s in wanted for t in s}:
         raise Drifted(
             f"the shards of run {run} were made for other tests",

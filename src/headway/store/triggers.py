@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import msgspec
 import sqlalchemy as sa
 
+from headway import typed
 from headway.pipeline.trigger.event import TriggerEvent
 from headway.store.database import Tx
 from headway.store.tables import trigger_runs
@@ -99,7 +100,7 @@ def waiting(connection: sa.Connection, now: float, limit: int = 50) -> list[Wait
 
 
 def _waiting(row: "sa.RowMapping") -> Waiting:
-    event = msgspec.json.decode(zlib.decompress(row["event"]), type=TriggerEvent)
+    event = typed.loads(zlib.decompress(row["event"]), TriggerEvent)
     return Waiting(row["id"], row["hook"], event, row["attempts"], row["received_at"])
 
 

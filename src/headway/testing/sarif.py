@@ -5,6 +5,7 @@ from typing import Literal
 
 import msgspec
 
+from headway import typed
 from headway.document.problems import invalid, quoted
 from headway.model.errors import Invalid, Problem
 from headway.testing.findings import Finding, Scan, Severity
@@ -134,7 +135,7 @@ def _whole(data: Chunks, file: str) -> bytes:
 
 def _decoded(data: bytes, file: str) -> _Log:
     try:
-        return msgspec.json.decode(data, type=_Log)
+        return typed.loads(data, _Log)
     except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
         raise _fault(file, f"this is no SARIF: {quoted(error)}", "not-sarif") from error
 

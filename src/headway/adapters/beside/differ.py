@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from headway import typed
 from headway.adapters.beside.process import Beside
 from headway.model.errors import Failed, Refused
 from headway.ports.shadow_differ import Comparison, Differences, ShadowDiffer
@@ -37,7 +38,7 @@ class LocalDiffer(ShadowDiffer):
     def read(self, service: str, environment: str) -> Differences | None:
         """See ShadowDiffer. A watcher that died is started again, and counts from 0."""
         told = self._beside(service, environment).told()
-        return None if told is None else msgspec.convert(told, Differences)
+        return None if told is None else typed.convert(told, Differences)
 
     def stop(self, service: str, environment: str, generation: int) -> None:
         """See ShadowDiffer."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from headway import typed
 from headway.adapters.beside.process import Beside
 from headway.ports.journey_player import JourneyOrder, JourneyPlayer, Played
 from headway.ports.source_host import SourceHost
@@ -42,7 +43,7 @@ class LocalPlayer(JourneyPlayer):
     def read(self, service: str, environment: str) -> Played | None:
         """See JourneyPlayer. A player that died is started again, and counts from 0."""
         told = self._beside(service, environment).told()
-        return None if told is None else msgspec.convert(told, Played)
+        return None if told is None else typed.convert(told, Played)
 
     def stop(self, service: str, environment: str, generation: int) -> None:
         """See JourneyPlayer."""

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from headway import typed
 from headway.adapters.linux.workspace import open_regular
 from headway.model.errors import Drifted, Failed
 from headway.pipeline.step.masking import Masker
@@ -23,8 +24,6 @@ from headway.pipeline.step.state import Left, Record
 
 _NONCE = 12
 _encode = msgspec.json.Encoder().encode
-_decode_record = msgspec.json.Decoder(Record).decode
-_decode_left = msgspec.json.Decoder(Left).decode
 
 
 class Seal:
@@ -100,7 +99,7 @@ class Records:
         whole = data[: data.rfind(b"\n") + 1]
         if whole != data:
             os.truncate(self._path, len(whole))
-        found = [_decode_record(line) for line in whole.splitlines()]
+        found = [typed.loads(line, Record) for line in whole.splitlines()]
         return [(record, self._left(record)) for record in found if record.attempt == attempt]
 
     def add(self, record: Record) -> None:
@@ -130,7 +129,7 @@ class Records:
 
     def _left(self, record: Record) -> Left:
         if record.sealed:
-            return _decode_left(self._seal.open(record.sealed))
+            return typed.loads(self._seal.open(record.sealed), Left)
         return record.left or Left()
 
     def _secret(self, left: Left) -> bool:

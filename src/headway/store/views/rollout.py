@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import msgspec
 import sqlalchemy as sa
 
+from headway import typed
 from headway.analysis.judge import Finding, SignalFinding
 from headway.analysis.outlook import Outlook
 from headway.model.event import Event
@@ -182,7 +182,7 @@ def _data(events: list[Event], kind: str) -> dict[str, Any]:
 def _compared(events: list[Event]) -> Compared | None:
     """The newest word on it."""
     told = [e.data for e in events if e.kind in {"rollout.differed", "rollout.compared"}]
-    return msgspec.convert(told[-1], Compared) if told else None
+    return typed.convert(told[-1], Compared) if told else None
 
 
 def _steps(
@@ -273,6 +273,4 @@ def _moves(events: list[Event]) -> list[Happened]:
 
 def windows(connection: sa.Connection, id: str) -> list[WindowView]:
     """Every judged window, in order."""
-    return [
-        view(msgspec.json.decode(w, type=Window)) for w, _ in rollouts.all_windows(connection, id)
-    ]
+    return [view(typed.loads(w, Window)) for w, _ in rollouts.all_windows(connection, id)]

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import msgspec
 import sqlalchemy as sa
 
+from headway import typed
 from headway.analysis import outlook as forecast
 from headway.analysis import report as analysis
 from headway.analysis import shadow
@@ -147,7 +147,7 @@ def _snapshot(connection: sa.Connection, id: str) -> Memory | None:
     for event in log.any_of(connection, id=[f"{id}/0/rollout.baseline"]):
         data: dict[str, Any] = event.data
         if data["used"]:
-            return msgspec.convert(data["memory"], Memory)
+            return typed.convert(data["memory"], Memory)
     return None
 
 
