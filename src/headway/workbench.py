@@ -38,9 +38,10 @@ def bench(
     secrets: Mapping[str, str] | None = None,
     *,
     reuse: bool = True,
+    soon: bool = False,
 ) -> Bench:
     """Where runs are done: `jobs` instances at once, logs and results under `home`. Without `reuse`
-    every job runs, and no result is kept for another run.
+    every job runs, and no result is kept for another run. `soon`: a run follows at once.
 
     Raises Invalid (`unknown-adapter`, `home`).
     """
@@ -56,9 +57,10 @@ def bench(
     blobs = load("headway.blob_stores", "disk")(home)
     actions = load("headway.action_sources", "git")(home)
     source = load("headway.source_hosts", "git")()
+    runner = load("headway.job_runners", "linux")(home, source, actions, blobs, soon=soon)
     return Bench(
         home=home,
-        runner=load("headway.job_runners", "linux")(home, source, actions, blobs),
+        runner=runner,
         blobs=blobs,
         actions=actions,
         clock=load("headway.clocks", "system")(),

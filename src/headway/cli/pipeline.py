@@ -254,8 +254,9 @@ def rerun(  # noqa: PLR0913  one option each
     from headway.flows import pipeline as flow  # noqa: PLC0415
 
     known = run_secrets.secrets(secrets, secret_file, os.environ)
-    bench = workbench.bench(context.home_folder, width or os.cpu_count() or 2, known, reuse=False)
-    bench.runner.warm()
+    bench = workbench.bench(
+        context.home_folder, width or os.cpu_count() or 2, known, reuse=False, soon=True
+    )
     made = flow.rerun(bench, _named(context, run), failed_only=failed, jobs=jobs)
     finish(context, bench, made.spec)
 

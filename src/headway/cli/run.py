@@ -87,9 +87,8 @@ def run(  # noqa: PLR0913  one option each
     given = run_secrets.pairs(inputs, "--input"), run_secrets.pairs(vars, "--var")
     known = run_secrets.secrets(secrets, secret_file, os.environ)
     with _loading():
-        bench = workbench.bench(context.home_folder, jobs, known, reuse=reuse)
-        if not dry_run:
-            bench.runner.warm()  # while the rest is loaded
+        soon = not dry_run
+        bench = workbench.bench(context.home_folder, jobs, known, reuse=reuse, soon=soon)
         from headway.cli import run_request  # noqa: PLC0415
         from headway.flows import pipeline as _flow  # noqa: F401, PLC0415
 

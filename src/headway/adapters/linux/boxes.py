@@ -135,6 +135,11 @@ def _end(channel: socket.socket, process: "subprocess.Popen[bytes]") -> None:
         process.wait()
 
 
+def nursery(home: Path, limits: Limits) -> Nursery:
+    """That of a home; not started yet."""
+    return Nursery(limits, home.resolve() / "log" / "nursery.log")
+
+
 class Boxes:
     """The sandbox of one job: opened when it is first needed, and again if it was killed."""
 

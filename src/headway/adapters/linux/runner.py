@@ -11,7 +11,7 @@ from pathlib import Path
 from headway import expression
 from headway.adapters.linux.actions import services
 from headway.adapters.linux.actions.acting import Finder
-from headway.adapters.linux.boxes import Boxes, Nursery
+from headway.adapters.linux.boxes import Boxes, Nursery, nursery
 from headway.adapters.linux.course import Course, Means
 from headway.adapters.linux.environment import (
     base_environment,
@@ -57,12 +57,13 @@ class LinuxRunner(JobRunner):
         source: SourceHost,
         finder: Finder,
         blobs: BlobStore,
-        limits: Limits = _DEFAULTS,
+        limits: Limits | Nursery = _DEFAULTS,
     ) -> None:
+        """Instead of limits, a nursery that is starting already."""
         self._home = home.resolve()
         self._source, self._finder = source, finder
         self._epochs: dict[tuple[str, str], dict[str, str]] = {}
-        self._nursery = Nursery(limits, self._home / "log" / "nursery.log")
+        self._nursery = limits if isinstance(limits, Nursery) else nursery(self._home, limits)
         self._trash = Trash(self._home / "runs" / ".trash")
 
     def run(self, order: JobOrder, secrets: Mapping[str, str], watch: JobWatch) -> JobReport:
