@@ -18,6 +18,7 @@ from typing import IO, Any
 
 import sqlalchemy as sa
 
+from headway import workbench
 from headway.adapters.git.hosting import GitHosting
 from headway.adapters.statsd import emitter
 from headway.adapters.statsd.listener import Listener
@@ -114,7 +115,8 @@ class Headway:
             home=self.home,
             builder=f"urn:headway:builder:{self._name}",
             source=source,
-            runner=_load("headway.runners", "process")(self.home, source),
+            bench=workbench.bench(self.home),
+            tx=self.tx,
             artifacts=_load("headway.artifact_stores", "oci")(self.home / "artifacts"),
             signer=_load("headway.signers", "keys")(self.home / "keys"),
             targets={e.name: e.load()(self.home) for e in entry_points(group="headway.targets")},

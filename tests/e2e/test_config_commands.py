@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from headway import pipeline, settings
+from headway import settings
 from headway.cli.main import main
+from headway.pipeline.syntax import reader
 
 GOOD = """\
 service: shop
@@ -219,8 +220,8 @@ def test_init_writes_what_is_right(tmp_path: Path, kit: str) -> None:
     assert len((folder / "headway.yaml").read_text().splitlines()) == 10
     assert headway("config", "check", folder).exit_code == 0
     text = (folder / ".github/workflows/deliver.yml").read_text()
-    (job,) = pipeline.plan(pipeline.read(text, "deliver.yml"))
-    uses = [step.uses for step in job.steps if step.uses]
+    (job,) = reader.read(text, "deliver.yml").jobs
+    uses = [step.uses.text for step in job.steps if step.uses]
     assert uses == ["actions/checkout@v4", "actions/upload-artifact@v4"]
 
 
@@ -278,8 +279,8 @@ def test_the_pack_step_of_init_makes_the_artifact(tmp_path: Path) -> None:
     folder = project(tmp_path / "shop", {"index.html": "hello", "a/.hidden": "x", ".git/HEAD": ""})
     headway("init", folder)
     text = (folder / ".github/workflows/deliver.yml").read_text()
-    (job,) = pipeline.plan(pipeline.read(text, "deliver.yml"))
-    script = next(step.run for step in job.steps if step.name == "Pack")
+    (job,) = reader.read(text, "deliver.yml").jobs
+    script = next(s.run.text for s in job.steps if s.run and s.name and s.name.text == "Pack")
     assert script
     subprocess.run(["bash", "-eo", "pipefail", "-c", script], cwd=folder, check=True, timeout=60)
     release = folder / "release"

@@ -1,29 +1,36 @@
 """A world in memory whose parts keep the promises of the ports, with ledgers of what took hold."""
 
 import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import sqlalchemy as sa
 
 from headway.adapters.git.repositories import GitRepositories
+from headway.flows.pipeline_bench import Bench
 from headway.flows.world import World
 from headway.model.artifact import Artifact, Envelope, Signature
 from headway.model.commit import Commit
 from headway.model.deployment import DeployOrder, InstanceState
 from headway.model.errors import Drifted, Invalid, Refused, Unreachable
-from headway.model.pipeline import JobOrder, JobResult, StepResult, Upload
+from headway.model.job import JobOrder, JobReport, StepReport, Upload
 from headway.model.routing import Endpoint, Mirror, Routed, Routing
 from headway.model.series import Selector, Series
 from headway.model.service import HttpTest
 from headway.model.window import Counts, Snapshot, VersionCounts
+from headway.ports.job_runner import JobWatch
 from headway.ports.journey_player import JourneyOrder, Played
 from headway.ports.metric_source import MetricSource
 from headway.ports.notifier import Notifier
 from headway.ports.probe import Answer
 from headway.ports.shadow_differ import Comparison, Differences
 from headway.ports.status_sink import StatusSink
+from headway.store.database import Tx, lock
+from tests.fakes.job_runner import FakeActions, FakeBlobs
 from tests.fakes.memory_journal import VirtualClock
 
 BOUNDS = (5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0)
@@ -52,18 +59,26 @@ class FakeSource:
 
 @dataclass
 class FakeRunner:
+    """Every job is green but the `red` ones; a green one leaves the upload `dist`."""
+
     red: set[str] = field(default_factory=set)
     ledger: list[tuple[str, str]] = field(default_factory=list)
 
-    def run(self, order: JobOrder) -> JobResult:
-        self.ledger.append((order.run, order.job.id))
-        good = order.job.id not in self.red
+    def run(self, order: JobOrder, secrets: Mapping[str, str], watch: JobWatch) -> JobReport:
+        self.ledger.append((order.run, order.id))
+        good = order.id not in self.red
         outcome: Any = "success" if good else "failure"
-        step = StepResult(
-            "0", "make", outcome, 0 if good else 1, 0.1, "log", "" if good else "boom"
+        step = StepReport(
+            "0", "make", outcome, outcome, 0 if good else 1, 1.0, 1.1, tail="" if good else "boom"
         )
         uploads = (Upload("dist", f"/uploads/{order.sha}"),) if good else ()
-        return JobResult(order.job.id, outcome, (step,), uploads, 1.0, 2.0)
+        return JobReport(order.key, outcome, 1.0, 2.0, (step,), uploads=uploads)
+
+    def check(self, order: JobOrder) -> None:
+        """Everything can be run here."""
+
+    def close(self) -> None:
+        """Nothing is left."""
 
 
 @dataclass
@@ -401,6 +416,14 @@ class FakeParts:
     router: FakeRouter = field(default_factory=FakeRouter)
     probe: FakeProbe = field(default_factory=FakeProbe)
     outbox: FakeOutbox = field(default_factory=FakeOutbox)
+    db: sa.Engine | None = None
+
+    @contextmanager
+    def tx(self) -> Iterator[Tx]:
+        assert self.db is not None
+        with self.db.begin() as connection:
+            lock(connection)
+            yield Tx(connection, self.clock.now())
 
     def __post_init__(self) -> None:
         self.target = FakeTarget(self.clock)
@@ -417,7 +440,8 @@ class FakeParts:
             home=home,
             builder="urn:headway:builder:test",
             source=self.source,
-            runner=self.runner,
+            bench=Bench(home, self.runner, FakeBlobs(), FakeActions(), self.clock),
+            tx=self.tx,
             artifacts=self.store,
             signer=self.signer,
             targets={"local": self.target},

@@ -47,6 +47,9 @@ class Stage:
     parts: FakeParts = field(default_factory=FakeParts)
     config: str = CONFIG
 
+    def __post_init__(self) -> None:
+        self.parts.db = self.db
+
     def request(self, sha: str, config: str | None = None) -> Order:
         self.parts.source.files[sha] = {
             "headway.yaml": config or self.config,

@@ -44,7 +44,7 @@ class Rig:
     def __init__(self, url: str, home: Path) -> None:
         database.prepare(url)
         self.url, self.home, self.db = url, home, database.connect(url)
-        self.parts, self.outbox = FakeParts(), Outbox(url)
+        self.parts, self.outbox = FakeParts(db=self.db), Outbox(url)
         self.engine = Engine(url, "test-1", lambda source: QuickJournal(source, self.parts.clock))
 
     def world(self) -> World:

@@ -69,7 +69,7 @@ class Shop:
         url = f"sqlite:///{home / 'headway.db'}"
         database.prepare(url)
         self.db = database.connect(url)
-        self.parts, self.meter = FakeParts(), Meter()
+        self.parts, self.meter = FakeParts(db=self.db), Meter()
         self.world: World = replace(self.parts.world(home), meter=self.meter)
         self.now = START
         self.numbers = itertools.count(1)

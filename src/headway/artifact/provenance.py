@@ -22,7 +22,7 @@ class Build:
     """One run of a workflow at a commit.
 
     `run` names the pipeline run, `builder` is the URI of who ran it, `started_at` and
-    `finished_at` are Unix seconds.
+    `finished_at` are Unix seconds. `actions`: `owner/name@ref` and the commit it was pinned to.
     """
 
     service: str
@@ -34,6 +34,7 @@ class Build:
     builder: str
     started_at: float
     finished_at: float
+    actions: tuple[tuple[str, str], ...] = ()
 
 
 def statement(build: Build, digest: str, results: dict[str, str], upload: str) -> bytes:
@@ -66,8 +67,13 @@ def _definition(build: Build) -> dict[str, object]:
             "workflow": build.workflow,
             "commit": build.commit,
         },
-        "resolvedDependencies": [source],
+        "resolvedDependencies": [source, *(_action(*pinned) for pinned in build.actions)],
     }
+
+
+def _action(uses: str, commit: str) -> dict[str, object]:
+    """As a package URL of type githubactions (github.com/package-url/purl-spec)."""
+    return {"uri": f"pkg:githubactions/{uses}", "digest": {"gitCommit": commit}}
 
 
 def _details(build: Build, results: dict[str, str], upload: str) -> dict[str, object]:

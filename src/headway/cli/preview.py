@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from headway import pipeline
 from headway.cli.context import Context
 from headway.cli.repository import service_of, text_of, top_level
 from headway.cli.text import percent
@@ -22,6 +21,7 @@ from headway.model.errors import HeadwayError, Invalid
 from headway.model.rollout import Plan
 from headway.model.service import Environment, Service
 from headway.model.verdict import Outcome, Verdict, worst
+from headway.pipeline.syntax import reader
 from headway.ports.policy_engine import Promotion
 from headway.rollout.plan import plan as rollout_plan
 from headway.store import decisions, records
@@ -78,7 +78,7 @@ def preview(context: Context, path: str, rev: str, only: str) -> Preview:
     commit = source.commit(top_level(path), rev)
     service = service_of(source, commit)
     text = text_of(source, commit, service.workflow)
-    jobs = pipeline.plan(pipeline.read(text, service.workflow))
+    jobs = reader.read(text, service.workflow).jobs
     wanted = _environments(service, only)
     with context.headway.reading() as connection:
         asked = _asked(connection, service, commit)

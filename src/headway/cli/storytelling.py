@@ -15,6 +15,8 @@ def told(view: DeliveryView) -> list[str]:
     ]
     for job in view.jobs:
         lines += _job(job)
+    if any(job.outcome == "failure" for job in view.jobs):
+        lines.append(f"  logs      headway pipeline logs {view.id}")
     if view.digest:
         size = f", {view.size_bytes:,} bytes" if view.size_bytes is not None else ""
         lines.append(f"  artifact  {view.digest}{size}")
@@ -29,14 +31,20 @@ def told(view: DeliveryView) -> list[str]:
 
 
 def _job(job: JobSeen) -> list[str]:
-    lines = [f"  job       {marked(job.outcome)} {plain(job.name)} in {span(job.seconds)}"]
+    lines = [
+        f"  job       {marked(job.outcome)} {plain(job.name)} in {span(job.seconds)}{_reused(job)}"
+    ]
     if job.outcome != "success":
         lines += [
             f"            {marked(s.outcome)} {plain(s.name)}"
-            + (f", exit {s.exit}, log {plain(s.log)}" if s.exit else "")
+            + (f", exit {s.exit}" if s.exit else "")
             for s in job.steps
         ]
     return lines
+
+
+def _reused(job: JobSeen) -> str:
+    return f", the result of {job.reused}" if job.reused else ""
 
 
 def _visit(visit: Visit) -> list[str]:

@@ -76,9 +76,9 @@ def _pipeline(root: Tree, view: DeliveryView) -> None:
 
 
 def _pipeline_word(view: DeliveryView) -> str:
-    if any(j.outcome != "success" for j in view.jobs):
+    if any(j.outcome not in {"success", "skipped"} for j in view.jobs):
         return "failed"
-    return "success" if len(view.jobs) == len(view.planned) else "running"
+    return "success" if {j.id for j in view.jobs} >= set(view.planned) else "running"
 
 
 def _job(branch: Tree, job: JobSeen) -> None:

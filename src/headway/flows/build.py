@@ -6,21 +6,35 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from headway import pipeline, settings
+from headway import settings
 from headway.artifact.provenance import PAYLOAD_TYPE, Build, statement
+from headway.flows import pipeline
 from headway.flows.journal import Journal
+from headway.flows.pipeline_pins import with_lock, with_pins
+from headway.flows.pipeline_texts import Read, complete
+from headway.flows.pipeline_watch import Quiet
 from headway.flows.world import World
 from headway.model.artifact import Artifact
 from headway.model.commit import Commit
 from headway.model.delivery import Order, Release
 from headway.model.errors import Failed, Invalid
 from headway.model.event import Fact
-from headway.model.pipeline import JobOrder, JobResult, PlannedJob, Upload
+from headway.model.job import JobReport, Upload
 from headway.model.service import Service
+from headway.pipeline.run.state import RunPhase, RunSpec, RunState
+from headway.pipeline.syntax import reader
 from headway.settings import openslo
 from headway.store import records
 from headway.store.database import Tx
 from headway.store.log import About, append
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One instance of a job: its id in the file, and what came of it."""
+
+    id: str
+    report: JobReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +43,16 @@ class Built:
 
     commit: Commit
     service: Service
-    results: tuple[JobResult, ...]
+    jobs: tuple[Job, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """The end of a pipeline run; `jobs` as they ended. `because`: who cancelled it, why."""
+
+    phase: RunPhase
+    jobs: tuple[Job, ...]
+    because: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +69,10 @@ def build(journal: Journal, world: World, order: Order) -> Release:
     service = journal.act("read headway.yaml", read_config, world, order)
     jobs = journal.act("plan pipeline", plan_jobs, world, order, service)
     journal.commit("pipeline planned", planned, order, commit, service, jobs)
-    results: list[JobResult] = []
-    for job in jobs:
-        results.append(journal.act(f"job {job.id}", run_job, world, order, job))
-        journal.commit(f"job {job.id} ended", job_ended, order, service, results[-1])
-        _must_be_green(order, results[-1])
-    built = Built(commit, service, tuple(results))
+    ran = journal.act("run pipeline", run_jobs, world, order, service)
+    journal.commit("pipeline ended", jobs_ended, order, service, ran)
+    _must_be_green(order, ran)
+    built = Built(commit, service, ran.jobs)
     artifact = journal.act("pack", pack, world, built)
     signed = journal.act("sign", sign, world, order, built, artifact)
     return journal.commit("release", create_release, order, built, Signed(artifact, signed))
@@ -80,10 +101,34 @@ def read_config(world: World, order: Order) -> Service:
     return openslo.resolved(service, lambda path: _text(world, order, path))
 
 
-def plan_jobs(world: World, order: Order, service: Service) -> tuple[PlannedJob, ...]:
-    """The workflow of that commit, as jobs in an order that respects their needs."""
-    text = _text(world, order, service.workflow)
-    return pipeline.plan(pipeline.read(text, service.workflow))
+def plan_jobs(world: World, order: Order, service: Service) -> tuple[str, ...]:
+    """Create the run of that commit's workflow; gives the ids of its jobs."""
+    spec = RunSpec(
+        id=order.delivery,
+        workflow=service.workflow,
+        texts={service.workflow: _text(world, order, service.workflow)},
+        repo=order.repo,
+        sha=order.sha,
+        ref=f"refs/heads/{order.ref}" if order.ref else "",
+    )
+    actions, read = world.bench.actions, called(world, order)
+    whole = complete(with_lock(spec, read), actions, read)
+    pipeline.create(world.bench, with_pins(whole, actions, read))
+    return tuple(job.id for job in reader.read(spec.texts[spec.workflow], spec.workflow).jobs)
+
+
+def called(world: World, order: Order) -> Read:
+    """Reads what the commit's workflow calls: other workflows, local actions, headway.lock."""
+
+    def read(path: str) -> str | None:
+        try:
+            return _text(world, order, path)
+        except Invalid as error:
+            if error.code == "missing-file":
+                return None
+            raise
+
+    return read
 
 
 def _text(world: World, order: Order, path: str) -> str:
@@ -93,14 +138,31 @@ def _text(world: World, order: Order, path: str) -> str:
         raise Invalid(f"`{path}` is not UTF-8", why=str(error), code="encoding") from error
 
 
-def run_job(world: World, order: Order, job: PlannedJob) -> JobResult:
-    """One job, from a clean checkout, to its end."""
-    return world.runner.run(JobOrder(order.delivery, 1, job, order.repo, order.sha, ref=order.ref))
+def run_jobs(world: World, order: Order, service: Service) -> Ran:
+    """The run to its end; goes on where it stood. The end of each job is told as it comes."""
+    return ran(pipeline.run(world.bench, order.delivery, _Telling(world, order, service)))
 
 
-def planned(
-    tx: Tx, order: Order, commit: Commit, service: Service, jobs: tuple[PlannedJob, ...]
-) -> None:
+def ran(state: RunState) -> Ran:
+    """What a run came to."""
+    ids = {key: job for job, keys in state.planned.items() for key in keys}
+    jobs = tuple(Job(ids[key], report) for key, report in state.ended.items())
+    return Ran(state.phase, jobs, state.cancelled)
+
+
+class _Telling(Quiet):
+    """The end of every job becomes a fact while the run goes on."""
+
+    def __init__(self, world: World, order: Order, service: Service) -> None:
+        self._world, self._order, self._service = world, order, service
+
+    def job_ended(self, job: str, report: JobReport) -> None:
+        """See RunWatch."""
+        with self._world.tx() as tx:
+            job_ended(tx, self._order, self._service, Job(job, report))
+
+
+def planned(tx: Tx, order: Order, commit: Commit, service: Service, jobs: tuple[str, ...]) -> None:
     """The commit is known and its pipeline planned."""
     records.update_delivery(
         tx, order.delivery, state="building", author=commit.author, subject=commit.subject
@@ -110,38 +172,57 @@ def planned(
         "ref": commit.ref,
         "author": commit.author,
         "subject": commit.subject,
-        "jobs": [j.id for j in jobs],
+        "jobs": list(jobs),
         "path": [e.name for e in service.environments],
     }
     append(tx, _about(order, service), Fact("pipeline.started", order.delivery, 0, data))
 
 
-def job_ended(tx: Tx, order: Order, service: Service, result: JobResult) -> None:
-    """A job's result is a fact, green or red."""
+def jobs_ended(tx: Tx, order: Order, service: Service, ran: Ran) -> None:
+    """Whatever could not be told while the run went on."""
+    for job in ran.jobs:
+        job_ended(tx, order, service, job)
+
+
+def job_ended(tx: Tx, order: Order, service: Service, job: Job) -> None:
+    """What came of a job is a fact, green or red."""
+    report = job.report
     data: dict[str, object] = {
-        "job": result.job,
-        "outcome": result.outcome,
-        "seconds": round(result.finished_at - result.started_at, 3),
+        "job": report.key,
+        "id": job.id,
+        "outcome": report.outcome,
+        "seconds": round(report.finished_at - report.started_at, 3),
+        "because": report.because,
+        "reused": report.reused,
         "steps": [
-            {"name": s.name, "outcome": s.outcome, "exit": s.exit_code, "log": s.log}
-            for s in result.steps
+            {"name": s.name, "outcome": s.outcome, "exit": s.exit_code} for s in report.steps
         ],
     }
-    fact = Fact(f"job.finished:{result.job}", order.delivery, 0, data)
-    append(tx, _about(order, service), fact)
+    append(tx, _about(order, service), Fact(f"job.finished:{report.key}", order.delivery, 0, data))
 
 
-def _must_be_green(order: Order, result: JobResult) -> None:
-    if result.outcome == "success":
+def _must_be_green(order: Order, ran: Ran) -> None:
+    if ran.phase == "success":
         return
-    red = next((s for s in result.steps if s.outcome not in {"success", "skipped"}), None)
-    where = f", step `{red.name}`, exit {red.exit_code}" if red else ""
+    bad = next((j for j in ran.jobs if j.report.outcome == ran.phase), None)
     raise Failed(
-        f"job `{result.job}` failed{where}",
-        why=red.tail if red else "",
-        next=f"headway delivery show {order.delivery}",
+        f"job `{bad.report.key}` {_how(bad.report)}" if bad else f"the pipeline ended: {ran.phase}",
+        why=tail(bad.report) if bad else ran.because,
+        next=f"headway pipeline logs {order.delivery}",
         code="job-failed",
     )
+
+
+def _how(report: JobReport) -> str:
+    red = next((s for s in report.steps if s.conclusion == report.outcome), None)
+    word = "failed" if report.outcome == "failure" else "was cancelled"
+    return word + (f", step `{red.name}`, exit {red.exit_code}" if red else "")
+
+
+def tail(report: JobReport) -> str:
+    """The last lines of the first red step; else why the job is red."""
+    tails = (s.tail for s in report.steps if s.conclusion == "failure")
+    return next(tails, "") or report.because
 
 
 def pack(world: World, built: Built) -> Artifact:
@@ -158,7 +239,7 @@ def pack(world: World, built: Built) -> Artifact:
 
 def _upload(built: Built) -> Upload:
     service = built.service
-    uploads = [u for r in built.results for u in r.uploads]
+    uploads = [u for job in built.jobs for u in job.report.uploads]
     if service.artifact_from is not None:
         uploads = [u for u in uploads if u.name == service.artifact_from]
     if not uploads:
@@ -180,6 +261,7 @@ def _upload(built: Built) -> Upload:
 
 def sign(world: World, order: Order, built: Built, artifact: Artifact) -> str:
     """Signed provenance beside the artifact; gives its digest. Made again only if not there."""
+    pinned = pipeline.show(world.bench.home, order.delivery).spec.actions
     facts = Build(
         service=built.service.name,
         repository=order.repo,
@@ -188,10 +270,11 @@ def sign(world: World, order: Order, built: Built, artifact: Artifact) -> str:
         workflow=built.service.workflow,
         run=order.delivery,
         builder=world.builder,
-        started_at=min(r.started_at for r in built.results),
-        finished_at=max(r.finished_at for r in built.results),
+        started_at=min(j.report.started_at for j in built.jobs),
+        finished_at=max(j.report.finished_at for j in built.jobs),
+        actions=tuple(sorted(pinned.items())),
     )
-    outcomes = {r.job: str(r.outcome) for r in built.results}
+    outcomes = {j.report.key: str(j.report.outcome) for j in built.jobs}
     payload = statement(facts, artifact.digest, outcomes, _upload(built).name)
     if not any(e.payload == payload for e in world.artifacts.attached(artifact.digest)):
         world.artifacts.attach(artifact.digest, world.signer.sign(payload, PAYLOAD_TYPE))

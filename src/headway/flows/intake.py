@@ -6,12 +6,14 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from headway import pipeline, settings
+from headway import settings
 from headway.flows import commands
 from headway.flows.commands import Request
 from headway.flows.world import World
 from headway.model.errors import HeadwayError
 from headway.model.service import Service
+from headway.pipeline.syntax import reader
+from headway.pipeline.trigger import TriggerEvent, starts
 from headway.store.database import Tx
 
 NO_COMMIT = "0" * 40
@@ -70,10 +72,11 @@ def _starts(world: World, push: Push, service: Service | None, branch: str) -> b
     if service is None:
         return True
     try:
-        workflow = pipeline.read(_text(world, push, service.workflow), service.workflow)
+        workflow = reader.read(_text(world, push, service.workflow), service.workflow)
     except (HeadwayError, UnicodeDecodeError):
         return True
-    return pipeline.starts_on_push(workflow, branch)
+    pushed = TriggerEvent("push", push.service, f"refs/heads/{branch}", push.new, "hosted")
+    return starts(workflow, pushed).yes
 
 
 def _text(world: World, push: Push, path: str) -> str:

@@ -4,7 +4,7 @@ Called by flows/smoke.py. It runs as a job of its own, from a clean checkout of 
 """
 
 from headway.flows.trip import Trip
-from headway.model.pipeline import PlannedJob, PlannedStep
+from headway.model.job import JobOrder, StepSpec
 from headway.model.service import Journey
 
 SECONDS = 30.0
@@ -17,8 +17,8 @@ exec sh "$f"
 """
 
 
-def planned(trip: Trip, journey: Journey, number: int, address: str) -> PlannedJob:
-    """The job: one step, 30 s at most, told where the service is and how to reach the release."""
+def ordered(trip: Trip, journey: Journey, number: int, address: str) -> JobOrder:
+    """One program, 30 s at most, told where the service is and how to reach the release."""
     traffic = trip.environment.traffic
     env = {
         "HEADWAY_URL": address,
@@ -27,5 +27,19 @@ def planned(trip: Trip, journey: Journey, number: int, address: str) -> PlannedJ
         "HEADWAY_JOURNEY": journey.file,
         **({"HEADWAY_HOST": traffic.host} if traffic.host else {}),
     }
-    step = PlannedStep("journey", journey.file, run=_LAUNCH, env=env)
-    return PlannedJob(f"journey-{number}", journey.file, (), (step,), timeout_seconds=SECONDS)
+    return JobOrder(
+        run=f"{trip.delivery}-{trip.environment.name}-journeys",
+        id=f"journey-{number}",
+        key=f"journey-{number}",
+        name=journey.file,
+        attempt=1,
+        repo=trip.repo,
+        sha=trip.release.sha,
+        ref="",
+        steps=(
+            StepSpec("__checkout", uses="actions/checkout@v4"),
+            StepSpec("journey", journey.file, run=_LAUNCH),
+        ),
+        env=(env,),
+        timeout_seconds=SECONDS,
+    )

@@ -2,17 +2,18 @@
 users come, and after a first deploy. A red test is Failed, which rolls back.
 """
 
-from dataclasses import replace
-
-from headway import pipeline
+from headway.flows import pipeline
+from headway.flows.build import Ran, ran, tail
 from headway.flows.journal import Journal
-from headway.flows.journey import planned
+from headway.flows.journey import ordered
+from headway.flows.pipeline_watch import Quiet
 from headway.flows.trip import Trip
 from headway.flows.world import World
 from headway.model.errors import Failed
 from headway.model.event import Fact
-from headway.model.pipeline import JobOrder, JobResult, PlannedJob
-from headway.model.service import WorkflowTest
+from headway.model.job import JobReport
+from headway.model.service import Journey, WorkflowTest
+from headway.pipeline.run.state import RunSpec
 from headway.ports.probe import Answer
 from headway.store import decisions
 from headway.store.database import Tx
@@ -25,15 +26,14 @@ def smoke(journal: Journal, world: World, trip: Trip, address: str) -> None:
     journal.commit("http tests ended", asked, trip, answers)
     _must_pass(trip, [a for a in answers if a.problem])
     for number, test in enumerate(trip.environment.tests.workflows):
-        for job in journal.act(f"plan test {number}", plan_test, world, trip, test, address):
-            result = journal.act(f"test job {job.id}", run_test, world, trip, job, number)
-            journal.commit(f"test job {job.id} ended", tested, trip, test.workflow, result)
-            if result.outcome != "success":
-                raise Failed(
-                    f"test workflow `{test.workflow}` failed against {trip.environment.name}",
-                    why=f"job `{result.job}`: {_tail(result)}",
-                    code="tests-failed",
-                )
+        done = journal.act(f"test {number}", run_test, world, trip, test, number, address)
+        journal.commit(f"test {number} ended", tested, trip, test.workflow, done)
+        if done.phase != "success":
+            raise Failed(
+                f"test workflow `{test.workflow}` failed against {trip.environment.name}",
+                why=_why(done),
+                code="tests-failed",
+            )
     _walk(journal, world, trip, address)
 
 
@@ -41,14 +41,12 @@ def _walk(journal: Journal, world: World, trip: Trip, address: str) -> None:
     """Each journey once."""
     tests = trip.environment.tests
     for number, journey in enumerate(tests.journeys):
-        job = planned(trip, journey, number, address)
-        run = len(tests.workflows) + number
-        result = journal.act(f"walk {journey.file}", run_test, world, trip, job, run)
-        journal.commit(f"walked {journey.file}", tested, trip, journey.file, result)
-        if result.outcome != "success":
+        report = journal.act(f"walk {journey.file}", walk, world, trip, journey, number, address)
+        journal.commit(f"walked {journey.file}", walked, trip, journey.file, report)
+        if report.outcome != "success":
             raise Failed(
                 f"journey `{journey.file}` failed against {trip.environment.name}",
-                why=_tail(result),
+                why=tail(report),
                 code="tests-failed",
             )
 
@@ -84,33 +82,50 @@ def _must_pass(trip: Trip, red: list[Answer]) -> None:
         )
 
 
-def plan_test(world: World, trip: Trip, test: WorkflowTest, address: str) -> tuple[PlannedJob, ...]:
-    """The jobs of a test workflow of the same commit, told where to look."""
+def run_test(world: World, trip: Trip, test: WorkflowTest, number: int, address: str) -> Ran:
+    """A test workflow of the same commit, told where to look. Nothing of it is ever reused."""
     text = world.source.read(trip.repo, trip.release.sha, test.workflow).decode("utf-8")
     header = f"{trip.environment.traffic.tester_header}: {trip.release.name}"
-    jobs = pipeline.plan(pipeline.read(text, test.workflow), inputs={"url": address})
-    env = {"HEADWAY_URL": address, "HEADWAY_TEST_HEADER": header}
-    return tuple(replace(j, env=env | j.env) for j in jobs)
+    spec = RunSpec(
+        id=f"{trip.delivery}-{trip.environment.name}-{number}",
+        workflow=test.workflow,
+        texts={test.workflow: text},
+        repo=trip.repo,
+        sha=trip.release.sha,
+        ref="",
+        event="workflow_dispatch",
+        inputs={"url": address},
+        env={"HEADWAY_URL": address, "HEADWAY_TEST_HEADER": header},
+        fresh=True,
+    )
+    pipeline.create(world.bench, spec)
+    return ran(pipeline.run(world.bench, spec.id, Quiet()))
 
 
-def run_test(world: World, trip: Trip, job: PlannedJob, number: int) -> JobResult:
-    """One job of a test workflow."""
-    run = f"{trip.delivery}-{trip.environment.name}-{number}"
-    return world.runner.run(JobOrder(run, 1, job, trip.repo, trip.release.sha))
+def walk(world: World, trip: Trip, journey: Journey, number: int, address: str) -> JobReport:
+    """A journey once, as a job of its own."""
+    return world.bench.runner.run(ordered(trip, journey, number, address), {}, Quiet())
 
 
-def tested(tx: Tx, trip: Trip, test: str, result: JobResult) -> None:
-    """A test job's result is evidence too."""
+def tested(tx: Tx, trip: Trip, test: str, done: Ran) -> None:
+    """The result of every test job is evidence too."""
+    for job in done.jobs:
+        walked(tx, trip, test, job.report)
+
+
+def walked(tx: Tx, trip: Trip, test: str, report: JobReport) -> None:
+    """What came of one test job, as evidence about the digest."""
     data: dict[str, object] = {
         "digest": trip.release.digest,
-        "outcome": "PASS" if result.outcome == "success" else "FAIL",
+        "outcome": "PASS" if report.outcome == "success" else "FAIL",
         "workflow": test,
-        "job": result.job,
-        "seconds": round(result.finished_at - result.started_at, 3),
+        "job": report.key,
+        "seconds": round(report.finished_at - report.started_at, 3),
     }
     number = decisions.count(tx.connection, trip.delivery, "tests.finished")
     append(tx, trip.about, Fact("tests.finished", trip.delivery, number, data))
 
 
-def _tail(result: JobResult) -> str:
-    return next((s.tail for s in result.steps if s.outcome == "failure"), "")
+def _why(done: Ran) -> str:
+    bad = next((j.report for j in done.jobs if j.report.outcome == done.phase), None)
+    return f"job `{bad.key}`: {tail(bad)}" if bad else done.because

@@ -1,10 +1,12 @@
 """Everything a flow may touch, built once by wiring. The flows' only way to the outside."""
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 from headway.flows.journal import Outbox
+from headway.flows.pipeline_bench import Bench
 from headway.ports.artifact_store import ArtifactStore
 from headway.ports.clock import Clock
 from headway.ports.journey_player import JourneyPlayer
@@ -13,7 +15,6 @@ from headway.ports.notifier import Notifier
 from headway.ports.policy_engine import PolicyEngine
 from headway.ports.probe import Probe
 from headway.ports.repositories import Repositories
-from headway.ports.runner import Runner
 from headway.ports.shadow_differ import ShadowDiffer
 from headway.ports.signer import Signer
 from headway.ports.source_host import SourceHost
@@ -21,12 +22,16 @@ from headway.ports.status_sink import StatusSink
 from headway.ports.target import Target
 from headway.ports.traffic_meter import TrafficMeter
 from headway.ports.traffic_router import TrafficRouter
+from headway.store.database import Tx
+
+Transactions = Callable[[], AbstractContextManager[Tx]]
 
 
 @dataclass(frozen=True, slots=True)
 class World:
     """`builder` is the URI that provenance names; `home` is where unpacked artifacts live.
 
+    `bench` is where pipelines run; `tx` opens a transaction, for what is told while one runs.
     `sources`, `notifiers` and `sinks` give the outside system of a connection's name; they raise
     Invalid (`unknown-connection`).
     """
@@ -34,7 +39,8 @@ class World:
     home: Path
     builder: str
     source: SourceHost
-    runner: Runner
+    bench: Bench
+    tx: Transactions
     artifacts: ArtifactStore
     signer: Signer
     targets: Mapping[str, Target]

@@ -25,6 +25,7 @@ BUILD = Build(
     builder="urn:headway:builder:here",
     started_at=1_700_000_000.25,
     finished_at=1_700_000_060.0,
+    actions=(("actions/setup-node@v4", "b" * 40),),
 )
 EXPECTED = Expected(BUILD.repository, BUILD.commit, BUILD.workflow, (BUILD.builder,))
 
@@ -53,7 +54,11 @@ def test_provenance_has_the_shape_of_in_toto_v1_and_slsa_v1() -> None:
         {
             "uri": "git+https://git.example.com/shop@refs/heads/main",
             "digest": {"gitCommit": BUILD.commit},
-        }
+        },
+        {
+            "uri": "pkg:githubactions/actions/setup-node@v4",
+            "digest": {"gitCommit": "b" * 40},
+        },
     ]
     details = value["predicate"]["runDetails"]
     assert details["builder"] == {"id": BUILD.builder}

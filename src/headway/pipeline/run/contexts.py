@@ -139,6 +139,9 @@ def environment_of(levels: Iterable[Mapping[str, str]], known: Mapping[str, Any]
     return values
 
 
-def env_levels(workflow: Workflow, bindings: Bindings) -> tuple[dict[str, str], ...]:
-    """The workflow's and the job's variables, as templates."""
-    return tuple(level for level in (templates(workflow.env), templates(bindings)) if level)
+def env_levels(
+    given: dict[str, str], workflow: Workflow, bindings: Bindings
+) -> tuple[dict[str, str], ...]:
+    """The run's, the workflow's and the job's variables, as templates; later ones win."""
+    levels = (given, templates(workflow.env), templates(bindings))
+    return tuple(level for level in levels if level)

@@ -40,7 +40,7 @@ def order(spec: RunSpec, unit: Unit, plan: Planned, number: int, contexts: Conte
     job = unit.job
     workflow = unit.frame.sheet.workflow
     scope = Scope(contexts, {})
-    env = env_levels(workflow, job.env)
+    env = env_levels(spec.env, workflow, job.env)
     shell, folder = _defaults(unit, contexts, env)
     services = plain(job.services) if job.services is not None else {}
     return JobOrder(

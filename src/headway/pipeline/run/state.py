@@ -21,7 +21,8 @@ class RunSpec:
     `sha`; remote ones by `owner/name/path@ref`. `payload` is `github.event`. `only`: job ids to run
     with their needs (empty: all). `actions`: `owner/name@ref` to the pinned commit. `folder`: see
     JobOrder. `of`: the run this one repeats. `fresh`: no result of another run is taken instead of
-    running a job. `sources`: job id to the paths its result depends on (empty: the whole tree).
+    running a job. `env`: variables given from outside, below the workflow's. `sources`: job id to
+    the paths its result depends on (empty: the whole tree).
     """
 
     id: str
@@ -44,6 +45,7 @@ class RunSpec:
     number: int = 1
     of: str = ""
     fresh: bool = False
+    env: dict[str, str] = field(default_factory=dict)
     sources: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 

@@ -7,8 +7,9 @@ import json
 import re
 from dataclasses import dataclass
 
-from headway import document, pipeline
+from headway import document
 from headway.model.errors import Invalid
+from headway.pipeline.syntax import reader
 from headway.settings.reading import NAME, read
 from headway.settings.starter.kits import Kit
 
@@ -34,7 +35,7 @@ def render(kit: Kit, folder: str, branch: str) -> Starter:
     starter = Starter(_service(folder), _settings(kit, _service(folder), branch), "")
     starter = Starter(starter.service, starter.settings, _workflow(kit, branch))
     read(starter.settings, NAME)
-    pipeline.plan(pipeline.read(starter.workflow, WORKFLOW))
+    reader.read(starter.workflow, WORKFLOW)
     return starter
 
 

@@ -17,12 +17,11 @@ from headway.store.views.moments import at, moment
 
 @dataclass(frozen=True, slots=True)
 class StepSeen:
-    """One step of a job. `log` names the file with its output."""
+    """One step of a job; `headway pipeline logs` has its output."""
 
     name: str
     outcome: str
     exit: int | None
-    log: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +33,8 @@ class JobSeen:
     seconds: float
     at: datetime
     steps: tuple[StepSeen, ...]
+    id: str
+    reused: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +205,9 @@ def _hear(told: _Told, event: Event) -> None:
 
 def _job(event: Event) -> JobSeen:
     data: dict[str, Any] = event.data
-    steps = tuple(StepSeen(s["name"], s["outcome"], s["exit"], s["log"]) for s in data["steps"])
-    return JobSeen(data["job"], data["outcome"], data["seconds"], at(event.at), steps)
+    steps = tuple(StepSeen(s["name"], s["outcome"], s["exit"]) for s in data["steps"])
+    words = data["outcome"], data["seconds"], at(event.at), steps
+    return JobSeen(data["job"], *words, data.get("id", data["job"]), data.get("reused", ""))
 
 
 Data = dict[str, Any]
