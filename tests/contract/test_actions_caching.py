@@ -271,7 +271,9 @@ def test_hostile_archives_write_nothing_outside(tmp_path: Path, kind: str) -> No
     assert outside == []
 
 
-@pytest.mark.parametrize("data", [b"", b"not gzip", gzip.compress(b"no tar" * 200)])
+@pytest.mark.parametrize(
+    "data", [b"", b"not gzip", gzip.compress(b"no tar" * 200)], ids=["empty", "plain", "no tar"]
+)
 def test_what_is_no_archive(tmp_path: Path, data: bytes) -> None:
     with pytest.raises(Failed):
         unpack(io.BytesIO(data), (tmp_path,))
