@@ -8,6 +8,9 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from headway.analysis import dispersion, margins, roles
 from headway.analysis import warm as warming
 from headway.analysis.dispersion import MOST_INSTANCES, Spread
@@ -22,6 +25,7 @@ Baseline = Literal["concurrent", "absolute", "snapshot", "none"]
 LONE_GROWTH = 0.4
 MOST_SHARE = 0.98
 BUSIER = 4.0  # times the requests of an instance
+TELLING = 0.1  # a bound that more than this may pass by what is tolerated tells little
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +108,22 @@ def chosen_bounds(
         return {}
     shares = memory.shares()
     chosen = roles.choose(shares)
+    if "tail2" in chosen:
+        chosen["tail2"] = _telling(shares, bounds_ms, chosen["tail2"], analysis)
     points = (analysis.latency_above, analysis.latency_ms)
     return chosen | roles.asked(chosen, shares, bounds_ms, points)
+
+
+def _telling(
+    shares: NDArray[np.float64], bounds_ms: tuple[float, ...], least: int, analysis: Analysis
+) -> int:
+    """The first bound from `least` on that hardly any request may pass even where each takes as
+    much longer as is tolerated. Where much is, the bounds around stable's own latencies tell
+    nothing, however slow the candidate. Without such a bound it is `least`.
+    """
+    grown = margins.growth(analysis, absolute=False).tolerated
+    rest = range(least, len(bounds_ms))
+    return next((j for j in rest if scaled(shares, bounds_ms, j, grown) <= TELLING), least)
 
 
 def _errors(analysis: Analysis, moment: Moment, sides: Sides, past: Past) -> Bet:

@@ -18,6 +18,7 @@ HOPE = 0.3  # promotion bets on a point this far between the baseline and the ed
 SPREAD_ERRORS = 2.5  # how many standard errors of the difference between instances are forgiven
 LONE_SPREAD = 3.0
 SLOW_SLACK = 0.001  # share of requests above a bound that is forgiven at any rate
+MOST_HARM = 0.9  # a harm that nothing could reach would be excluded by anything
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +149,13 @@ def lone_slow(grown: Growth, rate: float, spread: float) -> Edges:
 
 
 def _with_harm(edges: Edges, rate: float) -> Edges:
-    """Promotion bets on a rate a third of the way to the edge: a better one wins sooner still."""
-    hope = rate * (1 + HOPE * (edges.harm_a - 1)) + HOPE * edges.harm_d
-    return replace(edges, hope=min(0.98, max(1e-7, hope)))
+    """Promotion bets on a rate a third of the way to the edge: a better one wins sooner still.
+
+    Wide margins, or what a cold start is forgiven, could put the edge where no rate ever is; it is
+    drawn in to MOST_HARM then (half way to 1 for a rate above that), which is more to prove.
+    """
+    edge = edges.harm_a * rate + edges.harm_d
+    part = min(1.0, max(MOST_HARM, (1 + rate) / 2) / edge)
+    harm_a, harm_d = edges.harm_a * part, edges.harm_d * part
+    hope = rate * (1 + HOPE * (harm_a - 1)) + HOPE * harm_d
+    return replace(edges, harm_a=harm_a, harm_d=harm_d, hope=min(0.98, max(1e-7, hope)))

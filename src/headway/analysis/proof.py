@@ -35,7 +35,7 @@ class Proof:
         `own`: roles of the service's own signals that must be, in play or not; no others need.
         """
         roles_in_play = [*(role for role in self.watched if not roles.own_kind(role)), *own]
-        missing = [role for role in roles_in_play if self.harmless.get(role, 0.0) < need]
+        missing = [role for role in roles_in_play if not self.harmless.get(role, 0.0) >= need]
         seen = any(role in roles.LATENCY for role in self.watched)
         return missing if seen or not latency else [*missing, "latency"]
 

@@ -1,0 +1,62 @@
+"""Margins so wide that the bounds around stable's own latencies tell nothing: it is neither passed
+nor overlooked.
+"""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headway.analysis.judge import Setup, begin, judge
+from headway.analysis.margins import Growth, Moment, slow_edges
+from headway.model.pace import QUICK
+from headway.model.service import Analysis
+from headway.model.verdict import Outcome
+from headway.model.window import Counts, VersionCounts, Window
+
+BOUNDS = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 15.0, 20.0, 50.0, 200.0, 1000.0, 2000.0)
+WIDE = Analysis(errors_absolute=0.05, latency_relative=3.0, pace=QUICK)
+
+
+def window(index: int, slow_ms: float, rng: np.random.Generator) -> Window:
+    """150 requests each: stable takes about 1.5 ms, the candidate always `slow_ms` and more."""
+    stable = rng.lognormal(np.log(1.5), 0.5, 150)
+    candidate = rng.uniform(slow_ms, 1.3 * slow_ms, 150)
+
+    def counts(latencies: np.ndarray) -> VersionCounts:
+        buckets = np.bincount(np.searchsorted(BOUNDS, latencies), minlength=len(BOUNDS) + 1)
+        return VersionCounts(Counts(150, 0, tuple(buckets.tolist())), {})
+
+    begins = float(index)
+    return Window(index, begins, begins + 1, 0, 0.05, BOUNDS, counts(candidate), counts(stable))
+
+
+@pytest.mark.parametrize("slow_ms", [40.0, 900.0])
+def test_whoever_is_much_slower_for_good_falls_and_never_passes(slow_ms: float) -> None:
+    rng = np.random.default_rng(7)
+    setup = Setup(WIDE, 0.0)
+    state, outcomes = begin(setup), []
+    for index in range(200):
+        state, finding = judge(setup, state, window(index, slow_ms, rng))
+        outcomes.append(finding.verdict.outcome)
+        if outcomes[-1] is Outcome.FAIL:
+            break
+    assert Outcome.PASS not in outcomes
+    assert outcomes[-1] is Outcome.FAIL
+
+
+@given(
+    tolerated=st.floats(1, 500),
+    harm=st.floats(0, 500),
+    cold=st.floats(0, 1),
+    rate=st.floats(0, 0.97),
+    share=st.sampled_from([0.0, 0.05, 0.2, 0.9]),
+)
+def test_harm_is_always_something_that_could_be(
+    tolerated: float, harm: float, cold: float, rate: float, share: float
+) -> None:
+    grown = Growth(tolerated, tolerated + harm, cold)
+    edges = slow_edges(grown, Moment(30, 30, stepped=False, share=share), rate, absolute=False)
+    edge = edges.harm_a * rate + edges.harm_d
+    assert 0 < edge < 1
+    assert edges.hope is not None
