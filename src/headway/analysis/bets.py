@@ -157,6 +157,7 @@ def _latency(
     if early or (moment.stepped and moment.step_age <= pace.latency_step_from) or not chosen:
         return []
     shares, bounds = past.memory.shares(), sides.bounds_ms
+    far = {chosen.get("tail2")} - set(roles.choose(shares).values())
     bets = []
     for role, j in chosen.items():
         counts = _slow_counts(sides.candidate.total, sides.stable.total, j)
@@ -170,6 +171,8 @@ def _latency(
         grown = margins.growth(analysis, absolute=sides.absolute)
         ratios = _ratios(past.memory, j, grown, cold, wider)
         edges = margins.slow_edges(ratios, moment, rate, absolute=sides.absolute)
+        if j in far:
+            edges = replace(edges, hope=None)  # stable is hardly ever there: nothing to prove
         bet = Bet(role, "", counts, rate, edges, past.spread.slow_phi, bounds[j])
         bets.append(replace(bet, burdened=_burdened(sides, past.loaded, j)))
     return bets
