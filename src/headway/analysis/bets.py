@@ -108,10 +108,13 @@ def chosen_bounds(
         return {}
     shares = memory.shares()
     chosen = roles.choose(shares)
-    if "tail2" in chosen:
-        chosen["tail2"] = _telling(shares, bounds_ms, chosen["tail2"], analysis)
     points = (analysis.latency_above, analysis.latency_ms)
-    return chosen | roles.asked(chosen, shares, bounds_ms, points)
+    named = chosen | roles.asked(chosen, shares, bounds_ms, points)
+    if "tail2" in chosen:
+        far = _telling(shares, bounds_ms, chosen["tail2"], analysis)
+        if far not in named.values():
+            named["tail2"] = far
+    return named
 
 
 def _telling(

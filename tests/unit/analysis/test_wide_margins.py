@@ -2,13 +2,17 @@
 nor overlooked.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headway.analysis.bets import chosen_bounds
 from headway.analysis.judge import Setup, begin, judge
 from headway.analysis.margins import Growth, Moment, slow_edges
+from headway.analysis.memory import Memory
 from headway.model.pace import QUICK
 from headway.model.service import Analysis
 from headway.model.verdict import Outcome
@@ -19,9 +23,13 @@ WIDE = Analysis(errors_absolute=0.05, latency_relative=3.0, pace=QUICK)
 
 
 def window(index: int, slow_ms: float, rng: np.random.Generator) -> Window:
-    """150 requests each: stable takes about 1.5 ms, the candidate always `slow_ms` and more."""
+    """150 requests each: stable takes about 1.5 ms, the candidate always `slow_ms` and more, or as
+    long as stable (0).
+    """
     stable = rng.lognormal(np.log(1.5), 0.5, 150)
-    candidate = rng.uniform(slow_ms, 1.3 * slow_ms, 150)
+    candidate = rng.lognormal(np.log(1.5), 0.5, 150)
+    if slow_ms:
+        candidate = rng.uniform(slow_ms, 1.3 * slow_ms, 150)
 
     def counts(latencies: np.ndarray) -> VersionCounts:
         buckets = np.bincount(np.searchsorted(BOUNDS, latencies), minlength=len(BOUNDS) + 1)
@@ -43,6 +51,26 @@ def test_whoever_is_much_slower_for_good_falls_and_never_passes(slow_ms: float) 
             break
     assert Outcome.PASS not in outcomes
     assert outcomes[-1] is Outcome.FAIL
+
+
+def test_an_equal_version_is_proven_harmless_all_the_same() -> None:
+    rng = np.random.default_rng(7)
+    setup = Setup(WIDE, 0.0)
+    state, outcomes = begin(setup), []
+    for index in range(40):
+        state, finding = judge(setup, state, window(index, 0.0, rng))
+        outcomes.append(finding.verdict.outcome)
+    assert Outcome.PASS in outcomes
+    assert Outcome.FAIL not in outcomes
+
+
+def test_a_bound_that_the_service_names_is_its_own_and_must_be_proven() -> None:
+    buckets = (20e3, 45e3, 25e3, 7e3, 2e3, 600, 300, 100, *[0] * 7)
+    memory = Memory(bounds_ms=BOUNDS, buckets=buckets)
+    plain = chosen_bounds(memory, BOUNDS, WIDE)
+    asked = chosen_bounds(memory, BOUNDS, replace(WIDE, latency_ms=(BOUNDS[plain["tail2"]],)))
+    assert BOUNDS[plain["tail2"]] >= 10
+    assert asked["at1"] == plain["tail2"] != asked["tail2"]
 
 
 @given(
