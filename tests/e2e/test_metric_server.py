@@ -185,7 +185,16 @@ def test_what_the_label_budget_dropped_is_told(stage: Stage, address: str) -> No
         (gzip.compress(b" " * (17 << 20)), "application/json", {"content_encoding": "gzip"}, 413),
         (b" " * (5 << 20), "application/json", {}, 413),
     ],
-    ids=str,
+    ids=[
+        "no protobuf",
+        "no json",
+        "text",
+        "brotli",
+        "no gzip",
+        "half a gzip",
+        "a gzip bomb",
+        "too long",
+    ],
 )
 def test_a_bad_export_is_refused_with_a_status(
     address: str, body: bytes, kind: str, more: dict[str, str], status: int
