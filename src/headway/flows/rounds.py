@@ -6,7 +6,8 @@ and tried again; it never takes the process down.
 
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import sqlalchemy as sa
 
@@ -48,3 +49,15 @@ class Rounds(threading.Thread):
         """No more rounds; the one that runs ends first."""
         self._stopped.set()
         self.join(timeout=10)
+
+
+@contextmanager
+def going(rounds: Sequence[Rounds]) -> Iterator[None]:
+    """The rounds go until the block ends."""
+    for one in rounds:
+        one.start()
+    try:
+        yield
+    finally:
+        for one in rounds:
+            one.stop()
