@@ -78,7 +78,9 @@ def test_red_job_skips_what_needs_it_and_failure_runs(tmp_path: Path) -> None:
         "f": "skipped",
     }
     assert state.phase == "failure"
-    assert "`a` failed" in state.ended["b"].because
+    assert state.ended["b"].because == "`a`, which it needs, failed"
+    assert state.ended["d"].because == "`a`, which it needs, failed"
+    assert state.ended["f"].because == "`a`, which it needs, failed; its `if` is false: success()"
 
 
 def test_a_job_may_fail_where_it_is_tolerated(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -16,8 +16,10 @@ from headway.model.errors import HeadwayError, Invalid
 
 if TYPE_CHECKING:
     from headway.cli.pipeline_log import Reader, Said
+    from headway.flows.pipeline_bench import Bench
     from headway.pipeline.run.state import RunState
 
+Command = TypeVar("Command", bound=Callable[..., Any])
 FOLLOW_SECONDS = 0.2
 MOST_NAMES = 200
 
@@ -75,6 +77,12 @@ def _state(context: Context, given: str) -> "RunState":
     return flow.show(context.home_folder, _named(context, given))
 
 
+def _stands(context: Context, state: "RunState") -> str:
+    from headway.flows import pipeline as flow  # noqa: PLC0415
+
+    return flow.stands(context.home_folder, state, time.time())
+
+
 EXAMPLES = (
     "headway pipeline list",
     "headway pipeline show last",
@@ -92,7 +100,9 @@ def pipeline() -> None:
 
 @pipeline.verb("headway pipeline list", "headway pipeline list --state failure", name="list")
 @click.option("--workflow", default="", metavar="FILE", help="Only of this workflow.")
-@click.option("--state", default="", help="running, success, failure or cancelled.")
+@click.option(
+    "--state", default="", help="success, failure, cancelled, running, waiting or interrupted."
+)
 @said.limit()
 @pass_context
 def listing(context: Context, workflow: str, state: str, limit: int) -> None:
@@ -105,8 +115,9 @@ def listing(context: Context, workflow: str, state: str, limit: int) -> None:
     found = []
     for name in run_log.runs(context.home_folder):
         seen = flow.show(context.home_folder, name)
-        if state in {"", seen.phase} and workflow in seen.spec.workflow:
-            found.append(summary(seen))
+        stands = flow.stands(context.home_folder, seen, time.time())
+        if state in {"", stands} and workflow in seen.spec.workflow:
+            found.append(summary(seen, stands))
         if len(found) == limit:
             break
     if context.json:
@@ -124,7 +135,8 @@ def show(context: Context, run: str) -> None:
     from headway.cli.pipeline_text import shown  # noqa: PLC0415
     from headway.cli.pipeline_view import view  # noqa: PLC0415
 
-    seen = view(_state(context, run))
+    state = _state(context, run)
+    seen = view(state, _stands(context, state))
     if context.json:
         context.document(seen)
     else:
@@ -190,10 +202,13 @@ def _follow(context: Context, reader: "Reader", *, wait: bool) -> None:
     write = _writer(context, several=reader.only is None)
     while True:
         state = flow.show(reader.home, reader.run)
-        over = state.phase != "running" or not wait
+        stands = flow.stands(reader.home, state, time.time())
+        over = stands not in {"running", "waiting"} or not wait
         for one in reader.fresh(state, last=over):
             write(one)
         if over:
+            if wait and stands == flow.INTERRUPTED:
+                context.note(f"interrupted; next: headway pipeline resume {reader.run}")
             return
         time.sleep(FOLLOW_SECONDS)
 
@@ -227,13 +242,57 @@ def _writer(context: Context, *, several: bool) -> "Callable[[Said], None]":
     return as_json if context.json else as_text
 
 
+def _given(command: Command) -> Command:
+    """Options of whatever runs jobs: how many, and the secrets, which are never kept."""
+    options = (
+        click.option("--jobs", "width", type=click.IntRange(1, 256), default=None, help="At once."),
+        click.option("--secret", "secrets", multiple=True, metavar="NAME[=ENV]", help="See `run`."),
+        click.option("--secret-file", default="", metavar="F", help="See `run`."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _bench(
+    context: Context, width: int | None, secrets: tuple[str, ...], file: str, *, reuse: bool
+) -> "Bench":
+    import os  # noqa: PLC0415
+
+    from headway import workbench  # noqa: PLC0415
+    from headway.cli import run_secrets  # noqa: PLC0415
+
+    known = run_secrets.secrets(secrets, file, os.environ)
+    places = width or os.cpu_count() or 2
+    return workbench.bench(context.home_folder, places, known, reuse=reuse, soon=True)
+
+
+@pipeline.verb("headway pipeline resume last", "headway pipeline resume last --secret TOKEN")
+@click.argument("run", shell_complete=_runs)
+@_given
+@pass_context
+def resume(
+    context: Context, run: str, width: int | None, secrets: tuple[str, ...], secret_file: str
+) -> None:
+    """Go on with a run that was interrupted, where it stood.
+
+    What has ended is not run again, neither jobs nor steps. Secrets are not kept: name them as
+    before.
+    """
+    from headway.cli.run import finish  # noqa: PLC0415
+    from headway.flows import pipeline as flow  # noqa: PLC0415
+
+    found = flow.resumable(context.home_folder, _named(context, run))
+    bench = _bench(context, width, secrets, secret_file, reuse=bool(found.fingerprints))
+    context.note(f"goes on: {len(found.ended)} jobs had ended, {len(found.running)} had begun")
+    finish(context, bench, found)
+
+
 @pipeline.verb("headway pipeline rerun last --failed", "headway pipeline rerun last --job test")
 @click.argument("run", shell_complete=_runs)
 @click.option("--failed", is_flag=True, help="Only what was red, and what depends on it.")
 @click.option("--job", "jobs", multiple=True, metavar="JOB", help="This job, and what needs it.")
-@click.option("--jobs", "width", type=click.IntRange(1, 256), default=None, help="At once.")
-@click.option("--secret", "secrets", multiple=True, metavar="NAME[=ENV]", help="See `run`.")
-@click.option("--secret-file", default="", metavar="F", help="See `run`.")
+@_given
 @pass_context
 def rerun(  # noqa: PLR0913  one option each
     context: Context,
@@ -245,20 +304,15 @@ def rerun(  # noqa: PLR0913  one option each
     *,
     failed: bool,
 ) -> None:
-    """Run it again as its next attempt; without --failed and --job all of it."""
-    import os  # noqa: PLC0415
+    """Run it again as its next attempt; without --failed and --job all of it.
 
-    from headway import workbench  # noqa: PLC0415
-    from headway.cli import run_secrets  # noqa: PLC0415
+    One that was interrupted is ended first; `resume` goes on with it instead.
+    """
     from headway.cli.run import finish  # noqa: PLC0415
     from headway.flows import pipeline as flow  # noqa: PLC0415
 
-    known = run_secrets.secrets(secrets, secret_file, os.environ)
-    bench = workbench.bench(
-        context.home_folder, width or os.cpu_count() or 2, known, reuse=False, soon=True
-    )
-    made = flow.rerun(bench, _named(context, run), failed_only=failed, jobs=jobs)
-    finish(context, bench, made.spec)
+    bench = _bench(context, width, secrets, secret_file, reuse=False)
+    finish(context, bench, flow.rerun(bench, _named(context, run), failed_only=failed, jobs=jobs))
 
 
 @pipeline.verb('headway pipeline cancel last --reason "wrong branch"')
@@ -271,6 +325,7 @@ def cancel(context: Context, run: str, reason: str | None, *, force: bool) -> No
     from headway.flows import pipeline as flow  # noqa: PLC0415
 
     state = _state(context, run)
+    stood = _stands(context, state)
     if state.phase != "running":
         raise Invalid(
             f"run {state.spec.id} has ended: {state.phase}",
@@ -281,5 +336,7 @@ def cancel(context: Context, run: str, reason: str | None, *, force: bool) -> No
     flow.cancel(Path(context.home_folder), state.spec.id, context.person, because, forced=force)
     if context.json:
         context.document({"run": state.spec.id, "command": "cancel", "reason": because})
+    elif stood == flow.INTERRUPTED:
+        context.line(f"cancelled; it had been interrupted. headway pipeline show {state.spec.id}")
     else:
         context.line(f"asked; headway pipeline show {state.spec.id}")

@@ -17,11 +17,12 @@ MOST_ANNOTATIONS = 20
 TAIL_LINES = 12
 SUMMARY_LINES = 60
 EXITED = "Process completed with exit code"
+UNENDED = frozenset({"running", "waiting", "interrupted"})
 
 
 def ended(run: RunView) -> list[str]:
     """The end of a run, for the person who waited for it."""
-    told = [f"{marked(run.outcome or 'running')}: {_what(run)}{_took(run)}"]
+    told = [f"{marked(run.state)}: {_what(run)}{_took(run)}"]
     told.append(f"  jobs  {_counted(run)}")
     if run.because:
         told.append(f"  why   {plain(run.because)}")
@@ -34,7 +35,7 @@ def ended(run: RunView) -> list[str]:
 
 def shown(run: RunView) -> list[str]:
     """The tree of everything that happened."""
-    told = [f"{marked(run.outcome or 'running')}  {run.run}  {_what(run)}{_took(run)}"]
+    told = [f"{marked(run.state)}  {run.run}  {_what(run)}{_took(run)}"]
     told.append(
         f"  begun {clock(datetime.fromtimestamp(run.created_at, UTC))} by {plain(run.actor)}"
     )
@@ -48,28 +49,38 @@ def shown(run: RunView) -> list[str]:
 
 
 def table(runs: list[dict[str, Any]], now: datetime) -> list[str]:
-    """Runs as rows, in the order given."""
+    """Runs as rows, in the order given; after them how to go on with one that was interrupted."""
     head = ("RUN", "STATE", "WORKFLOW", "EVENT", "COMMIT", "JOBS", "TOOK", "BEGUN")
     rows = [
         (
             run["run"],
-            marked(run["outcome"] or "running"),
+            marked(run["state"]),
             plain(run["workflow"], 80),
             plain(run["event"], 40),
-            run["sha"][:7] + ("+" if run["folder"] else ""),
+            _commit(run["sha"], run["changed"]),
             ", ".join(f"{n} {word}" for word, n in run["counts"].items()),
             span(run["seconds"]) if run["seconds"] is not None else "",
             since(datetime.fromtimestamp(run["created_at"], UTC), now),
         )
         for run in runs
     ]
-    return columns([head, *rows])
+    stopped = [r["run"] for r in runs if r["state"] == "interrupted" and not r["served"]]
+    more = f", and {len(stopped) - 1} more" if len(stopped) > 1 else ""
+    told = [f"next   headway pipeline resume {run}{more}" for run in stopped[:1]]
+    return [*columns([head, *rows]), *told]
+
+
+def _commit(sha: str, changed: int) -> str:
+    """`1a2b3c4`, `1a2b3c4+` if files differed from it, `no commit`."""
+    return (sha[:7] if sha.strip("0") else "no commit") + "+" * bool(changed)
 
 
 def _what(run: RunView) -> str:
-    where = " with the changes in the folder" if run.folder else ""
+    files = "file differs" if run.changed == 1 else "files differ"
+    where = f" ({run.changed} {files} from it)" if run.changed else ""
     ref = plain(run.ref.removeprefix("refs/heads/").removeprefix("refs/tags/"), 60)
-    return f"{plain(run.workflow, 120)} on {plain(run.event)}, {ref} {run.sha[:7]}{where}"
+    on = f"{plain(run.workflow, 120)} on {plain(run.event)}"
+    return f"{on}, {f'{ref} {_commit(run.sha, 0)}'.strip()}{where}"
 
 
 def _took(run: RunView) -> str:
@@ -93,7 +104,7 @@ def _skipped(run: RunView) -> Iterator[str]:
 
 
 def _red_jobs(run: RunView) -> Iterator[str]:
-    red = [j for j in run.jobs if j.outcome not in GREEN and j.outcome != "running"]
+    red = [j for j in run.jobs if j.outcome not in GREEN | UNENDED and (j.because or not j.calls)]
     red.sort(key=lambda j: j.tolerated)
     for job in red[:MOST_RED]:
         yield from _red(run, job)
@@ -155,7 +166,9 @@ def _summaries(run: RunView) -> Iterator[str]:
 
 def _next(run: RunView) -> Iterator[str]:
     red = [j for j in run.jobs if j.outcome in {"failure", "cancelled"} and not j.tolerated]
-    if not run.outcome:
+    if run.state == "interrupted":
+        yield from _interrupted(run)
+    elif not run.outcome:
         yield f"  next   headway pipeline logs {run.run} --follow"
     elif red:
         yield ""
@@ -164,6 +177,15 @@ def _next(run: RunView) -> Iterator[str]:
         yield f"         headway pipeline rerun {run.run} --failed"
     else:
         yield f"  next   headway pipeline show {run.run}"
+
+
+def _interrupted(run: RunView) -> Iterator[str]:
+    yield "  why   the process that drove it ended before it did"
+    if run.served:
+        yield "  next   the server goes on with it as soon as it runs: headway server"
+        return
+    yield f"  next   headway pipeline resume {run.run}"
+    yield f"         headway pipeline cancel {run.run}"
 
 
 def run_again(workflow: str, job: str) -> str:

@@ -35,7 +35,8 @@ class StepView:
 @dataclass(frozen=True, slots=True)
 class JobView:
     """One instance. `id` is the job in the file; `reused` the run whose result this is.
-    `tolerated`: red, but `continue-on-error` lets the run go on.
+    `tolerated`: red, but `continue-on-error` lets the run go on. `calls`: it calls a workflow; the
+    jobs of that are there beside it.
     """
 
     key: str
@@ -47,6 +48,7 @@ class JobView:
     seconds: float | None
     reused: str
     tolerated: bool
+    calls: bool
     outputs: dict[str, str]
     uploads: tuple[Upload, ...]
     summary: str
@@ -55,9 +57,13 @@ class JobView:
 
 @dataclass(frozen=True, slots=True)
 class RunView:
-    """One run. `outcome` is empty while it runs; `folder`: the working tree that it ran on."""
+    """One run. `state`: the outcome, or `running`, `waiting`, `interrupted`; `outcome` is empty
+    until it has ended. `folder`: the working tree that it ran on, of which `changed` files differed
+    from the commit. `counts`: jobs by outcome, without those that only call a workflow.
+    """
 
     run: str
+    state: str
     title: str
     workflow: str
     event: str
@@ -73,16 +79,19 @@ class RunView:
     created_at: float
     seconds: float | None
     jobs: tuple[JobView, ...]
+    changed: int = 0
+    served: bool = False
     only: tuple[str, ...] = ()
     counts: dict[str, int] = field(default_factory=dict)
 
 
-def view(state: RunState) -> RunView:
-    """The whole run."""
-    spec = state.spec
-    jobs = tuple(_jobs(state))
+def view(state: RunState, stands: str = "") -> RunView:
+    """The whole run. `stands`: how it stands, from flows/pipeline.stands; empty: by the state."""
+    spec, stands = state.spec, stands or state.phase
+    jobs = tuple(_jobs(state, stands))
     return RunView(
         run=spec.id,
+        state=stands,
         title=state.title,
         workflow=spec.workflow,
         event=spec.event,
@@ -98,16 +107,19 @@ def view(state: RunState) -> RunView:
         created_at=state.created_at,
         seconds=state.finished_at - state.created_at if state.finished_at else None,
         jobs=jobs,
+        changed=spec.changed,
+        served=spec.served,
         only=spec.only,
         counts=_counts(jobs),
     )
 
 
-def summary(state: RunState) -> dict[str, Any]:
+def summary(state: RunState, stands: str) -> dict[str, Any]:
     """One run in a list: all but its jobs."""
-    seen = view(state)
-    names = ("run", "workflow", "event", "sha", "ref", "attempt", "outcome", "created_at")
-    return {n: getattr(seen, n) for n in (*names, "seconds", "counts", "actor", "folder", "of")}
+    seen = view(state, stands)
+    names = ("run", "state", "workflow", "event", "sha", "ref", "attempt", "outcome", "created_at")
+    more = ("seconds", "counts", "actor", "folder", "changed", "served", "of")
+    return {n: getattr(seen, n) for n in (*names, *more)}
 
 
 def job_of(state: RunState, key: str) -> str:
@@ -129,28 +141,30 @@ def _name(state: RunState, key: str) -> str:
 def _counts(jobs: tuple[JobView, ...]) -> dict[str, int]:
     counts: dict[str, int] = {}
     for job in jobs:
-        counts[job.outcome] = counts.get(job.outcome, 0) + 1
+        if not job.calls:
+            counts[job.outcome] = counts.get(job.outcome, 0) + 1
     return counts
 
 
-def _jobs(state: RunState) -> list[JobView]:
+def _jobs(state: RunState, stands: str) -> list[JobView]:
     """Those that ended, in that order; then those that run."""
-    ended = [_job(state, key, report) for key, report in state.ended.items()]
-    return ended + [_job(state, key, None) for key in state.running]
+    ended = [_job(state, key, report, report.outcome) for key, report in state.ended.items()]
+    return ended + [_job(state, key, None, stands) for key in state.running]
 
 
-def _job(state: RunState, key: str, report: JobReport | None) -> JobView:
+def _job(state: RunState, key: str, report: JobReport | None, outcome: str) -> JobView:
     order = state.orders.get(key)
     return JobView(
         key=key,
         id=job_of(state, key),
         name=order.name if order else _name(state, key),
-        outcome=report.outcome if report else "running",
+        outcome=outcome,
         because=report.because if report else "",
         attempt=order.attempt if order else state.spec.attempt,
         seconds=report.finished_at - report.started_at if report else None,
         reused=report.reused if report else "",
         tolerated=key in state.tolerated,
+        calls=key in state.calls,
         outputs=report.outputs if report else {},
         uploads=report.uploads if report else (),
         summary=report.summary if report else "",

@@ -135,15 +135,12 @@ def _go(context: Context, bench: "Bench", path: str, asked: "Asked", *, dry: boo
     _refuse(bench, spec)
     from headway.flows import pipeline  # noqa: PLC0415
 
-    pipeline.create(bench, spec)
-    finish(context, bench, spec)
+    finish(context, bench, pipeline.create(bench, spec))
 
 
-def finish(context: Context, bench: "Bench", spec: "RunSpec") -> None:
+def finish(context: Context, bench: "Bench", found: "RunState") -> None:
     """Run what was created to its end, shown as it goes; leave with its exit code."""
-    from headway.pipeline.syntax.reader import read  # noqa: PLC0415
-
-    state = _run(context, bench, spec, read(spec.texts[spec.workflow], spec.workflow))
+    state = _run(context, bench, found)
     _report(context, state)
     context.hard_exit = True  # everything is on disk; taking the interpreter apart takes 30 ms
     click.get_current_context().exit(EXIT_CODES.get(state.phase, RED))
@@ -217,11 +214,14 @@ def _refuse(bench: "Bench", spec: "RunSpec") -> None:
             raise error
 
 
-def _run(context: Context, bench: "Bench", spec: "RunSpec", chosen: "Workflow") -> "RunState":
+def _run(context: Context, bench: "Bench", found: "RunState") -> "RunState":
     from headway.cli.run_screen import interruptible, screen  # noqa: PLC0415
-    from headway.cli.running import Known, Stop  # noqa: PLC0415
+    from headway.cli.running import Begun, Known, Stop  # noqa: PLC0415
     from headway.flows import pipeline  # noqa: PLC0415
+    from headway.pipeline.syntax.reader import read  # noqa: PLC0415
 
+    spec = found.spec
+    chosen = read(spec.texts[spec.workflow], spec.workflow)
     known = tuple(Known(j.id, tuple(n.text for n in j.needs)) for j in chosen.jobs)
     needed = _with_needs(known, spec.only)
     wanted = tuple(k for k in known if k.id in needed)
@@ -232,7 +232,9 @@ def _run(context: Context, bench: "Bench", spec: "RunSpec", chosen: "Workflow") 
 
     context.note(f"run {spec.id}")
     say = (lambda _text: None) if sys.stderr.isatty() else context.note  # the tree says it itself
-    with screen(context, wanted, stop) as watch, interruptible(stop, cancel, say):
+    ended = {key: report for key, report in found.ended.items() if key not in found.calls}
+    begun = Begun(wanted, found.orders, ended)
+    with screen(context, begun, stop) as watch, interruptible(stop, cancel, say):
         return pipeline.run(bench, spec.id, watch)
 
 

@@ -139,6 +139,7 @@ def spec(id: str, actor: str, tree: WorkTree, chosen: Workflow, asked: Asked) ->
         payload=payload(tree, event, asked),
         actor=actor,
         folder=tree.folder,
+        changed=tree.changed,
         inputs=dict(asked.inputs),
         vars=asked.vars,
         only=asked.only,

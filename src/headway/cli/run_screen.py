@@ -14,19 +14,19 @@ from contextlib import contextmanager
 
 from headway.cli.context import Context
 from headway.cli.errors import INTERRUPTED
-from headway.cli.running import Known, Picture, Stop, Teller
+from headway.cli.running import Begun, Picture, Stop, Teller
 from headway.ports.run_watch import RunWatch
 
 FRAMES_PER_SECOND = 8
 
 
 @contextmanager
-def screen(context: Context, known: tuple[Known, ...], stop: Stop) -> Iterator[RunWatch]:
+def screen(context: Context, begun: Begun, stop: Stop) -> Iterator[RunWatch]:
     """Who is told of the run until the block ends."""
     if context.quiet or context.json:
         yield Teller(lambda _line: None, stop)
     elif sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
-        with _live(context, Picture(known, stop)) as picture:
+        with _live(context, Picture(begun, stop)) as picture:
             yield picture
     else:
         yield Teller(context.note, stop)

@@ -7,7 +7,7 @@ the one where there is no terminal: one plain line for each thing that happens.
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from headway.cli.text import marked, plain, plain_line, span, without_escapes
@@ -23,6 +23,17 @@ class Known:
 
     id: str
     needs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What is known when the screen begins: the jobs of the file, and of a run that goes on the
+    orders and reports by key that there are.
+    """
+
+    known: tuple[Known, ...] = ()
+    orders: Mapping[str, JobOrder] = field(default_factory=dict)
+    ended: Mapping[str, JobReport] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -93,14 +104,19 @@ class Picture(RunWatch):
     """Everything a live tree needs; `lock` is held while it changes and while it is drawn."""
 
     def __init__(
-        self, known: tuple[Known, ...], stop: Stop, clock: Callable[[], float] = time.monotonic
+        self, begun: Begun, stop: Stop, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self.known = known
+        self.known = begun.known
         self.stop = stop
         self.clock = clock
         self.began = clock()
         self.lock = threading.Lock()
         self.jobs: dict[str, JobSeen] = {}
+        for key, report in begun.ended.items():
+            order = begun.orders.get(key)
+            if order is not None:
+                self.job_began(order)
+            self.job_ended(order.id if order else key, report)
 
     def job_began(self, order: JobOrder) -> None:
         """An instance begins."""
@@ -163,6 +179,11 @@ class Teller(RunWatch):
     def step_ended(self, job: str, number: int, report: StepReport) -> None:
         """`test | ✗ Run tests failure, exit 1, 3.2 s`."""
         self._tell(job, step_words(report))
+
+    def job_waits(self, key: str, environment: str, because: str) -> None:
+        """`deploy | ⧖ waiting for approval of production: 0 of 1`."""
+        said = f"for approval of {plain(environment, 80)}: {plain(because, 200)}"
+        self._tell(key, f"{marked('waiting')} {said}")
 
     def job_ended(self, job: str, report: JobReport) -> None:
         """`test | ✓ success in 3.2 s`."""

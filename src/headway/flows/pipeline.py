@@ -13,7 +13,7 @@ from headway.expression import ExpressionError
 from headway.flows.pipeline_bench import Bench
 from headway.flows.pipeline_drive import Drive
 from headway.flows.pipeline_texts import complete
-from headway.model.errors import Drifted, Invalid, Problem
+from headway.model.errors import Drifted, Invalid, Problem, Refused
 from headway.model.job import JobReport
 from headway.pipeline.run import again, state
 from headway.pipeline.run.program import Program, load
@@ -24,10 +24,14 @@ from headway.ports.run_watch import RunWatch
 from headway.store import run_log
 from headway.store.run_log import Request
 
-__all__ = ["Bench", "cancel", "create", "rerun", "run", "show"]
+__all__ = ["Bench", "cancel", "create", "rerun", "resumable", "run", "show", "stands"]
 
 MOST_ATTEMPTS = 50
 """How often a run is repeated at most; GitHub's limit too."""
+BEGIN_SECONDS = 10.0
+"""Within this time after its creation a run that nobody drives yet is about to begin."""
+INTERRUPTED = "interrupted"
+GONE = "the process that drove it ended before it did"
 
 
 def create(bench: Bench, spec: RunSpec) -> RunState:
@@ -40,8 +44,9 @@ def create(bench: Bench, spec: RunSpec) -> RunState:
     return _created(bench, Created(whole, bench.clock.now(), _checked(load(whole))))
 
 
-def run(bench: Bench, id: str, watch: RunWatch) -> RunState:
-    """Go on with the run until it has ended, and give its end.
+def run(bench: Bench, id: str, watch: RunWatch, *, park: bool = False) -> RunState:
+    """Go on with the run until it has ended, and give its end. With `park` it also comes back,
+    still `running`, when nothing can happen before somebody decides (`pipeline_gates.decide`).
 
     Raises Invalid (`unknown-run`), Drifted (`run-running`: another process runs it), Failed
     (`damaged`, `storage-full`).
@@ -50,12 +55,53 @@ def run(bench: Bench, id: str, watch: RunWatch) -> RunState:
         found = fold(log.events)
         if found.phase != "running":
             return found
-        return Drive(bench, log, found, Schedule(load(found.spec))).go(watch)
+        return Drive(bench, log, found, Schedule(load(found.spec))).go(watch, park=park)
 
 
 def show(home: Path, id: str) -> RunState:
     """Where the run stands now, from any process. Raises as run_log.read."""
     return fold(run_log.read(home, id))
+
+
+def stands(home: Path, found: RunState, now: float) -> str:
+    """How the run stands: how it ended, `running`, `waiting` (the server will begin it), or
+    `interrupted`: the process that drove it is gone, nothing of it runs.
+    """
+    if found.phase != "running":
+        return found.phase
+    if run_log.driven(home, found.spec.id):
+        return "running"
+    if not found.planned and (found.spec.served or now - found.created_at < BEGIN_SECONDS):
+        return "waiting" if found.spec.served else "running"
+    return INTERRUPTED
+
+
+def resumable(home: Path, id: str) -> RunState:
+    """The run, if a person may go on with it. Raises Invalid (`unknown-run`, `has-ended`), Drifted
+    (`run-running`), Refused (`served`: the server goes on with it by itself).
+    """
+    found = show(home, id)
+    if found.phase != "running":
+        raise Invalid(
+            f"run {id} has ended: {found.phase}",
+            why="only a run that was interrupted can go on",
+            next=f"headway pipeline rerun {id}",
+            code="has-ended",
+        )
+    if run_log.driven(home, id):
+        raise Drifted(
+            f"another process runs {id} already",
+            next=f"headway pipeline logs {id} --follow",
+            code="run-running",
+        )
+    if found.spec.served:
+        raise Refused(
+            f"run {id} belongs to the server",
+            why="the server goes on with it by itself as soon as it runs",
+            next="headway server",
+            code="served",
+        )
+    return found
 
 
 def cancel(home: Path, id: str, by: str, because: str, *, forced: bool = False) -> None:
@@ -82,13 +128,10 @@ def rerun(
     With `failed_only`, or with `jobs` (ids), green reports are taken over, except of the chosen
     jobs and of what depends on a job that runs again. Otherwise everything is run, whatever results
     there are. Raises Invalid (`unknown-run`, `unknown-job`, `nothing-failed`,
-    `too-many-attempts`), Drifted (`run-running`: it has not ended).
+    `too-many-attempts`), Drifted (`run-running`: it has not ended). One that was interrupted is
+    ended first.
     """
-    old = show(bench.home, id)
-    if old.phase == "running":
-        raise Drifted(
-            f"run {id} has not ended", next=f"headway pipeline cancel {id}", code="run-running"
-        )
+    old = _over(bench, id)
     schedule = Schedule(load(old.spec))
     _check_choice(old, schedule, jobs, failed_only=failed_only)
     kept = again.standing(schedule, old, jobs) if failed_only or jobs else ()
@@ -100,6 +143,7 @@ def rerun(
             attempt=attempt,
             of=id,
             fresh=not (failed_only or jobs),
+            served=False,
         )
         event = Created(spec, bench.clock.now(), old.title, kept)
         if run_log.create(bench.home, [event]):
@@ -107,6 +151,20 @@ def rerun(
     raise Invalid(
         f"run {base} was repeated {MOST_ATTEMPTS} times already", code="too-many-attempts"
     )
+
+
+def _over(bench: Bench, id: str) -> RunState:
+    """The ended run; one that nobody drives is ended here. Raises Drifted (`run-running`)."""
+    found = show(bench.home, id)
+    if stands(bench.home, found, bench.clock.now()) == INTERRUPTED and not found.spec.served:
+        with run_log.drive(bench.home, id) as log:
+            _end_here(log, Cancelled("", GONE, _last(log), "", forced=True))
+        found = show(bench.home, id)
+    if found.phase == "running":
+        raise Drifted(
+            f"run {id} has not ended", next=f"headway pipeline cancel {id}", code="run-running"
+        )
+    return found
 
 
 def _created(bench: Bench, event: Created) -> RunState:
@@ -151,7 +209,7 @@ def _check_choice(
     if failed_only and not any(r.outcome in {"failure", "cancelled"} for r in old.ended.values()):
         raise Invalid(
             f"nothing failed in run {old.spec.id}",
-            next=f"headway pipeline rerun {old.spec.id} --all",
+            next=f"headway pipeline rerun {old.spec.id}",
             code="nothing-failed",
         )
 

@@ -97,6 +97,7 @@ def run_test(world: World, trip: Trip, test: WorkflowTest, number: int, address:
         inputs={"url": address},
         env={"HEADWAY_URL": address, "HEADWAY_TEST_HEADER": header},
         fresh=True,
+        served=True,
     )
     pipeline.create(world.bench, spec)
     return ran(pipeline.run(world.bench, spec.id, Quiet()))

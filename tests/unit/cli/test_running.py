@@ -13,7 +13,7 @@ from headway import workbench
 from headway.cli import run_secrets
 from headway.cli.pipeline_text import ended
 from headway.cli.pipeline_view import view
-from headway.cli.running import Known, Picture, Stop, Teller, harmless, last_lines
+from headway.cli.running import Begun, Known, Picture, Stop, Teller, harmless, last_lines
 from headway.cli.running_tree import Frame, draw
 from headway.model.errors import Invalid
 from headway.model.job import Annotation, JobOrder, JobReport, Line, StepReport, StepSpec
@@ -67,11 +67,13 @@ def drawn(picture: Picture, width: int = 80, height: int = 24, *, over: bool = F
 
 
 def made(*known: str) -> Picture:
-    return Picture(tuple(Known(k) for k in known), Stop(), lambda: 0.0)
+    return Picture(Begun(tuple(Known(k) for k in known)), Stop(), lambda: 0.0)
 
 
 def test_a_small_run_is_shown_whole() -> None:
-    picture = Picture((Known("a"), Known("b"), Known("c", ("a", "b"))), Stop(), lambda: 0.0)
+    picture = Picture(
+        Begun((Known("a"), Known("b"), Known("c", ("a", "b")))), Stop(), lambda: 0.0
+    )
     begin(picture, "a")
     end(picture, "a")
     begin(picture, "b", lines=5)

@@ -234,7 +234,7 @@ def test_status_functions_look_at_all_ancestors() -> None:
     assert state.ended["a"].outcome == "skipped"
     state = after(state, Ended("b", JobReport("b", "success", 0, 0), 2.0))
     _, state = schedule.settle(state, 3.0)
-    assert "`a` was skipped" in state.ended["c"].because
+    assert state.ended["c"].because == "`a`, which it needs, was skipped"
     assert schedule.ready(state, 9) == ("d",)
 
 

@@ -64,12 +64,17 @@ def status_functions(
     }
 
 
-def why_not(results: Mapping[str, Result], cancelled: str) -> str:
-    """Why a job whose condition is false was not run, in words."""
-    if cancelled:
-        return f"the run was stopped: {cancelled}"
-    said = {"failure": "failed", "cancelled": "was cancelled", "skipped": "was skipped"}
-    for id, found in results.items():
-        if found.result in said:
-            return f"its `if` is false; `{id}` {said[found.result]}"
-    return "its `if` is false"
+_SAID = {"failure": "failed", "cancelled": "was cancelled", "skipped": "was skipped"}
+
+
+def why_not(results: Mapping[str, Result], condition: str) -> str:
+    """Why a job was not run, in words: the ancestor that is to blame if there is one, a red one
+    before one that was skipped itself; its `condition` if one is written.
+    """
+    written = f"its `if` is false: {' '.join(condition[:120].split())}" if condition else ""
+    for word, said in _SAID.items():
+        for id, found in results.items():
+            if found.result == word:
+                blamed = f"`{id}`, which it needs, {said}"
+                return f"{blamed}; {written}" if written else blamed
+    return written
