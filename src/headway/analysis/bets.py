@@ -51,6 +51,14 @@ class Bet:
 
 
 @dataclass(frozen=True, slots=True)
+class Pair:
+    """Above which bound (its index) each version is counted."""
+
+    candidate: int
+    stable: int
+
+
+@dataclass(frozen=True, slots=True)
 class Past:
     """What was learnt before this window. `loaded`: of stable when it had as much to do."""
 
@@ -163,21 +171,28 @@ def _latency(
     far = {chosen.get("tail2")} - set(roles.choose(shares).values())
     bets = []
     for role, j in chosen.items():
-        counts = _slow_counts(sides.candidate.total, sides.stable.total, j)
+        grown = margins.growth(analysis, absolute=sides.absolute)
+        pair = Pair(j, _beside(bounds, j, grown.tolerated))
+        counts = _slow_counts(sides.candidate.total, sides.stable.total, pair)
         if not counts[1] or not (counts[3] or sides.absolute):
             continue
-        rate = float(shares[j])
+        rate = float(shares[pair.stable])
         wider = 1 + sides.forgiven(dispersion.slow_spread(past.spread, j))
         if sides.absolute:
             wider *= past.memory.slow_ceiling(rate)
         cold = warming.latency(past.warm, past.memory, j, moment, pace)
-        grown = margins.growth(analysis, absolute=sides.absolute)
-        ratios = _ratios(past.memory, j, grown, cold, wider)
+        ratios = _ratios(past.memory, pair, grown, cold, wider)
         edges = margins.slow_edges(ratios, moment, rate, absolute=sides.absolute)
         if j in far:
             edges = replace(edges, hope=None)  # stable is hardly ever there: nothing to prove
         bet = Bet(role, "", counts, rate, edges, past.spread.slow_phi, bounds[j])
-        bets.append(replace(bet, burdened=_burdened(sides, past.loaded, j)))
+        bets.append(
+            replace(
+                bet,
+                shown=_slow_counts(sides.candidate.total, sides.stable.total, Pair(j, j)),
+                burdened=_burdened(sides, past.loaded, pair.stable),
+            )
+        )
     return bets
 
 
@@ -204,17 +219,25 @@ def _slow_instances(
     if not sum(sides.stable.total.buckets):
         return []
     shares, bounds = past.memory.shares(), sides.bounds_ms
-    rate = float(shares[j])
     cold = warming.latency(past.warm, past.memory, j, moment, analysis.pace)
     grown = margins.growth(analysis, absolute=False, lone=LONE_GROWTH)
-    ratios = _ratios(past.memory, j, grown, cold, 1.0)
+    pair = Pair(j, _beside(bounds, j, grown.tolerated))
+    rate = float(shares[pair.stable])
+    ratios = _ratios(past.memory, pair, grown, cold, 1.0)
     edges = margins.lone_slow(ratios, rate, dispersion.slow_spread(past.spread, j))
     phi, bets = past.spread.slow_phi, []
     for key in sorted(sides.candidate.instances)[:MOST_INSTANCES]:
-        pair = _slow_counts(sides.candidate.instances[key], sides.stable.total, j)
-        if sides.candidate.instances[key].buckets:
-            bet = Bet(roles.INSTANCE_SLOW, key, pair, rate, edges, phi, bounds[j])
-            bets.append(replace(bet, burdened=_burdened(sides, past.loaded, j)))
+        one = sides.candidate.instances[key]
+        if one.buckets:
+            counts = _slow_counts(one, sides.stable.total, pair)
+            bet = Bet(roles.INSTANCE_SLOW, key, counts, rate, edges, phi, bounds[j])
+            bets.append(
+                replace(
+                    bet,
+                    shown=_slow_counts(one, sides.stable.total, Pair(j, j)),
+                    burdened=_burdened(sides, past.loaded, pair.stable),
+                )
+            )
     return bets
 
 
@@ -226,22 +249,34 @@ def _burdened(sides: Sides, loaded: Memory, j: int) -> float | None:
     return min(MOST_SHARE, share * loaded.slow_ceiling(share))
 
 
-def _ratios(memory: Memory, j: int, grown: Growth, cold: float, wider: float) -> Growth:
-    """From factors on latencies to factors on the share above the bound. `cold`: by what part a
-    cold start may multiply the tolerated latency.
+def _beside(bounds_ms: tuple[float, ...], j: int, tolerated: float) -> int:
+    """Above which bound stable is counted when the candidate is counted above bound `j`: the first
+    that a request may pass whose latency, `tolerated` times as long, passes that of `j`. It is `j`
+    itself unless margins are wide; stable would hardly ever be there then, and tell nothing.
     """
-    shares, bounds = memory.shares(), memory.bounds_ms
+    return next(i for i in range(j + 1) if bounds_ms[i] * tolerated >= bounds_ms[j])
+
+
+def _ratios(memory: Memory, pair: Pair, grown: Growth, cold: float, wider: float) -> Growth:
+    """From factors on latencies to factors on the share of stable's requests above its bound.
+    `cold`: by what part a cold start may multiply the tolerated latency.
+    """
+    shares, bounds, j = memory.shares(), memory.bounds_ms, pair.candidate
     tolerated, harmful = (scaled(shares, bounds, j, f) for f in (grown.tolerated, grown.harmful))
     more = scaled(shares, bounds, j, grown.tolerated * (1 + cold)) - tolerated if cold else 0.0
-    rate = float(shares[j])
-    return Growth(tolerated / rate * wider, harmful / rate * wider, more * wider)
+    rate = float(shares[pair.stable])
+    equal = float(shares[j]) / rate
+    return Growth(tolerated / rate * wider, harmful / rate * wider, more * wider, equal)
 
 
 def _error_counts(candidate: Counts, stable: Counts) -> tuple[float, float, float, float]:
     return candidate.errors, candidate.requests, stable.errors, stable.requests
 
 
-def _slow_counts(candidate: Counts, stable: Counts, j: int) -> tuple[float, float, float, float]:
+def _slow_counts(
+    candidate: Counts, stable: Counts, pair: Pair
+) -> tuple[float, float, float, float]:
     """On the histograms' own sums: they may differ a little from the counters."""
-    slow_c, slow_b = above(candidate.buckets, j), above(stable.buckets, j)
+    slow_c = above(candidate.buckets, pair.candidate)
+    slow_b = above(stable.buckets, pair.stable)
     return slow_c, sum(candidate.buckets), slow_b, sum(stable.buckets)

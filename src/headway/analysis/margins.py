@@ -100,14 +100,16 @@ def absolute_errors(analysis: Analysis, moment: Moment, rate: float | None, slac
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """Factors on a latency, or on the share of requests above a bound: `tolerated` at rollback's
-    edge, `harmful` at promotion's. `cold`: share above the bound that a cold start is forgiven now,
-    on top of both; added, because what is slow for that reason does not follow the hour.
+    """Factors on a latency, or on a share of stable's requests: `tolerated` at rollback's edge,
+    `harmful` at promotion's, `equal` for a candidate like stable. `cold`: share above the bound
+    that a cold start is forgiven now, on top; added, because what is slow for that reason does not
+    follow the hour.
     """
 
     tolerated: float
     harmful: float
     cold: float = 0.0
+    equal: float = 1.0
 
 
 def growth(analysis: Analysis, *, absolute: bool, lone: float = 0.0) -> Growth:
@@ -122,16 +124,16 @@ def growth(analysis: Analysis, *, absolute: bool, lone: float = 0.0) -> Growth:
 
 def slow_edges(grown: Growth, moment: Moment, rate: float, *, absolute: bool) -> Edges:
     """Requests above a bound. `grown`: by what the share `rate` is multiplied."""
-    caution = moment.caution()
+    caution, equal = moment.caution(), grown.equal
     edges = Edges(
         a=grown.tolerated,
         d=SLOW_SLACK + grown.cold,
-        harm_a=1 + (grown.harmful - 1) * caution,
+        harm_a=equal + (grown.harmful - equal) * caution,
         harm_d=8 * SLOW_SLACK * caution + grown.cold,
         fixed=absolute,
         settled=grown.tolerated * rate + SLOW_SLACK,
     )
-    return _with_harm(edges, rate)
+    return _with_harm(edges, rate, equal)
 
 
 def lone_errors(analysis: Analysis, rate: float, spread: float) -> Edges:
@@ -148,8 +150,9 @@ def lone_slow(grown: Growth, rate: float, spread: float) -> Edges:
     return Edges(a, d + grown.cold, settled=a * rate + d)
 
 
-def _with_harm(edges: Edges, rate: float) -> Edges:
-    """Promotion bets on a rate a third of the way to the edge: a better one wins sooner still.
+def _with_harm(edges: Edges, rate: float, equal: float = 1.0) -> Edges:
+    """Promotion bets on a rate a third of the way from that of a version like stable (`equal` times
+    `rate`) to the edge: a better one wins sooner still.
 
     Wide margins, or what a cold start is forgiven, could put the edge where no rate ever is; it is
     drawn in to MOST_HARM then (half way to 1 for a rate above that), which is more to prove.
@@ -157,5 +160,5 @@ def _with_harm(edges: Edges, rate: float) -> Edges:
     edge = edges.harm_a * rate + edges.harm_d
     part = min(1.0, max(MOST_HARM, (1 + rate) / 2) / edge)
     harm_a, harm_d = edges.harm_a * part, edges.harm_d * part
-    hope = rate * (1 + HOPE * (harm_a - 1)) + HOPE * harm_d
+    hope = rate * (equal + HOPE * (harm_a - equal)) + HOPE * harm_d
     return replace(edges, harm_a=harm_a, harm_d=harm_d, hope=min(0.98, max(1e-7, hope)))
