@@ -303,7 +303,8 @@ class Schedule:
         stopped = self._stopped(state, unit)
         try:
             if state.forced or not self._wishes_to_run(unit, cancelled=bool(stopped)):
-                because = why_not(self._ancestors(unit), stopped)
+                written = unit.job.condition.text if unit.job.condition else ""
+                because = _stop(stopped) or why_not(self._ancestors(unit), written)
                 return self._never(unit, "skipped", because, now)
             return [planning.planned(unit, self._base(unit), now)]
         except Words as error:
@@ -316,7 +317,7 @@ class Schedule:
         if because := state.stopped.get(key, "") or halt:
             return Ended(unit.id, _report(key, "cancelled", because, now), now)
         if state.cancelled and not self._survives(state, unit):
-            because = why_not({}, state.cancelled)
+            because = _stop(state.cancelled)
             return Ended(unit.id, _report(key, "skipped", because, now), now)
         if key in state.kept and unit.job.uses is None:
             return Ended(unit.id, state.kept[key], now)
@@ -434,6 +435,10 @@ def _waits(state: RunState, key: str) -> bool:
 
 def _active(state: RunState, key: str) -> bool:
     return key not in state.ended and (key in state.orders or key in state.calls)
+
+
+def _stop(why: str) -> str:
+    return f"the run was stopped: {why}" if why else ""
 
 
 def _report(key: str, outcome: JobOutcome, because: str, now: float) -> JobReport:
