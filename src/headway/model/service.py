@@ -6,6 +6,7 @@ Durations are seconds, sizes bytes, shares and growths fractions of 1 (5% is 0.0
 from dataclasses import dataclass, field
 from typing import Literal
 
+from headway.model.job_settings import JobSettings
 from headway.model.pace import STANDARD, Pace
 
 Strategy = Literal["canary", "blue-green", "rolling", "shadow"]
@@ -295,7 +296,9 @@ class AlertPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One headway.yaml. `environments` is the path, in promotion order."""
+    """One headway.yaml. `environments` is the path, in promotion order. `jobs`: by name, as written
+    under `pipeline.jobs`.
+    """
 
     name: str
     environments: tuple[Environment, ...]
@@ -308,6 +311,7 @@ class Service:
     artifact_kind: str = "archive"
     slos: tuple[Slo, ...] = ()
     alerts: AlertPolicy = AlertPolicy()
+    jobs: dict[str, JobSettings] = field(default_factory=dict)
 
     def environment(self, name: str) -> Environment:
         """The environment of that name. Raises KeyError."""

@@ -30,7 +30,7 @@ from headway.model.service import (
     Traffic,
     WorkflowTest,
 )
-from headway.settings import goals, units
+from headway.settings import goals, jobs, units
 from headway.settings.block import Block
 from headway.settings.merging import effective
 
@@ -49,6 +49,7 @@ def service(root: Mapping) -> Service:
         artifact_from=artifact.text("from", None),
         slos=goals.slos(top.block("slos")),
         alerts=goals.alerts(top.block("alerts")),
+        jobs=jobs.jobs(pipeline),
     )
 
 

@@ -141,4 +141,5 @@ _FORMS = {
     "file": "a path in the repository",
     "channel": "a channel",
     "point": "a percentile or a time",
+    "job_name": "a job's name",
 }

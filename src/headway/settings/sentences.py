@@ -38,6 +38,7 @@ _EXAMPLES = {
     "left": "how much of the error budget must be left? For example `left: 20%`",
     "below": "how fast may it burn? For example `below: 2`",
     "to": "who is told then? For example `to: [slack/on-call]`",
+    "reports": "which files? For example `reports: [junit.xml]`",
     "all": "which symptoms? For example `all: [slo_burn, rollout_failed]`",
 }
 _TYPES = {
@@ -301,6 +302,11 @@ def _point(_name: str, value: str) -> Said:
     return f"{said} time such as `250ms`", "wrong-form"
 
 
+def _job(_name: str, value: str) -> Said:
+    said = f"{quoted(value)} is not the name of a job. Write its id as in the workflow: `test`;"
+    return f"{said} `ci.yml/test` in another file, `release / test` in a called one", "name"
+
+
 _FORMS: dict[str, Callable[[str, str], Said]] = {
     "duration": _duration,
     "percent": _share,
@@ -312,6 +318,7 @@ _FORMS: dict[str, Callable[[str, str], Said]] = {
     "env_name": _variable,
     "channel": _channel,
     "point": _point,
+    "job_name": _job,
 }
 
 

@@ -307,6 +307,27 @@ description: The shop front
 pipeline:
   workflow: build.yml
   branch: trunk
+  critical: [src/pay/**]
+  jobs:
+    unit:
+      paths: [src/**]
+      retry:
+        times: 2
+        backoff: 10s
+      tests:
+        reports: [junit.xml]
+        flaky: block
+        size: unit
+      coverage:
+        reports: [coverage.xml]
+        at_least: 80%
+        branches: 70%
+        critical: 95%
+    ci.yml/lint:
+      retry: 1
+      findings:
+        reports: ["*.sarif"]
+        block: warning
 artifact:
   from: dist
   kind: archive
@@ -498,7 +519,7 @@ environments:
   production:
 """,
 ]
-OWN_NAMES = ("environments", "signals", "slos", "composite")
+OWN_NAMES = ("environments", "signals", "slos", "composite", "jobs")
 
 
 def named(text: str) -> list[tuple[document.Path, document.Scalar]]:
