@@ -386,7 +386,7 @@ analysis:
       margin: 2%
       weight: 2
       version: release
-    jobs:
+    orders:
       count: jobs_failed
       source: prometheus
     score:
