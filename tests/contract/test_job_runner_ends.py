@@ -35,7 +35,7 @@ def runner(request: pytest.FixtureRequest) -> Iterator[LinuxRunner]:
     with short_home() as home:
         limits = Limits(int_seconds=0.3, term_seconds=0.3, namespaces=request.param)
         made = runner_in(home, limits)
-        if request.param != "none" and not made._nursery.able()["namespaces"]:
+        if request.param != "none" and not made._nursery.able().namespaces:
             pytest.skip("this machine gives no PID namespace")
         yield made
         made.close()
@@ -85,7 +85,7 @@ def test_a_step_that_takes_too_long(runner: LinuxRunner) -> None:
     assert [s.outcome for s in report.steps] == ["failure", "success"]
     assert "0.004 minutes" in report.steps[0].tail
     assert report.steps[0].finished_at - report.steps[0].started_at < GRACE + 10
-    if runner._nursery.able()["namespaces"]:
+    if runner._nursery.able().namespaces:
         assert seen.text().endswith("after\n0")
 
 

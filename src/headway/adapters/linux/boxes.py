@@ -16,11 +16,24 @@ from pathlib import Path
 import headway
 from headway.adapters.linux.sandbox import END_SECONDS, Limits, Sandbox
 from headway.model.errors import Failed
+from headway.record import dataclass
 
 _START = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
     "from headway.adapters.linux.nursery.main import main; main()"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Able:
+    """What this machine allows. `namespaces`: no process survives its job; `network`: it can be cut
+    off; `pids`, `memory`: what bounds them (`cgroup v2`, `cgroup v1`, `rlimit`; empty: nothing).
+    """
+
+    namespaces: bool
+    network: bool
+    pids: str
+    memory: str
 
 
 class Nursery:
@@ -32,20 +45,20 @@ class Nursery:
         self._complaints = complaints
         self._lock = threading.Lock()
         self._channel: socket.socket | None = None
-        self._able: dict[str, bool] | None = None
+        self._able: Able | None = None
         self._close: Callable[[], object] = lambda: None
         self.pid: int | None = None
 
-    def sandbox(self, lock: int, *, network: bool) -> "Sandbox":
+    def sandbox(self, lock: int, *, network: bool, again: str) -> "Sandbox":
         """A sandbox for one job. The job's lock is held until nothing of the job lives.
 
+        `again`: jobs that say the same may have it one after the other; empty: this one alone.
         Raises Failed (`no-sandbox`).
         """
         mine, theirs = socket.socketpair()
         gone, held = os.pipe()
-        limits = self._limits
-        order = {"network": network, "pids": limits.pids}
-        order |= {"file_bytes": limits.file_bytes, "files": limits.files}
+        again = again if network else ""
+        order = {"network": network, "again": again}
         try:
             self._send(json.dumps(order).encode(), [theirs.fileno(), held, lock])
         except BaseException:
@@ -55,22 +68,26 @@ class Nursery:
         finally:
             theirs.close()
             os.close(held)
-        return Sandbox(mine, gone, limits)
+        return Sandbox(mine, gone, self._limits, again=bool(again))
 
     def warm(self) -> None:
         """Start the process now: it gets ready while its owner does other things."""
         with self._lock:
             self._started()
 
-    def able(self) -> dict[str, bool]:
-        """What this machine allows: `namespaces` (no process survives), `network` (cut off)."""
+    def able(self) -> Able:
+        """What this machine allows. Raises Failed (`no-sandbox`)."""
         with self._lock:
-            channel = self._started()
             if self._able is None:
-                self._able = json.loads(channel.recv(4096) or b"{}")
-            if not self._able:
-                self._able = None
-                raise self._broken("it ended while it started")
+                channel = self._started()
+                try:
+                    channel.send(b"{}")
+                    told = json.loads(channel.recv(4096) or b"{}")
+                except (BrokenPipeError, ConnectionResetError) as error:
+                    raise self._broken(str(error)) from error
+                if not told:
+                    raise self._broken("it ended while it started")
+                self._able = Able(**told)
             return self._able
 
     def close(self) -> None:
@@ -103,7 +120,15 @@ class Nursery:
         self._complaints.parent.mkdir(parents=True, exist_ok=True)
         with self._complaints.open("ab") as complaints:
             process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", _START, source, self._limits.namespaces],
+                [
+                    sys.executable,
+                    "-I",
+                    "-S",
+                    "-c",
+                    _START,
+                    source,
+                    json.dumps(_bounds(self._limits)),
+                ],
                 stdin=theirs.fileno(),
                 stdout=complaints,
                 stderr=complaints,
@@ -125,6 +150,12 @@ class Nursery:
         )
 
 
+def _bounds(limits: Limits) -> dict[str, object]:
+    """As nursery/walls.Order."""
+    names = ("pids", "memory", "file_bytes", "files", "namespaces")
+    return {name: getattr(limits, name) for name in names}
+
+
 def _end(channel: socket.socket, process: "subprocess.Popen[bytes]") -> None:
     """The end of its socket is the nursery's word to kill everything and go."""
     channel.close()
@@ -143,8 +174,9 @@ def nursery(home: Path, limits: Limits) -> Nursery:
 class Boxes:
     """The sandbox of one job: opened when it is first needed, and again if it was killed."""
 
-    def __init__(self, nursery: Nursery, lock: int, *, network: bool) -> None:
-        self._nursery, self._lock, self._network = nursery, lock, network
+    def __init__(self, nursery: Nursery, lock: int, *, network: bool, again: str = "") -> None:
+        self._nursery, self._lock = nursery, lock
+        self._network, self._again = network, again
         self._box: Sandbox | None = None
 
     def open(self) -> Sandbox:
@@ -152,7 +184,7 @@ class Boxes:
         if self._box is not None and not self._box.alive:
             self.close()
         if self._box is None:
-            self._box = self._nursery.sandbox(self._lock, network=self._network)
+            self._box = self._nursery.sandbox(self._lock, network=self._network, again=self._again)
         return self._box
 
     def close(self) -> None:

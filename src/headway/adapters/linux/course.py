@@ -5,7 +5,6 @@ it means for the rest is decided in pipeline/step.
 """
 
 import time
-from dataclasses import dataclass
 
 from headway import expression
 from headway.adapters.linux import step as steps
@@ -26,6 +25,7 @@ from headway.pipeline.step.contexts import spec, title
 from headway.pipeline.step.sequence import Main, Part, Post, Pre, because, key, part
 from headway.pipeline.step.state import Pending, Record
 from headway.ports.job_runner import JobWatch
+from headway.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from headway.adapters.linux.patience import Stopped
 from headway.adapters.linux.sandbox import Command
 from headway.adapters.linux.workspace import open_regular
 from headway.model.errors import Failed
+from headway.model.job import Annotation, Level
 from headway.pipeline.step.files import MAX_BYTES, assignments, bad, folders, text
 
 FILES = ("GITHUB_ENV", "GITHUB_PATH", "GITHUB_OUTPUT", "GITHUB_STATE", "GITHUB_STEP_SUMMARY")
@@ -57,6 +58,9 @@ class StepHands:
             if not ended.stopped:
                 raise
             self.say(f"[headway: {error}]")
+        for bound in ended.hit:
+            level: Level = "error" if ended.code or ended.stopped else "warning"
+            self._out.annotate(Annotation(level, f"{bound[0].upper()}{bound[1:]}."))
         if ended.stopped:
             raise Stopped(ended.stopped)
         if ended.code is None:

@@ -3,7 +3,7 @@
 import itertools
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from headway.pipeline.step.contexts import View
 from headway.pipeline.step.environment import github_variables, runner_variables, with_path
 from headway.pipeline.step.masking import Masker
 from headway.pipeline.step.state import Left, Pending, Progress, Status
+from headway.record import dataclass
 
 MAX_DEPTH = 10
 

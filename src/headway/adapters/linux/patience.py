@@ -6,8 +6,9 @@ always, or on cancellation, and for post parts.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
+
+from headway.record import dataclass
 
 LAST_SECONDS = 300.0
 _ASK_SECONDS = 0.1

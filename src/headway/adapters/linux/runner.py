@@ -79,7 +79,9 @@ class LinuxRunner(JobRunner):
             if progress.report is not None:
                 return progress.report
             masker.add(*progress.masks)
-            boxes = Boxes(self._nursery, lock, network=order.network)
+            # What deploys gets a sandbox that no other job of the run has ever been in.
+            again = "" if order.environment else order.run
+            boxes = Boxes(self._nursery, lock, network=order.network, again=again)
             job = Job(
                 order=order,
                 place=place,
@@ -107,7 +109,7 @@ class LinuxRunner(JobRunner):
     def check(self, order: JobOrder) -> None:
         """As the port says."""
         services.check(order.services, order.container)
-        if not order.network and not self._nursery.able()["network"]:
+        if not order.network and not self._nursery.able().network:
             raise Refused(
                 f"job `{order.name or order.id}` is to run without network",
                 why="this machine does not allow a network namespace",

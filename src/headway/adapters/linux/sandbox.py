@@ -12,8 +12,9 @@ import signal
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from headway.record import dataclass
 
 END_SECONDS = 30.0
 _POLL_MS = 100
@@ -25,11 +26,13 @@ _CHUNK = 1 << 17
 class Limits:
     """Bounds of one job and of stopping it. `int_seconds`: between INT and TERM; `term_seconds`:
     between TERM and KILL. `pids`: processes and threads of a job, where this machine can count
-    them; `file_bytes`: of one file; `files`: open in one process. `namespaces`: `user` and `none`:
-    live as where one is not root, or where none are allowed.
+    them; `memory`: bytes of a job, 0: unbounded; `file_bytes`: of one file; `files`: open in one
+    process. `namespaces`: `user` and `none`: live as where one is not root, or where none are
+    allowed.
     """
 
     pids: int = 4096
+    memory: int = 0
     file_bytes: int = 64 * 1024**3
     files: int = 65536
     int_seconds: float = 7.5
@@ -50,19 +53,25 @@ class Command:
 class Ended:
     """`code` is negative for a signal, None if it never ran or its end is not known.
 
-    `stopped`: why it was stopped before its end; `problem`: what went wrong outside of it.
+    `stopped`: why it was stopped before its end; `problem`: what went wrong outside of it; `hit`:
+    the bounds of the job that it met meanwhile, in words.
     """
 
     code: int | None
     stopped: str = ""
     problem: str = ""
+    hit: tuple[str, ...] = ()
 
 
 class Sandbox:
     """The agent of one job, spoken to over its socket. Used by the job's thread only."""
 
-    def __init__(self, channel: socket.socket, gone: int, limits: Limits) -> None:
+    def __init__(
+        self, channel: socket.socket, gone: int, limits: Limits, *, again: bool = False
+    ) -> None:
+        """`again`: once nothing of the job lives, the next job of its kind may have it."""
         self._channel = channel
+        self._again = again
         self._gone = gone
         self._limits = limits
         self._data = b""
@@ -84,7 +93,7 @@ class Sandbox:
     def _ask_to_end(self) -> bool:
         """Whether the agent says that nothing of the job lives."""
         with contextlib.suppress(OSError):
-            self._order({"do": "end"}, [])
+            self._order({"do": "end", "keep": self._again}, [])
             until = time.monotonic() + END_SECONDS
             while (left := until - time.monotonic()) > 0 and _readable(self._channel, left):
                 answers = self._answers()
@@ -132,7 +141,24 @@ class Sandbox:
 
     def _lost(self) -> str:
         self.alive = False
+        if _readable(self._gone, END_SECONDS) and os.read(self._gone, 1):
+            return f"{_words('memory', self._limits)}, and was ended"
         return "the job's processes were killed from outside"
+
+
+def _words(bound: str, limits: Limits) -> str:
+    """What a job did that met this bound."""
+    if bound == "memory":
+        return f"the job used more than {in_words(limits.memory)} of memory"
+    return f"the job wanted more than {limits.pids} processes and threads at once"
+
+
+def in_words(size: int) -> str:
+    """Bytes as a person writes them: 512MiB."""
+    for unit, name in ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
+        if size and size % unit == 0:
+            return f"{size // unit}{name}"
+    return f"{size} bytes"
 
 
 def _readable(what: socket.socket | int, seconds: float) -> bool:
@@ -154,6 +180,7 @@ class _Running:
         self._box, self._pipe, self._take, self._stop = sandbox, pipe, take, stop
         self._open = True
         self._code: int | None = None
+        self._hit: list[str] = []
         self._problem = ""
         self._over = self._killed = False
         self._poll = select.poll()
@@ -170,7 +197,7 @@ class _Running:
         if stopped:
             self._end_it()
         self._drain()
-        return Ended(self._code, stopped, self._problem)
+        return Ended(self._code, stopped, self._problem, tuple(self._hit))
 
     def _end_it(self) -> None:
         limits = self._box._limits
@@ -228,6 +255,8 @@ class _Running:
                 self._over = True
                 self._code = answer.get("code")
                 self._problem = answer.get("error", "")
+                limits = self._box._limits
+                self._hit += [_words(b, limits) for b in ("memory", "pids") if b in answer]
 
     def _discard(self, old: int) -> None:
         """What a daemon of an earlier step prints; that step's log is sealed."""

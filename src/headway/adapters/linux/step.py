@@ -4,7 +4,7 @@ Called by runner for each part of a job, and by itself inside composite actions.
 raises for what a workflow can do wrong: that is its outcome, told in its log.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from headway import expression
@@ -19,6 +19,7 @@ from headway.pipeline.step import shells
 from headway.pipeline.step.contexts import View, inside, spec
 from headway.pipeline.step.state import Pending, result
 from headway.pipeline.syntax.ir import Action
+from headway.record import dataclass
 
 _MOST_MINUTES = 1e6
 

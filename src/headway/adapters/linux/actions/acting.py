@@ -4,12 +4,13 @@ The runner interprets composite actions itself (they are steps); the others say 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Protocol
 
 from headway.model.job import JobOrder, StepSpec, Upload
 from headway.pipeline.syntax.ir import Action
+from headway.record import dataclass
 
 
 class Hands(Protocol):

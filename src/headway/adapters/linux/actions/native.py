@@ -11,12 +11,12 @@ import secrets
 import shutil
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from headway.adapters.linux.actions.room import Room
 from headway.adapters.linux.actions.service_images import Wish
 from headway.model.errors import Refused
+from headway.record import dataclass
 
 _PORTS = {"postgres": 5432, "redis": 6379}
 _PLACES = ("/usr/lib/postgresql", "/usr/pgsql-*", "/opt/postgresql")

@@ -1,9 +1,9 @@
 """Where one service of a job runs. Made by services, used by native and containers."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from headway.adapters.linux.actions.acting import Hands
+from headway.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)

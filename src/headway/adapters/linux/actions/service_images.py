@@ -6,10 +6,11 @@ Called by services. The keys are those of the public documentation ("jobs.<job_i
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from headway.model.errors import Refused
+from headway.record import dataclass
 
 NATIVE = ("postgres", "redis")
 _OFFICIAL = re.compile(

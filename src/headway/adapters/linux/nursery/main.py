@@ -1,65 +1,63 @@
-"""The nursery: forks an agent for each job that is ordered. Started by linux/sandbox, one a runner.
+"""The nursery: forks an agent for each job that is ordered. Started by linux/boxes, one a runner.
 
 The runner speaks over a Unix sequenced-packet socket (descriptor 0): one packet a job, JSON
-{network, pids, file_bytes, files}, with three descriptors: the job's socket, a pipe that is
-closed once nothing of the job lives, and the job's lock, held as long. The first packet goes the
-other way: {"namespaces": bool, "network": bool}. When the socket ends, all jobs are killed.
+{network, again}, with three descriptors: the job's socket, a pipe that is closed once nothing of
+the job lives, and the job's lock, held as long. If an agent was killed for want of memory, a byte
+comes through the pipe first. A packet without descriptors asks what this machine allows, and is
+answered by {"namespaces", "network": bool; "pids", "memory": what bounds them}. When the socket
+ends, all jobs are killed.
 
-After the first job one agent is always set up ahead, so that the next job does not wait for that.
+One agent is always set up ahead, so that no job waits for that. An agent whose job is over and left
+nothing waits for the next job that says the same `again` (empty: none may have it).
 """
 
 import contextlib
 import gc
 import json
 import os
-import resource
 import select
 import signal
 import socket
 import sys
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from headway.adapters.linux.nursery import namespaces, processes
 from headway.adapters.linux.nursery.agent import Agent
+from headway.adapters.linux.nursery.cgroups import PREFIX, Cgroup, Cgroups, sweep
+from headway.adapters.linux.nursery.spawn import not_inherited
+from headway.adapters.linux.nursery.walls import Order, how_bounded, set_up
 
-PIDS_CGROUP = Path("/sys/fs/cgroup/pids")
-_PREFIX = "headway-job-"
+MOST_WAITING = 4
 _PARENT_CHECK_MS = 1000
 
 
 @dataclass(slots=True)
-class Job:
-    """What is kept open until an agent is gone."""
-
-    held: list[int] = field(default_factory=list)
-    cgroup: Path | None = None
-
-
-@dataclass(slots=True)
-class Spare:
-    """An agent that is set up and waits for a job on `channel`."""
+class Child:
+    """An agent, and what is kept open while it has a job. `hits`: of its cgroup before the job."""
 
     pid: int
     channel: socket.socket
-    cgroup: Path | None
+    cgroup: Cgroup | None
+    again: str = ""
+    held: list[int] = field(default_factory=list)
+    hits: int = 0
 
 
 class Nursery:
-    """One loop over the runner's socket and ended agents."""
+    """One loop over the runner's socket, agents that are done with a job, and ended agents."""
 
     def __init__(
-        self, channel: socket.socket, pids: namespaces.PidNamespaces | None, name: str
+        self,
+        channel: socket.socket,
+        order: Order,
+        pids: namespaces.PidNamespaces | None,
+        cgroups: Cgroups,
     ) -> None:
-        """`name`: what its cgroups are called by, unique on the machine."""
-        self._channel = channel
-        self._jobs: dict[int, Job] = {}
-        self._count = 0
-        self._name = name
-        self._spare: Spare | None = None
-        self._cgroups: list[Path] = []
-        self._pids = pids
+        self._channel, self._order, self._pids, self._cgroups = channel, order, pids, cgroups
+        self._jobs: dict[int, Child] = {}
+        self._waiting: list[Child] = []
+        self._spare: Child | None = None
         self._parent = os.getppid()
         namespaces.adopt_orphans()
         self._wake, self._wake_in = os.pipe()
@@ -67,34 +65,32 @@ class Nursery:
             os.set_blocking(end, False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._wake_in, warn_on_full_buffer=False)
+        self._poll = select.poll()
+        self._poll.register(channel, select.POLLIN)
+        self._poll.register(self._wake, select.POLLIN)
 
     def serve(self) -> None:
         """Start sandboxes until the runner is gone, then end them all."""
-        told = {"namespaces": self._pids is not None, "network": _can_cut_network()}
-        self._channel.send(json.dumps(told).encode())
-        poll = select.poll()
-        poll.register(self._channel, select.POLLIN)
-        poll.register(self._wake, select.POLLIN)
+        self._set_ahead()
         while os.getppid() == self._parent:
-            for descriptor, _ in poll.poll(_PARENT_CHECK_MS):
-                if descriptor == self._wake:
-                    self._reap()
-                elif not self._hear():
-                    return
+            ready = {descriptor for descriptor, _ in self._poll.poll(_PARENT_CHECK_MS)}
+            # An agent says that it is free before the runner, which is told after that, asks again.
+            for child in [c for c in self._jobs.values() if c.channel.fileno() in ready]:
+                self._free(child)
+            if self._wake in ready:
+                self._reap()
+            if self._channel.fileno() in ready and not self._hear():
+                return
 
     def end(self) -> None:
         """Kill every agent, and with it its job."""
         processes.end_all()
-        for job in self._jobs.values():
-            self._forget(job)
-        if self._spare is not None:
-            self._forget(Job([], self._spare.cgroup))
-        for cgroup in self._cgroups:
-            with contextlib.suppress(OSError):
-                cgroup.rmdir()
+        for child in self._children():
+            self._forget(child)
+        self._cgroups.remove()
 
-    def _new_cgroup(self, order: dict[str, Any]) -> Path | None:
-        return _cgroup(order, f"{self._name}-{self._count}")
+    def _children(self) -> list[Child]:
+        return [*self._jobs.values(), *self._waiting, *([self._spare] if self._spare else [])]
 
     def _hear(self) -> bool:
         try:
@@ -103,67 +99,99 @@ class Nursery:
             return False
         if not data:
             return False
-        self._start(json.loads(data), descriptors)
+        if descriptors:
+            self._start(json.loads(data), descriptors)
+        else:
+            self._tell()
         return True
 
-    def _start(self, order: dict[str, Any], descriptors: list[int]) -> None:
+    def _tell(self) -> None:
+        told: dict[str, object] = {"namespaces": self._pids is not None}
+        told |= {"network": _can_cut_network(), **how_bounded(self._order, self._cgroups.how)}
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._channel.send(json.dumps(told).encode())
+
+    def _start(self, asked: dict[str, Any], descriptors: list[int]) -> None:
         channel, gone, lock = descriptors
         try:
-            agent = self._take_spare() if order["network"] else None
-            agent = agent or self._fork(order)
-            socket.send_fds(agent.channel, [b"!"], [channel, lock])
+            child = self._ready(asked["again"]) if asked["network"] else self._fork(network=False)
+            socket.send_fds(child.channel, [b"!"], [channel, lock])
         except OSError as error:
             _complain(channel, f"no process for the job: {error}")
             os.close(gone)
             os.close(lock)
         else:
-            self._jobs[agent.pid] = Job([gone, lock], agent.cgroup)
-            agent.channel.close()
+            child.held, child.again = [gone, lock], asked["again"] if asked["network"] else ""
+            child.hits = self._killed(child)
+            self._jobs[child.pid] = child
+            self._poll.register(child.channel, select.POLLIN)
         os.close(channel)
+        self._set_ahead()
+
+    def _ready(self, again: str) -> Child:
+        """One that had a job of the same kind, the one that was set up ahead, or a new one."""
+        for child in self._waiting if again else []:
+            if child.again == again:
+                self._waiting.remove(child)
+                return child
+        child, self._spare = self._spare or self._fork(network=True), None
+        return child
+
+    def _set_ahead(self) -> None:
         if self._spare is None:
+            # Where there can be none, the next job is told why.
             with contextlib.suppress(OSError):
-                self._spare = self._fork(order | {"network": True})
+                self._spare = self._fork(network=True)
 
-    def _take_spare(self) -> Spare | None:
-        spare, self._spare = self._spare, None
-        return spare
+    def _free(self, child: Child) -> None:
+        """The agent is done with its job and waits for another one; or it is about to end."""
+        self._poll.unregister(child.channel)
+        if not _says_so(child.channel):
+            return
+        del self._jobs[child.pid]
+        _close(child.held)
+        self._waiting.append(child)
+        if len(self._waiting) > MOST_WAITING:
+            # The end of its socket is its word to go; it is reaped when it has gone.
+            old = self._waiting.pop(0)
+            self._jobs[old.pid] = old
+            old.channel.shutdown(socket.SHUT_RDWR)
 
-    def _fork(self, order: dict[str, Any]) -> Spare:
+    def _fork(self, *, network: bool) -> Child:
         """An agent that waits for a job. Raises OSError."""
-        self._count += 1
         mine, theirs = socket.socketpair()
-        cgroup = self._cgroups.pop() if self._cgroups else self._new_cgroup(order)
+        cgroup = None
         try:
+            cgroup = self._cgroups.take()
             pid = self._pids.fork() if self._pids else os.fork()
         except OSError:
             mine.close()
             theirs.close()
-            self._forget(Job([], cgroup))
+            if cgroup is not None:
+                self._cgroups.give_back(cgroup)
             raise
         if pid == 0:
             mine.close()
-            self._become_agent(order, theirs, cgroup)
+            self._become_agent(theirs, cgroup, network=network)
         theirs.close()
-        return Spare(pid, mine, cgroup)
+        return Child(pid, mine, cgroup)
 
     def _become_agent(
-        self, order: dict[str, Any], waiting: socket.socket, cgroup: Path | None
+        self, waiting: socket.socket, cgroup: Cgroup | None, *, network: bool
     ) -> None:
         """Never returns."""
-        code, fault = 1, ""
+        code, fault, sees_all = 1, "", False
         try:
             self._let_go()
             try:
-                sees_all = _set_up(order, cgroup, alone=self._pids is not None)
+                sees_all = set_up(
+                    self._order, cgroup, alone=self._pids is not None, network=network
+                )
             except OSError as error:
                 fault = f"the sandbox could not be set up: {error}"
-            _, descriptors, _, _ = socket.recv_fds(waiting, 1, 2)
-            waiting.close()
-            if descriptors and fault:
-                _complain(descriptors[0], fault)
-            elif descriptors:
-                Agent(socket.socket(fileno=descriptors[0]), sees_all=sees_all).serve()
-                code = 0
+            first = bool(self._order.memory)
+            _work(waiting, Agent(cgroup, sees_all=sees_all, oom_first=first), fault)
+            code = 0
         except SystemExit:
             code = 0
         except BaseException:  # noqa: BLE001 - a forked child must not return to the loop
@@ -175,104 +203,107 @@ class Nursery:
     def _let_go(self) -> None:
         """Close what belongs to the nursery and to other jobs."""
         signal.set_wakeup_fd(-1)
-        for descriptor in (self._wake, self._wake_in, self._channel.detach()):
-            os.close(descriptor)
-        if self._spare is not None:
-            self._spare.channel.close()
-        for other in self._jobs.values():
-            for descriptor in other.held:
-                os.close(descriptor)
+        _close([self._wake, self._wake_in, self._channel.detach()])
+        for other in self._children():
+            other.channel.close()
+            _close(other.held)
 
     def _reap(self) -> None:
         with contextlib.suppress(BlockingIOError):
             os.read(self._wake, 4096)
         with contextlib.suppress(ChildProcessError):
             while (pid := os.waitpid(-1, os.WNOHANG)[0]) != 0:
-                if job := self._jobs.pop(pid, None):
-                    self._end_adopted()
-                    self._forget(job)
-                elif self._spare is not None and self._spare.pid == pid:
-                    self._spare.channel.close()
-                    self._forget(Job([], self._spare.cgroup))
-                    self._spare = None
+                self._gone(pid)
+
+    def _gone(self, pid: int) -> None:
+        """A child has ended; others than agents come here where there are no namespaces."""
+        for child in self._children():
+            if child.pid == pid:
+                break
+        else:
+            return
+        if self._jobs.pop(pid, None):
+            self._end_adopted()
+        elif child in self._waiting:
+            self._waiting.remove(child)
+        else:
+            self._spare = None
+        self._forget(child)
 
     def _end_adopted(self) -> None:
         """Without namespaces, what an agent that was killed leaves behind comes to the nursery."""
         if self._pids is None:
-            agents = {*self._jobs, *([self._spare.pid] if self._spare else [])}
+            agents = {child.pid for child in self._children()}
             while orphans := processes.without(processes.tree(), agents):
                 processes.tell(orphans, signal.SIGKILL)
                 with contextlib.suppress(ChildProcessError):
                     for orphan in orphans:
                         os.waitpid(orphan, 0)
 
-    def _forget(self, job: Job) -> None:
-        if job.cgroup is not None:
-            self._cgroups.append(job.cgroup)
-        for descriptor in job.held:
-            os.close(descriptor)
+    def _forget(self, child: Child) -> None:
+        with contextlib.suppress(KeyError):
+            self._poll.unregister(child.channel)
+        child.channel.close()
+        if child.cgroup is not None:
+            if child.held and self._killed(child) > child.hits:
+                with contextlib.suppress(BrokenPipeError):
+                    os.write(child.held[0], b"m")
+            self._cgroups.give_back(child.cgroup)
+        _close(child.held)
+
+    def _killed(self, child: Child) -> int:
+        """How many processes of its cgroup were killed for want of memory."""
+        return child.cgroup.hit()[0] if child.cgroup and self._order.memory else 0
 
 
-def _set_up(order: dict[str, Any], cgroup: Path | None, *, alone: bool) -> bool:
-    """Set up the sandbox around this process; whether /proc shows just what is in it. Raises
-    OSError.
-    """
-    namespaces.die_with_parent(signal.SIGKILL if alone else signal.SIGTERM)
-    for heard in (signal.SIGINT, signal.SIGHUP):
-        # Not SIG_IGN: steps would inherit that, and a shell cannot trap what it starts ignoring.
-        signal.signal(heard, lambda *_: None)
-    if not alone:
-        # Process 1 of a namespace is better off deaf: nothing in there can tell it to go.
-        signal.signal(signal.SIGTERM, _leave)
-    os.setsid()
-    if cgroup is not None:
-        (cgroup / "cgroup.procs").write_text("0")
-    if not order["network"]:
-        namespaces.cut_network()
-    sees_all = namespaces.own_proc() if alone else True
-    if not alone:
-        namespaces.adopt_orphans()
-    _limit(order)
-    os.umask(0o022)
-    return sees_all
+def _work(waiting: socket.socket, agent: Agent, fault: str) -> None:
+    """Do one job after the other, as long as the agent may be kept for the next one."""
+    mounts = _Mounts()
+    kept = True
+    while kept:
+        _, descriptors, _, _ = socket.recv_fds(waiting, 1, 2)
+        if not descriptors:
+            return
+        not_inherited(descriptors)
+        channel, lock = socket.socket(fileno=descriptors[0]), descriptors[1]
+        if fault:
+            _complain(channel.fileno(), fault)
+            return
+
+        def keep(lock: int = lock) -> bool:
+            if os.getpid() != 1 or processes.anybody() or mounts.changed():
+                return False
+            os.close(lock)
+            waiting.send(b".")
+            return True
+
+        kept = agent.serve(channel, keep)
+        channel.close()
 
 
-def _leave(*_: object) -> None:
-    raise SystemExit
+class _Mounts:
+    """Whether something was mounted here since (proc(5): poll of /proc/PID/mountinfo)."""
+
+    def __init__(self) -> None:
+        self._poll = select.poll()
+        self._file = os.open("/proc/self/mountinfo", os.O_RDONLY | os.O_CLOEXEC)
+        self._poll.register(self._file, select.POLLPRI)
+
+    def changed(self) -> bool:
+        """Since this was made."""
+        return bool(self._poll.poll(0))
 
 
-def _limit(order: dict[str, Any]) -> None:
-    wanted = {
-        resource.RLIMIT_FSIZE: order["file_bytes"],
-        resource.RLIMIT_NOFILE: order["files"],
-        resource.RLIMIT_NPROC: order["pids"] if os.geteuid() else resource.RLIM_INFINITY,
-        resource.RLIMIT_CORE: 0,
-    }
-    for kind, most in wanted.items():
-        _, hard = resource.getrlimit(kind)
-        if most != resource.RLIM_INFINITY:
-            value = most if hard == resource.RLIM_INFINITY else min(most, hard)
-            resource.setrlimit(kind, (value, hard))
-
-
-def _cgroup(order: dict[str, Any], name: str) -> Path | None:
-    """A cgroup that bounds the job's processes, where this process may make one."""
-    folder = PIDS_CGROUP / name
+def _says_so(channel: socket.socket) -> bool:
     try:
-        folder.mkdir(exist_ok=True)
-        (folder / "pids.max").write_text(str(order["pids"]))
-    except OSError:
-        return None
-    return folder
+        return bool(channel.recv(1))
+    except ConnectionResetError:
+        return False
 
 
-def _clean_cgroups() -> None:
-    """Remove what nurseries that were killed have left."""
-    for folder in PIDS_CGROUP.glob(f"{_PREFIX}*-*"):
-        owner = folder.name.removeprefix(_PREFIX).partition("-")[0]
-        if not Path("/proc", owner).exists():
-            with contextlib.suppress(OSError):
-                folder.rmdir()
+def _close(descriptors: list[int]) -> None:
+    while descriptors:
+        os.close(descriptors.pop())
 
 
 def _complain(channel: int, error: str) -> None:
@@ -314,13 +345,15 @@ def _works(*calls: Any) -> bool:
 
 def main() -> None:
     """Serve until the runner is gone."""
-    _clean_cgroups()
+    sweep()
     # Garbage collection in each agent would copy pages that it shares with the nursery.
     gc.disable()
     gc.freeze()
+    order = Order(**json.loads(sys.argv[-1]))
     # Before a user namespace, in which every nursery is process 1.
-    name = f"{_PREFIX}{os.getpid()}-{os.urandom(4).hex()}"
-    nursery = Nursery(socket.socket(fileno=os.dup(0)), _pid_namespaces(sys.argv[-1]), name)
+    cgroups = Cgroups(order.bounds, f"{PREFIX}{os.getpid()}-{os.urandom(4).hex()}")
+    channel = socket.socket(fileno=os.dup(0))
+    nursery = Nursery(channel, order, _pid_namespaces(order.namespaces), cgroups)
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     os.close(null)
