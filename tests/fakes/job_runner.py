@@ -114,8 +114,14 @@ class FakeWatch:
     def job_began(self, order: JobOrder) -> None:
         self._tell("began", order.key, order.name)
 
+    def job_retried(self, job: str, report: JobReport, due: float) -> None:
+        self._tell("retried", report.key, report.outcome)
+
     def job_ended(self, job: str, report: JobReport) -> None:
         self._tell("ended", report.key, report.outcome)
+
+    def job_waits(self, key: str, environment: str, because: str) -> None:
+        self._tell("waits", key, environment)
 
     def step_began(self, job: str, number: int, name: str) -> None:
         self._tell("step", job, str(number))

@@ -11,19 +11,31 @@ import queue
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import islice
 
+from headway.flows import pipeline_gates as gates
 from headway.flows.pipeline_bench import Bench
 from headway.flows.pipeline_groups import Groups
 from headway.flows.pipeline_results import Results, secrets_of
-from headway.model.errors import HeadwayError
+from headway.model.errors import HeadwayError, Invalid, Refused
 from headway.model.job import JobOrder, JobReport, Line, StepReport
+from headway.model.verdict import Outcome
+from headway.pipeline.run import retries
 from headway.pipeline.run.schedule import Schedule, Words
-from headway.pipeline.run.state import Cancelled, Ended, Event, RunState, Started, after
+from headway.pipeline.run.state import (
+    Asked,
+    Cancelled,
+    Ended,
+    Event,
+    Retried,
+    RunState,
+    Started,
+    after,
+)
 from headway.ports.job_runner import JobWatch
 from headway.ports.run_watch import RunWatch
-from headway.store.run_log import RunLog
+from headway.record import dataclass
+from headway.store.run_log import Request, RunLog
 
 _LOG = logging.getLogger(__name__)
 TICK_SECONDS = 0.1
@@ -60,14 +72,18 @@ class Drive:
         self._back: queue.SimpleQueue[_Back] = queue.SimpleQueue()
         self._active: dict[str, threading.Event] = {}
         self._passed: set[str] = set()
+        self._held: dict[str, tuple[str, str]] = {}
+        self._asks: list[str] = []
         self._batch: list[Event] = []
         self._launches: list[_Launch] = []
         self._began: dict[str, float] = {}
         self._seen: set[str] = set()
         self._looked = 0.0
 
-    def go(self, watch: RunWatch) -> RunState:
-        """To the end of the run. Whatever is raised, no job is left running."""
+    def go(self, watch: RunWatch, *, park: bool = False) -> RunState:
+        """To the end of the run; with `park` also to where only people can make it go on. Whatever
+        is raised, no job is left running.
+        """
         self._watch = watch
         places = max(self.bench.jobs, len(self.state.running))
         with ThreadPoolExecutor(places, "job") as jobs, ThreadPoolExecutor(1, "keep") as keeper:
@@ -76,7 +92,7 @@ class Drive:
                 self._enter_own_group()
                 self._resume()
                 self._advance()
-                while self.state.phase == "running":
+                while self.state.phase == "running" and not (park and self._waits_for_people()):
                     self._wait()
                     self._advance()
             except BaseException:
@@ -118,7 +134,21 @@ class Drive:
         return self.bench.jobs - len(self._active) - len(self._launches)
 
     def _skip(self) -> frozenset[str]:
-        return frozenset(self._passed)
+        return frozenset((*self._passed, *self._held, *self._resting()))
+
+    def _owed(self) -> dict[str, float]:
+        """The instances that have another try before them, and when it is due."""
+        state = self.state
+        return {
+            k: t for k, t in state.due.items() if k not in state.orders and k not in state.ended
+        }
+
+    def _resting(self) -> dict[str, float]:
+        """Those of them whose time has not come."""
+        if not self.state.due:
+            return {}
+        now = self.bench.clock.now()
+        return {key: due for key, due in self._owed().items() if due > now}
 
     def _waiting(self) -> tuple[str, ...]:
         """Those who wait for their group and may ask again."""
@@ -127,8 +157,8 @@ class Drive:
         return (*calls, *islice(jobs, max(self._free(), 0)))
 
     def _begin_one(self, key: str) -> None:
-        """Begin an instance, unless it has to wait for its group. Raises one of Words."""
-        if not self._in_groups(key):
+        """Begin an instance, unless it has to wait: for a person, for its group. Raises Words."""
+        if not self._admitted(key) or not self._in_groups(key):
             return
         if self._schedule.is_call(self.state, key):
             self._note(self._schedule.call(self.state, key, self.bench.clock.now()))
@@ -183,9 +213,16 @@ class Drive:
         batch, self._batch = self._batch, []
         self._log.append(batch)
         launches, self._launches = self._launches, []
+        asks, self._asks = self._asks, []
+        for key in asks:
+            if key in self._held:
+                self._watch.job_waits(key, *self._held[key])
         for event in batch:
             if isinstance(event, Ended):
                 self._told(event)
+            elif isinstance(event, Retried):
+                self._groups.leave(event.report.key)
+                self._watch.job_retried(event.job, event.report, event.due)
         for launch in launches:
             stop = self._active[launch.order.key] = threading.Event()
             self._began[launch.order.key] = self.bench.clock.now()
@@ -195,6 +232,7 @@ class Drive:
         report = event.report
         self._groups.leave(report.key)
         self._passed.discard(report.key)
+        self._held.pop(report.key, None)
         if report.key in self.state.calls:
             return
         mark = self.state.fingerprints.get(report.key, "")
@@ -219,8 +257,12 @@ class Drive:
 
     def _wait(self) -> None:
         """Until a job comes back, a request arrives, or a group may be free."""
-        if not self._active and not self._passed:
-            raise RuntimeError(f"run {self.state.spec.id} stands still")
+        resting = self._resting()
+        if not self._active and not self._passed and not self._held:
+            if not self._owed():
+                raise RuntimeError(f"run {self.state.spec.id} stands still")
+            if not resting:
+                return
         came = False
         while not came:
             try:
@@ -231,6 +273,7 @@ class Drive:
             except queue.Empty:
                 due = time.monotonic() - self._looked >= TICK_SECONDS / 2
                 came = (due and self._look()) or came or bool(self._passed)
+                came = came or len(self._resting()) < len(resting)
 
     def _take(self, back: _Back) -> None:
         del self._active[back.key]
@@ -238,7 +281,25 @@ class Drive:
         if back.error is not None:
             report = self._failed(back.key, back.error)
         assert report is not None
-        self._end(back.key, report)
+        if not self._tries_again(report, back.error):
+            self._end(back.key, report)
+
+    def _tries_again(self, report: JobReport, error: BaseException | None) -> bool:
+        """Note that the instance rests before its next try, if it has one. What could not run here
+        at all will not the next time.
+        """
+        if isinstance(error, Refused | Invalid) or self._shall_stop(report.key):
+            return False
+        order, before = self.state.orders[report.key], self.state.tries.get(report.key, ())
+        settings = retries.settings_of(self.state.spec, order.id)
+        now = self.bench.clock.now()
+        following = retries.again(order, report, settings, before, now)
+        if following is not None:
+            self._note(Retried(order.id, report, now, following.due, following.because))
+        return following is not None
+
+    def _shall_stop(self, key: str) -> bool:
+        return bool(self.state.cancelled) or key in self._schedule.stopping(self.state)
 
     def _failed(self, key: str, error: BaseException) -> JobReport:
         if isinstance(error, HeadwayError):
@@ -260,7 +321,10 @@ class Drive:
         self._looked = time.monotonic()
         before = len(self._batch)
         for asked in self._log.requests(self._seen):
-            self._cancel(asked.by, asked.because, asked.key, forced=asked.forced)
+            if asked.environment:
+                self._decided(asked)
+            else:
+                self._cancel(asked.by, asked.because, asked.key, forced=asked.forced)
         if self._watch.cancelled():
             self._cancel("you", "", "", forced=False)
         return len(self._batch) > before
@@ -271,6 +335,40 @@ class Drive:
         news = not known if key else not self.state.cancelled or (forced and not self.state.forced)
         if news:
             self._note(Cancelled(by, because, self.bench.clock.now(), key, forced))
+
+    # People.
+
+    def _admitted(self, key: str) -> bool:
+        """Whether the instance's environment lets it begin; if not, it is held, or red."""
+        if not self.state.spec.gates or self._schedule.is_call(self.state, key):
+            return True
+        environment = self._schedule.order(self.state, key).environment
+        verdict = gates.judged(self.state, environment, self.bench.clock.now())
+        if verdict.outcome is Outcome.WAIT:
+            if key not in self.state.asked:
+                self._note(Asked(key, environment, self.bench.clock.now()))
+            self._held[key] = environment, verdict.because
+            self._asks.append(key)
+        elif verdict.outcome is Outcome.FAIL:
+            self._end(key, self._red(key, f"{environment}: {verdict.because}"))
+        return verdict.outcome is Outcome.PASS
+
+    def _decided(self, asked: Request) -> None:
+        """A person's word: those who are held ask again."""
+        event = gates.heard(self.state, asked)
+        if event is not None:
+            self._note(event)
+            self._held.clear()
+
+    def _waits_for_people(self) -> bool:
+        """Whether nothing can happen until somebody decides."""
+        while self.state.phase == "running" and self._held:
+            if self._active or self._passed:
+                return False
+            if not self._look():
+                return True
+            self._advance()
+        return False
 
     def _enter_own_group(self) -> None:
         """The run's own turn. One that loses its place before it began runs nothing at all."""

@@ -10,6 +10,12 @@ class Quiet(RunWatch):
     def job_began(self, order: JobOrder) -> None:
         """See RunWatch."""
 
+    def job_waits(self, key: str, environment: str, because: str) -> None:
+        """See RunWatch."""
+
+    def job_retried(self, job: str, report: JobReport, due: float) -> None:
+        """See RunWatch."""
+
     def job_ended(self, job: str, report: JobReport) -> None:
         """See RunWatch."""
 

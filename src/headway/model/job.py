@@ -4,8 +4,10 @@ Texts marked *template* may hold `${{ }}`. They are filled in where the job runs
 there are secrets and the outputs of steps known; what is filled in is never read again as one.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
+
+from headway.record import dataclass
 
 JobOutcome = Literal["success", "failure", "cancelled", "skipped"]
 Level = Literal["error", "warning", "notice"]
@@ -48,7 +50,9 @@ class JobOrder:
     `container` and `services`: as written, templates inside. `actions`: `owner/name@ref` to the
     commit that headway.lock pins. `trusted`: False for a fork's change, which gets no secrets and
     writes no shared cache. `network`: False cuts the job off. `runs_on`: the labels it asks for.
-    `environment`: the name of the environment it deploys to, if any.
+    `environment`: the name of the environment it deploys to, if any. `tries`: which try of the job
+    in its run this is, from 1; each has an attempt of its own. `reports`: globs of files in its
+    workspace that are kept when it ends.
     """
 
     run: str
@@ -75,6 +79,8 @@ class JobOrder:
     network: bool = True
     runs_on: tuple[str, ...] = ()
     environment: str = ""
+    tries: int = 1
+    reports: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +128,54 @@ class Upload:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportFile:
+    """A report that a job left: a path in its workspace, a blob. `globs`: those of the order that
+    mean it. `problem`: why it was not kept, "" if it was.
+    """
+
+    path: str
+    digest: str
+    size_bytes: int
+    globs: tuple[str, ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Tests of one size, and the seconds that all of them took."""
+
+    size: str
+    tests: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """What the reports that a job declared came to. `because`: in words. `tests`, `seconds` and
+    `layers` are of this try, `failed` those that never passed in it. `forgiven`: tests that failed
+    and do not block, each with why. `line_share`: of all files, None without coverage; `findings`:
+    how many, None without a scan. `explained`: if the job is red, this is why. `again`: tests must
+    run again before it can be told.
+    """
+
+    because: str
+    tests: int = 0
+    failed: int = 0
+    skipped: int = 0
+    seconds: float = 0.0
+    layers: tuple[Layer, ...] = ()
+    forgiven: tuple[str, ...] = ()
+    line_share: float | None = None
+    findings: int | None = None
+    explained: bool = False
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class JobReport:
     """What came of a job. Times are Unix seconds. `because`: why it is red or was not run, in words
     ("" for a green one). `reused`: the run whose result this is, if the job was not run again.
+    `reports`: what it left of those that it declared; `checks`: what they say, once judged.
     """
 
     key: str
@@ -137,6 +188,8 @@ class JobReport:
     summary: str = ""
     because: str = ""
     reused: str = ""
+    reports: tuple[ReportFile, ...] = ()
+    checks: Checks | None = None
 
 
 @dataclass(frozen=True, slots=True)

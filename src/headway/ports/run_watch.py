@@ -13,6 +13,14 @@ class RunWatch(JobWatch, Protocol):
         """An instance begins, or goes on after a crash."""
         ...
 
+    def job_waits(self, key: str, environment: str, because: str) -> None:
+        """An instance may not begin before somebody approves the environment."""
+        ...
+
+    def job_retried(self, job: str, report: JobReport, due: float) -> None:
+        """A try of it is over, and the next one begins at `due` (Unix seconds). `job` as below."""
+        ...
+
     def job_ended(self, job: str, report: JobReport) -> None:
         """It is over, and that is on disk already. `job` is the id in the file. Also told of
         instances that were skipped or whose result was reused.

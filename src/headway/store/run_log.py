@@ -16,7 +16,6 @@ import os
 import re
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -27,6 +26,7 @@ from headway import typed
 from headway.model.errors import Drifted, Failed, HeadwayError, Invalid
 from headway.pipeline.run import state
 from headway.pipeline.run.state import Event
+from headway.record import dataclass
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _TYPES: dict[str, type[Event]] = {
@@ -35,7 +35,10 @@ _TYPES: dict[str, type[Event]] = {
     "called": state.Called,
     "started": state.Started,
     "ended": state.Ended,
+    "retried": state.Retried,
     "cancelled": state.Cancelled,
+    "asked": state.Asked,
+    "decided": state.Decided,
     "finished": state.Finished,
 }
 _DECODERS = {kind: typed.decoder(made) for kind, made in _TYPES.items()}
@@ -60,12 +63,18 @@ _ENVELOPE = typed.decoder(_Envelope)
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Somebody wants the run, or one instance (`key`), to stop. `forced`: see state.Cancelled."""
+    """Somebody wants the run, or one instance (`key`), to stop. `forced`: see state.Cancelled.
+
+    With `environment` it is a decision about that one instead, said at the Unix time `at`.
+    """
 
     by: str
     because: str
     key: str = ""
     forced: bool = False
+    environment: str = ""
+    approved: bool = False
+    at: float = 0.0
 
 
 class RunLog:

@@ -6,6 +6,7 @@ instances that may begin, `order` or `call` how, `stopping` those that run and s
 state gives the same answers, so that a run goes on after a crash as if nothing had been.
 """
 
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -18,6 +19,7 @@ from headway.pipeline.run.groups import Group, group
 from headway.pipeline.run.matrix import BadMatrix
 from headway.pipeline.run.outcomes import Result, result, status_functions, why_not
 from headway.pipeline.run.program import Program
+from headway.pipeline.run.retries import settings_of
 from headway.pipeline.run.state import (
     Called,
     Ended,
@@ -111,7 +113,10 @@ class Schedule:
         plan = state.plans[unit.id]
         contexts = self._instance(unit, plan, number)
         contexts["github"] = {**self._github, "job": unit.job.id}
-        return orders.order(state.spec, unit, plan, number, contexts)
+        made = orders.order(state.spec, unit, plan, number, contexts)
+        before = len(state.tries.get(key, ()))
+        reports = settings_of(state.spec, unit.id).reports
+        return replace(made, attempt=made.attempt + before, tries=before + 1, reports=reports)
 
     def call(self, state: RunState, key: str, now: float) -> Called:
         """The beginning of the call that the instance makes. Raises one of Words."""
@@ -318,6 +323,8 @@ class Schedule:
             return Ended(unit.id, _report(key, "cancelled", because, now), now)
         if state.cancelled and not self._survives(state, unit):
             because = _stop(state.cancelled)
+            if tried := state.tries.get(key):
+                return Ended(unit.id, replace(tried[-1], outcome="cancelled", because=because), now)
             return Ended(unit.id, _report(key, "skipped", because, now), now)
         if key in state.kept and unit.job.uses is None:
             return Ended(unit.id, state.kept[key], now)

@@ -5,10 +5,14 @@ re-run and for every page, `fold` of them is all there is to know.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Literal
 
 from headway.model.job import JobOrder, JobOutcome, JobReport
+from headway.model.job_settings import JobSettings
+from headway.model.service import ApprovalPolicy
+from headway.pipeline.run.substitutes import Substitutes
+from headway.record import dataclass
 
 RunPhase = Literal["running", "success", "failure", "cancelled"]
 
@@ -22,7 +26,11 @@ class RunSpec:
     with their needs (empty: all). `actions`: `owner/name@ref` to the pinned commit. `folder`: see
     JobOrder. `of`: the run this one repeats. `fresh`: no result of another run is taken instead of
     running a job. `env`: variables given from outside, below the workflow's. `sources`: job id to
-    the paths its result depends on (empty: the whole tree).
+    the paths its result depends on (empty: the whole tree). `changed`: files of `folder` that
+    differ from `sha`. `gates`: environment, without case, to the approval that its jobs wait for.
+    `substitutes`: what stands in for what is not there. `served`: the server drives it, and goes on
+    with it by itself. `service`: to whom results of tests belong. `settings`: what headway.yaml
+    says of jobs, by id.
     """
 
     id: str
@@ -47,6 +55,12 @@ class RunSpec:
     fresh: bool = False
     env: dict[str, str] = field(default_factory=dict)
     sources: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    gates: dict[str, ApprovalPolicy] = field(default_factory=dict)
+    substitutes: Substitutes = field(default_factory=Substitutes)
+    changed: int = 0
+    served: bool = False
+    service: str = ""
+    settings: dict[str, JobSettings] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +132,18 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class Retried:
+    """A try of the instance is over, and another begins when it is `due` (Unix seconds)."""
+
+    job: str
+    report: JobReport
+    at: float
+    due: float
+    because: str = ""
+    kind: Literal["retried"] = "retried"
+
+
+@dataclass(frozen=True, slots=True)
 class Cancelled:
     """Somebody, or a newer run of the concurrency group, wants the run to stop.
 
@@ -133,6 +159,28 @@ class Cancelled:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """The instance may not begin before somebody approves its environment."""
+
+    key: str
+    environment: str
+    at: float
+    kind: Literal["asked"] = "asked"
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A person's decision about an environment, for this run. `at`: when it was said."""
+
+    environment: str
+    by: str
+    approved: bool
+    because: str
+    at: float
+    kind: Literal["decided"] = "decided"
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """Nothing more happens."""
 
@@ -141,7 +189,9 @@ class Finished:
     kind: Literal["finished"] = "finished"
 
 
-Event = Created | Planned | Called | Started | Ended | Cancelled | Finished
+Event = (
+    Created | Planned | Called | Started | Ended | Retried | Cancelled | Asked | Decided | Finished
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +199,9 @@ class RunState:
     """Where a run stands. `planned`: job id to instance keys; `plans` the same with all that was
     planned; `orders` by key (started); `ended`: reports by key, in the order they ended; `calls` by
     the calling instance's key; `stopped`: instances that alone shall stop, and why; `fingerprints`:
-    content keys of started instances.
+    content keys of started instances. `asked`: key to the environment that it waits for, or did;
+    `decided`: what people said, as it came. `tries`: reports of tries that did not end an instance,
+    oldest first; `due`: when its next one may begin.
     """
 
     spec: RunSpec
@@ -168,11 +220,21 @@ class RunState:
     stopped: dict[str, str] = field(default_factory=dict)
     forced: bool = False
     fingerprints: dict[str, str] = field(default_factory=dict)
+    asked: dict[str, str] = field(default_factory=dict)
+    decided: tuple[Decided, ...] = ()
+    tries: dict[str, tuple[JobReport, ...]] = field(default_factory=dict)
+    due: dict[str, float] = field(default_factory=dict)
 
     @property
     def running(self) -> tuple[str, ...]:
         """Keys of the instances that were started and have not ended."""
         return tuple(key for key in self.orders if key not in self.ended)
+
+    @property
+    def held(self) -> dict[str, str]:
+        """Instances that wait for a person, and the environment of each."""
+        open_ = {k: e for k, e in self.asked.items() if k not in self.orders}
+        return {k: e for k, e in open_.items() if k not in self.ended}
 
 
 def created(event: Created) -> RunState:
@@ -205,14 +267,22 @@ def after(state: RunState, event: Event) -> RunState:
             return replace(state, calls={**state.calls, event.key: event})
         case Started():
             return _started(state, event)
-        case Ended():
-            return _ended(state, event)
+        case Ended() | Retried():
+            return _over(state, event)
         case Cancelled():
             return _cancelled(state, event)
+        case Asked() | Decided():
+            return _people(state, event)
         case Finished():
             return replace(state, phase=event.outcome, finished_at=event.at)
         case Created():
             return state
+
+
+def _people(state: RunState, event: Asked | Decided) -> RunState:
+    if isinstance(event, Decided):
+        return replace(state, decided=(*state.decided, event))
+    return replace(state, asked={**state.asked, event.key: event.environment})
 
 
 def _started(state: RunState, event: Started) -> RunState:
@@ -223,10 +293,24 @@ def _started(state: RunState, event: Started) -> RunState:
     return replace(state, orders={**state.orders, key: event.order}, fingerprints=marks)
 
 
+def _over(state: RunState, event: Ended | Retried) -> RunState:
+    return _ended(state, event) if isinstance(event, Ended) else _retried(state, event)
+
+
 def _ended(state: RunState, event: Ended) -> RunState:
     key = event.report.key
     tolerated = state.tolerated | {key} if event.tolerated else state.tolerated
     return replace(state, ended={**state.ended, key: event.report}, tolerated=tolerated)
+
+
+def _retried(state: RunState, event: Retried) -> RunState:
+    key = event.report.key
+    return replace(
+        state,
+        orders={k: order for k, order in state.orders.items() if k != key},
+        tries={**state.tries, key: (*state.tries.get(key, ()), event.report)},
+        due={**state.due, key: event.due},
+    )
 
 
 def _cancelled(state: RunState, event: Cancelled) -> RunState:
