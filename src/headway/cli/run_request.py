@@ -5,7 +5,8 @@ would be pushed next.
 """
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from headway.pipeline.run.state import RunSpec
 from headway.pipeline.syntax.ir import Workflow
 from headway.pipeline.syntax.reader import read
 from headway.ports.action_source import ActionSource
+from headway.record import dataclass
 
 FOLDER = ".github/workflows"
 MOST_BYTES = 1024**2
@@ -32,6 +34,8 @@ class Asked:
     inputs: dict[str, str] = field(default_factory=dict)
     vars: dict[str, str] = field(default_factory=dict)
     network: bool = True
+    substitutes: str = ""
+    instead: tuple[str, ...] = ()
 
 
 def nearest(word: str, known: list[str]) -> str:
@@ -151,17 +155,28 @@ def whole(made: RunSpec, actions: ActionSource) -> RunSpec:
     """With the texts of all workflows that it calls, local ones as they are now and others fetched,
     and with the commits of their actions, from headway.lock where they are in it.
     """
-    if not any("uses" in text for text in made.texts.values()):
-        return made
-    from headway.flows.pipeline_pins import with_lock, with_pins  # noqa: PLC0415  most files use none
-    from headway.flows.pipeline_texts import complete  # noqa: PLC0415
-
     folder = Path(made.folder)
 
     def read(path: str) -> str | None:
         return _if_there(folder, path)
 
-    return with_pins(complete(with_lock(made, read), actions, read), actions, read)
+    if not any("uses" in text for text in made.texts.values()):
+        return _with_settings(made, read)
+    from headway.flows.pipeline_pins import with_lock, with_pins  # noqa: PLC0415  most files use none
+    from headway.flows.pipeline_texts import complete  # noqa: PLC0415
+
+    whole = with_pins(complete(with_lock(made, read), actions, read), actions, read)
+    return _with_settings(whole, read)
+
+
+def _with_settings(made: RunSpec, read: Callable[[str], str | None]) -> RunSpec:
+    """With what headway.yaml says of its jobs, if it says anything."""
+    text = read("headway.yaml")
+    if text is None or "jobs" not in text:
+        return made
+    from headway.flows.job_settings import with_settings  # noqa: PLC0415  it loads the schema
+
+    return with_settings(made, read)
 
 
 def unlocked(made: RunSpec) -> dict[str, str]:

@@ -9,7 +9,9 @@ from pathlib import Path
 from headway import settings
 from headway.artifact.provenance import PAYLOAD_TYPE, Build, statement
 from headway.flows import pipeline
+from headway.flows.job_settings import with_settings
 from headway.flows.journal import Journal
+from headway.flows.pipeline_gates import gates
 from headway.flows.pipeline_pins import with_lock, with_pins
 from headway.flows.pipeline_texts import Read, complete
 from headway.flows.pipeline_watch import Quiet
@@ -110,9 +112,11 @@ def plan_jobs(world: World, order: Order, service: Service) -> tuple[str, ...]:
         repo=order.repo,
         sha=order.sha,
         ref=f"refs/heads/{order.ref}" if order.ref else "",
+        served=True,
+        gates=gates(service),
     )
     actions, read = world.bench.actions, called(world, order)
-    whole = complete(with_lock(spec, read), actions, read)
+    whole = with_settings(complete(with_lock(spec, read), actions, read), read)
     pipeline.create(world.bench, with_pins(whole, actions, read))
     return tuple(job.id for job in reader.read(spec.texts[spec.workflow], spec.workflow).jobs)
 

@@ -8,6 +8,7 @@ from the event and the file. Called by flows/trigger_work and flows/trigger_disp
 import hashlib
 from dataclasses import dataclass, replace
 
+from headway.flows.job_settings import with_settings
 from headway.flows.pipeline_pins import with_lock
 from headway.flows.world import World
 from headway.model.errors import HeadwayError, Invalid
@@ -185,8 +186,13 @@ def spec(world: World, site: Site, event: TriggerEvent, workflow: ir.Workflow) -
         actor=event.actor,
         inputs=dict(typed(workflow.file, trigger, inputs)) if trigger and dispatched else {},
         trusted=site.trusted,
+        served=True,
     )
-    return with_lock(plain, lambda path: _if_there(world, site, path))
+
+    def read(path: str) -> str | None:
+        return _if_there(world, site, path)
+
+    return with_settings(with_lock(plain, read), read)
 
 
 def identity(event: TriggerEvent, file: str) -> str:

@@ -5,8 +5,9 @@ on, how often it is tried, and which reports it leaves that decide with its exit
 Service, and of a run from its creation.
 """
 
-from dataclasses import dataclass
 from typing import Literal
+
+from headway.record import dataclass
 
 Severity = Literal["none", "note", "warning", "error"]
 Flaky = Literal["judge", "block"]

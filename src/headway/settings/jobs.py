@@ -40,7 +40,7 @@ def of(service: Service, workflow: str) -> dict[str, JobSettings]:
         id: settings
         for name, settings in service.jobs.items()
         for file, id in [_split(name)]
-        if file == _prefix(service, workflow)
+        if file in _files(service, workflow)
     }
 
 
@@ -53,15 +53,16 @@ def unknown(
     found = []
     for key, _ in written.entries if written else ():
         of_file, id = _split(key.text)
-        if of_file == _prefix(service, workflow) and id not in ids:
+        if of_file in _files(service, workflow) and id not in ids:
             sentence = f"{workflow} has no job {quoted(id)}.{near(id, ids)}"
             found.append(Problem(file, key.at.line, key.at.column, sentence, "unknown-job"))
     return found
 
 
-def _prefix(service: Service, workflow: str) -> str:
-    """What stands before the names of the workflow's jobs."""
-    return "" if workflow == service.workflow else f"{basename(workflow)}/"
+def _files(service: Service, workflow: str) -> tuple[str, ...]:
+    """What may stand before the names of the workflow's jobs."""
+    named = f"{basename(workflow)}/"
+    return ("", named) if workflow == service.workflow else (named,)
 
 
 def _split(name: str) -> tuple[str, str]:

@@ -1,0 +1,58 @@
+"""What headway.yaml says of a run's jobs, put into the run's spec when it is made.
+
+`with_settings` is called wherever a RunSpec is made: by deliveries (flows/build), by triggers, and
+by `headway run`. From then on the run is what its spec says, whatever the file says later.
+"""
+
+from dataclasses import replace
+
+from headway.flows.pipeline_texts import Read
+from headway.pipeline.run.state import RunSpec
+from headway.pipeline.syntax import reader
+
+FILE = "headway.yaml"
+MOST_DEEP = 4
+"""How deep workflows may call each other."""
+
+
+def with_settings(spec: RunSpec, read: Read) -> RunSpec:
+    """The spec with the settings of its workflow's jobs, from the headway.yaml that `read` gives.
+
+    A file that says nothing of jobs is not looked at any further. Raises Invalid for one with
+    faults, and for a job that the workflow does not have (`unknown-job`), with its place.
+    """
+    text = read(FILE)
+    if text is None or "jobs" not in text:
+        return spec
+    from headway import document  # noqa: PLC0415  most runs need no schema
+    from headway.settings import jobs  # noqa: PLC0415
+    from headway.settings.reading import parse  # noqa: PLC0415
+
+    root, service = parse(text, FILE)
+    found = jobs.of(service, spec.workflow)
+    known, closed = _known(spec, spec.workflow, 0)
+    ids = known | {id for id in found if id.startswith(tuple(f"{c} / " for c in closed))}
+    if problems := jobs.unknown(root, FILE, service, spec.workflow, sorted(ids)):
+        raise document.invalid(problems)
+    sources = {id: settings.paths for id, settings in found.items() if settings.paths}
+    return replace(spec, service=service.name, settings=found, sources={**spec.sources, **sources})
+
+
+def _known(spec: RunSpec, path: str, depth: int) -> tuple[set[str], set[str]]:
+    """The ids of the jobs of a workflow, those of workflows that it calls too; and of those the
+    callers whose workflow is not at hand yet, so that nobody can say what it has.
+    """
+    ids: set[str] = set()
+    closed: set[str] = set()
+    for job in reader.read(spec.texts[path], path).jobs:
+        ids.add(job.id)
+        if job.uses is None:
+            continue
+        called = job.uses.text.removeprefix("./")
+        if called not in spec.texts or depth >= MOST_DEEP:
+            closed.add(job.id)
+            continue
+        inner, far = _known(spec, called, depth + 1)
+        ids |= {f"{job.id} / {id}" for id in inner}
+        closed |= {f"{job.id} / {id}" for id in far}
+    return ids, closed

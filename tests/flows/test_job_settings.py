@@ -1,0 +1,57 @@
+"""headway.yaml's word on jobs ends in the run's spec; what speaks of no job is refused."""
+
+import pytest
+from tests.flows.test_pipeline_run import FILE, jobs, spec
+
+from headway.flows.job_settings import with_settings
+from headway.model.errors import Invalid
+from headway.pipeline.run.state import RunSpec
+
+HEAD = "service: shop\nrun: ./shop\nenvironments: {staging: , production: }\n"
+
+
+def applied(block: str, made: RunSpec) -> RunSpec:
+    text = f"{HEAD}pipeline:\n  workflow: {FILE}\n  jobs:\n{block}"
+    return with_settings(made, {"headway.yaml": text}.get)
+
+
+def test_a_run_keeps_what_the_file_said() -> None:
+    found = applied("    a: {paths: [src/**], retry: 1}\n    b: {retry: 2}\n", spec(jobs("a", "b")))
+    assert (found.service, found.sources) == ("shop", {"a": ("src/**",)})
+    assert {id: s.retry.times for id, s in found.settings.items()} == {"a": 1, "b": 2}
+
+
+def test_a_file_that_says_nothing_of_jobs_is_not_read() -> None:
+    made = spec(jobs("a"))
+    assert with_settings(made, {"headway.yaml": "nonsense: ["}.get) is made
+    assert with_settings(made, {}.get) is made
+    with pytest.raises(Invalid, match="syntax"):
+        with_settings(made, {"headway.yaml": "jobs: ["}.get)
+
+
+def test_a_job_that_is_not_there_is_refused_at_its_place() -> None:
+    with pytest.raises(Invalid) as caught:
+        applied("    tests: {retry: 1}\n    ci.yml/a: {retry: 1}\n", spec(jobs("test")))
+    told = [str(p).partition("  [")[0] for p in caught.value.problems]
+    assert told == [
+        f"headway.yaml:7:5: {FILE} has no job `tests`. Did you mean `test`?",
+        f"headway.yaml:8:5: {FILE} has no job `a`. Known here: test.",
+    ]
+
+
+CALLS = "on: push\njobs:\n  x: {uses: ./.github/workflows/called.yml}\n  y: {uses: o/r/w.yml@v1}\n"
+CALLED = "on: workflow_call\n" + jobs("inner").removeprefix("on: push\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [("x / inner", True), ("x / outer", False), ("y / whatever", True), ("z / inner", False)],
+)
+def test_jobs_of_called_workflows(name: str, known: bool) -> None:
+    made = spec(CALLS)
+    made.texts[".github/workflows/called.yml"] = CALLED
+    if known:
+        assert list(applied(f"    {name}: {{retry: 1}}\n", made).settings) == [name]
+        return
+    with pytest.raises(Invalid, match="has no job"):
+        applied(f"    {name}: {{retry: 1}}\n", made)
