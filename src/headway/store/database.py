@@ -13,7 +13,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from headway.model.errors import Unreachable
-from headway.store import test_tables  # noqa: F401  its tables are made with the others
+from headway.store import pool_tables, test_tables  # noqa: F401  made with the others
 from headway.store.tables import metadata
 
 _LOCK = 4_839_201

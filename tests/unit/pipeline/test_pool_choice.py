@@ -29,7 +29,7 @@ from headway.pipeline.pool.choice import (
 class Pool:
     """A pool as the store keeps it, in memory."""
 
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     waiting: dict[str, Waiting] = field(default_factory=dict)
     running: dict[str, tuple[Waiting, float]] = field(default_factory=dict)
     last: dict[str, int] = field(default_factory=dict)

@@ -1,1 +1,1 @@
-"""Which waiting job a pool's next free place goes to. Pure; called by store/pool_jobs at a claim."""
+"""Which waiting job a pool's next free place goes to. Pure; called by store/pool_claims."""

@@ -22,7 +22,7 @@ by the second claim after that (2 c). So a job waits at most
     PATIENCE_SECONDS * (1 + TOP - p) + (k + 1) * (T + 2 c)
 
 and mostly far less, because those before it need not go one by one. Property tests hold this for
-arrivals that are chosen against it. Who calls: store/pool_jobs; the fair rule without state is that
+arrivals that are chosen against it. Called by store/pool_claims; the fair rule without state is that
 of weighted round robin (Nagle, RFC 970, §5, queues by source).
 """
 
