@@ -1,5 +1,6 @@
 """`headway doctor`: what Headway needs on this machine, and its own health, each with a fix."""
 
+import functools
 import os
 import platform
 import shutil
@@ -11,6 +12,9 @@ from pathlib import Path
 
 import click
 
+from headway.adapters.linux import limits
+from headway.adapters.linux.boxes import Able
+from headway.adapters.linux.sandbox import in_words
 from headway.cli import telling
 from headway.cli.context import Context, pass_context
 from headway.cli.options import verb
@@ -95,15 +99,35 @@ def _envoy(_context: Context) -> Check:
     return Check("envoy", "ok" if version else "failed", version or f"{program} does not run", fix)
 
 
-def _unshare(_context: Context) -> Check:
+def _sandbox(_context: Context) -> Check:
     fix = "allow user namespaces, or run as root; until then jobs share the process table"
-    if not shutil.which("unshare"):
-        return Check("unshare", "warning", "not found", "apt install util-linux")
-    works = _runs("unshare", "-pf", "--mount-proc", "true") or _runs(
-        "unshare", "--user", "--map-current-user", "-pf", "--mount-proc", "true"
-    )
-    found = "jobs get a process table of their own" if works else "not allowed here"
-    return Check("unshare", "ok" if works else "warning", found, fix)
+    try:
+        works = _able().namespaces
+    except HeadwayError as error:
+        return Check("sandbox of jobs", "failed", str(error), "")
+    found = "nothing outlives a job: it gets a process table of its own" if works else "none here"
+    return Check("sandbox of jobs", "ok" if works else "warning", found, fix)
+
+
+def _bounds(_context: Context) -> Check:
+    fix = "run as root, or give Headway its own control group (systemd: Delegate=yes)"
+    try:
+        asked, found = limits.limits(os.environ), _able()
+    except HeadwayError as error:
+        return Check("limits of jobs", "failed", str(error), error.next)
+    parts = [f"{asked.pids} processes ({found.pids or 'not kept here'})"]
+    if asked.memory:
+        parts.append(f"{in_words(asked.memory)} memory ({found.memory or 'not kept here'})")
+    else:
+        parts.append(f"memory unbounded ({limits.MEMORY} bounds it)")
+    by = [found.pids, *([found.memory] if asked.memory else [])]
+    kept = all(how.startswith("cgroup") for how in by)
+    return Check("limits of jobs", "ok" if kept else "warning", ", ".join(parts), fix)
+
+
+@functools.cache
+def _able() -> Able:
+    return limits.able(limits.limits(os.environ))
 
 
 def _disk(context: Context) -> Check:
@@ -159,7 +183,8 @@ CHECKS: tuple[Callable[[Context], Check], ...] = (
     _git,
     _http_backend,
     _envoy,
-    _unshare,
+    _sandbox,
+    _bounds,
     _disk,
     _home,
     _database,
@@ -176,13 +201,3 @@ def _output(*command: str) -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""
-
-
-def _runs(*command: str) -> bool:
-    try:
-        return (
-            subprocess.run(command, capture_output=True, timeout=SECONDS, check=False).returncode
-            == 0
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return False

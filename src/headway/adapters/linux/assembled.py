@@ -5,12 +5,13 @@ before the runner is loaded, and what `uses` needs is loaded with the first step
 run begins sooner.
 """
 
+import os
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headway.adapters.linux.boxes import nursery
-from headway.adapters.linux.sandbox import Limits
+from headway.adapters.linux.limits import limits
 from headway.model.job import JobOrder
 from headway.ports.action_source import ActionSource
 from headway.ports.blob_store import BlobStore
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
 def assembled(
     home: Path, source: SourceHost, actions: ActionSource, blobs: BlobStore, *, soon: bool = False
 ) -> JobRunner:
-    """Workspaces and logs below `home`/runs. `soon`: a job comes at once."""
-    started = nursery(home, Limits())
+    """Workspaces and logs below `home`/runs. `soon`: a job comes at once. Raises Invalid
+    (`bad-limit`) for bounds of jobs in the environment that make no sense.
+    """
+    started = nursery(home, limits(os.environ))
     if soon:
         started.warm()
     from headway.adapters.linux.runner import LinuxRunner  # noqa: PLC0415

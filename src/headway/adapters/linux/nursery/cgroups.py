@@ -7,6 +7,7 @@ Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/{pids,memory}.rst of the L
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from pathlib import Path
 PREFIX = "headway-job-"
 ROOT = Path("/sys/fs/cgroup")
 OWN = Path("/proc/self/cgroup")
-How = dict[str, str]
+REMOVE_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +64,11 @@ class Cgroup:
         return 0
 
     def remove(self) -> None:
-        """Its folders are gone, unless a process is still in there."""
+        """Its folders are gone, unless a process stays in there for longer than a moment."""
+        until = time.monotonic() + REMOVE_SECONDS
         for folder in set(self.folders.values()):
-            with contextlib.suppress(OSError):
-                folder.rmdir()
+            while not _removed(folder) and time.monotonic() < until:
+                time.sleep(0.002)
 
 
 class Cgroups:
@@ -81,7 +83,7 @@ class Cgroups:
         self._probe()
 
     @property
-    def how(self) -> How:
+    def how(self) -> dict[str, str]:
         """What bounds `pids` and `memory`: `cgroup v2`, `cgroup v1`, or nothing (not in there)."""
         return dict.fromkeys(self._parents, f"cgroup v{self._version}")
 
@@ -121,6 +123,16 @@ class Cgroups:
                 del self._parents[controller]
         if self._parents:
             self.give_back(self._named(f"{self._name}-0"))
+
+
+def _removed(folder: Path) -> bool:
+    try:
+        folder.rmdir()
+    except FileNotFoundError:
+        return True
+    except OSError:  # what was killed is still on its way out
+        return False
+    return True
 
 
 def _parents(bounds: Bounds, root: Path, own: Path) -> tuple[int, dict[str, Path]]:
@@ -203,8 +215,7 @@ def sweep(root: Path = ROOT, own: Path = OWN) -> None:
     for place in {*places, *_places_of_2(root, lines)}:
         for name in _names(place):
             if name.startswith(PREFIX) and not _alive(name):
-                with contextlib.suppress(OSError):
-                    (place / name).rmdir()
+                _removed(place / name)
 
 
 def _names(place: Path) -> list[str]:
