@@ -5,6 +5,7 @@ it means for the rest is decided in pipeline/step.
 """
 
 import time
+from dataclasses import replace
 
 from headway import expression
 from headway.adapters.linux import step as steps
@@ -20,21 +21,23 @@ from headway.adapters.linux.step import Done
 from headway.adapters.linux.trash import Trash
 from headway.expression import ExpressionError
 from headway.model.errors import Failed, HeadwayError
-from headway.model.job import JobOutcome, JobReport, Line, StepReport, StepSpec
+from headway.model.job import JobOutcome, JobReport, Line, ReportFile, StepReport, StepSpec
 from headway.pipeline.step.contexts import spec, title
 from headway.pipeline.step.sequence import Main, Part, Post, Pre, because, key, part
 from headway.pipeline.step.state import Pending, Record
+from headway.ports.blob_store import BlobStore
 from headway.ports.job_runner import JobWatch
 from headway.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """Where a course writes down, what its processes live in, where its files go."""
+    """Where a course writes down, what its processes live in, where its files and reports go."""
 
     records: Records
     boxes: Boxes
     trash: Trash
+    blobs: BlobStore
 
 
 class Course:
@@ -43,6 +46,7 @@ class Course:
     def __init__(self, job: Job, means: Means, watch: JobWatch) -> None:
         self._job, self._watch = job, watch
         self._records, self._boxes, self._trash = means.records, means.boxes, means.trash
+        self._blobs = means.blobs
         self._pres = _pres(job)
         self._aside = Aside(job)
         self._began = -1
@@ -213,10 +217,19 @@ class Course:
         )
         self._aside.stop()
         self._boxes.close()
+        if job.order.reports and outcome in {"success", "failure"}:
+            report = replace(report, reports=self._reports())
         if outcome == "success":
             self._trash.take(job.place.box)
         self._records.add(Record(job.order.attempt, report.finished_at, report=report))
         return report
+
+    def _reports(self) -> tuple[ReportFile, ...]:
+        """Raises Failed (`storage-full`)."""
+        from headway.adapters.linux.reports import collect  # noqa: PLC0415  few jobs declare any
+
+        job = self._job
+        return collect(job.place.checkout, job.order.reports, job.masker, self._blobs)
 
     def _outputs(self) -> tuple[dict[str, str], str]:
         """The job's outputs, those left out that hold a secret, and what to say of that."""

@@ -28,6 +28,7 @@ from headway.adapters.linux.trash import Trash
 from headway.adapters.linux.workspace import (
     Workspace,
     fresh_names,
+    keep_try,
     locked,
     make,
     make_anew,
@@ -48,7 +49,7 @@ _DEFAULTS = Limits()
 
 class LinuxRunner(JobRunner):
     """Workspaces and logs below `home`/runs. `finder` tells what a `uses` means, `source` when a
-    commit was made; `blobs` is what actions of any finder may count on.
+    commit was made; `blobs` is where reports go, and what actions of any finder may count on.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class LinuxRunner(JobRunner):
     ) -> None:
         """Instead of limits, a nursery that is starting already."""
         self._home = home.resolve()
-        self._source, self._finder = source, finder
+        self._source, self._finder, self._blobs = source, finder, blobs
         self._epochs: dict[tuple[str, str], dict[str, str]] = {}
         self._nursery = limits if isinstance(limits, Nursery) else nursery(self._home, limits)
         self._trash = Trash(self._home / "runs" / ".trash")
@@ -96,12 +97,13 @@ class LinuxRunner(JobRunner):
             self.check(order)
             prepare(job)
             if not progress.started_at:
+                keep_try(place, order.tries - 1)
                 make_anew(place)
             else:
                 make(place)
             job.names = fresh_names(place)
             try:
-                return Course(job, Means(records, boxes, self._trash), watch).run()
+                return Course(job, Means(records, boxes, self._trash, self._blobs), watch).run()
             finally:
                 boxes.close()
                 records.close()

@@ -94,6 +94,29 @@ def make_anew(place: Workspace) -> None:
         ) from error
 
 
+def keep_try(place: Workspace, tries: int) -> None:
+    """Move logs and boundaries of the job's try before this one aside, where people find them;
+    nothing for none. Again after a crash, it changes nothing. Raises Failed (`storage-full`).
+    """
+    if tries < 1:
+        return
+    aside = earlier(place, tries)
+    try:
+        aside.folder.mkdir(parents=True, exist_ok=True, mode=0o755)
+        for found, kept in ((place.logs, aside.logs), (place.records, aside.records)):
+            if found.exists() and not kept.exists():
+                found.rename(kept)
+    except OSError as error:
+        raise Failed(
+            f"the logs of {place.folder} cannot be kept", why=str(error), code="storage-full"
+        ) from error
+
+
+def earlier(place: Workspace, tries: int) -> Workspace:
+    """Where the logs of a job's try before the last one are; the first is 1."""
+    return Workspace(place.run, place.run / ".tries" / place.folder.name / str(tries))
+
+
 def make(place: Workspace) -> None:
     """Make what is missing of the folders."""
     place.folder.mkdir(parents=True, exist_ok=True, mode=0o755)
