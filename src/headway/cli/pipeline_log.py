@@ -5,7 +5,7 @@ where it was, so that following is the same as reading again. Called by `headway
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from headway.adapters.linux import logs
@@ -13,6 +13,7 @@ from headway.adapters.linux.workspace import workspace
 from headway.model.errors import Invalid
 from headway.model.job import Line
 from headway.pipeline.run.state import RunState
+from headway.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from headway.record import dataclass
 
 Value = str | int | float | bool | None
 Plain = Value | list["Plain"] | dict[str, "Plain"]

@@ -6,7 +6,6 @@ headway.yaml) and pipeline (for workflows).
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NoReturn
 
 import yaml
@@ -16,6 +15,7 @@ from headway.document.problems import invalid, quoted
 from headway.document.scalar import is_a, resolve
 from headway.document.text import check_text
 from headway.model.errors import Problem
+from headway.record import dataclass
 
 _CORE = "tag:yaml.org,2002:"
 _READ = frozenset(_CORE + kind for kind in ("str", "int", "float", "bool", "null"))

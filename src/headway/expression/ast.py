@@ -1,8 +1,7 @@
 """What an expression is made of. Written by parser, read by evaluator."""
 
-from dataclasses import dataclass
-
 from headway.expression.terms import Value
+from headway.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)

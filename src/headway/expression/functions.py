@@ -1,7 +1,6 @@
 """The built-in functions, and how many arguments each one takes. Called by parser and evaluator."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from sys import maxsize
 
 from headway.expression import json_text, layout
@@ -9,6 +8,7 @@ from headway.expression.limits import ITEM, MAX_ARGUMENTS, Meter
 from headway.expression.terms import ExpressionError, Value
 from headway.expression.unicode import WHITESPACE, joined, units, upper
 from headway.expression.values import equal, kind, primitive, text
+from headway.record import dataclass
 
 Arguments = list[Value]
 STATUS = frozenset(("success", "failure", "cancelled", "always"))

@@ -5,12 +5,12 @@ reference (actions/languageservices, expressions/src/lexer.ts).
 """
 
 import re
-from dataclasses import dataclass
 
 from headway.expression.limits import MAX_LENGTH
 from headway.expression.numbers import number_of
 from headway.expression.terms import ExpressionError, Value
 from headway.expression.unicode import WHITESPACE, length
+from headway.record import dataclass
 
 TOO_LONG = f"Exceeded max expression length {MAX_LENGTH}"
 _ENDS = r"()\[\],!><=&|" + WHITESPACE

@@ -6,7 +6,6 @@ scope: of all faults the one that a reader of the text meets first is told, as i
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from functools import lru_cache
 
 from headway.expression.ast import Call, Compare, Context, Index, Literal, Logic, Node, Not
@@ -14,6 +13,7 @@ from headway.expression.functions import ARITIES, BUILT_IN, STATUS, Arity
 from headway.expression.lexer import Lexer, Token
 from headway.expression.limits import MAX_ARGUMENTS, MAX_DEPTH
 from headway.expression.terms import ExpressionError, Uses
+from headway.record import dataclass
 
 _EQUALITY = frozenset(("==", "!="))
 _ORDER = frozenset((">", ">=", "<", "<="))

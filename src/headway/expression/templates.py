@@ -5,7 +5,6 @@ is never read again.
 """
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 
 from headway.expression.evaluator import run
@@ -14,6 +13,7 @@ from headway.expression.parser import Parsed, parse
 from headway.expression.terms import ExpressionError, Hole, Scope, Value
 from headway.expression.unicode import WHITESPACE, joined
 from headway.expression.values import text, truth
+from headway.record import dataclass
 
 OPEN, CLOSE = "${{", "}}"
 _QUOTED_OR_CLOSE = re.compile(r"'[^']*(?:'|\Z)|\}\}")

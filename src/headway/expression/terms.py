@@ -4,8 +4,9 @@
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from headway.record import dataclass
 
 Value = None | bool | float | str | list[Any] | dict[str, Any]
 Fault = Literal["lexing", "parsing", "evaluation"]

@@ -1,7 +1,7 @@
 """What a run needs of the world, in one place. Built by workbench.py, used by flows/pipeline*."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from headway.ports.action_source import ActionSource
@@ -9,6 +9,7 @@ from headway.ports.blob_store import BlobStore
 from headway.ports.clock import Clock
 from headway.ports.job_runner import JobRunner
 from headway.ports.source_trees import SourceTrees
+from headway.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)

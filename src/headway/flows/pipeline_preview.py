@@ -5,8 +5,6 @@ matrices and conditions that read them are not either; they are named. Nothing i
 Called by `headway run`, before a run and for `--dry-run`.
 """
 
-from dataclasses import dataclass
-
 from headway.flows.pipeline_bench import Bench
 from headway.flows.pipeline_results import Results
 from headway.model.errors import Refused
@@ -15,6 +13,7 @@ from headway.pipeline.run import state
 from headway.pipeline.run.program import load
 from headway.pipeline.run.schedule import Schedule, Words
 from headway.pipeline.run.state import Created, Ended, RunSpec, RunState, Started, after
+from headway.record import dataclass
 
 MOST_WAVES = 10_000
 

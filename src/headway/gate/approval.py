@@ -1,9 +1,8 @@
 """The approval gate: enough people, the right people, for this digest, and not too long ago."""
 
-from dataclasses import dataclass
-
 from headway.model.service import ApprovalPolicy
 from headway.model.verdict import Outcome, Verdict
+from headway.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """A commit: the only thing a delivery starts from."""
 
-from dataclasses import dataclass
+from headway.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ HeadwayError                 70  base; `what`, `why`, `next` are the three parts
 Adapters translate their vendor's errors into these at the edge.
 """
 
-from dataclasses import dataclass
+from headway.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)

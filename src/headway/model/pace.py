@@ -1,6 +1,6 @@
 """All times of the judge in one object. What it must prove (alpha, beta, margins) is never here."""
 
-from dataclasses import dataclass
+from headway.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """One answer of one judge or gate. No answer is WAIT, never PASS."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
+
+from headway.record import dataclass
 
 
 class Outcome(StrEnum):

@@ -1,8 +1,9 @@
 """Where one Headway lives. Used by wiring, and by commands that only read and need no wiring."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from headway.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)

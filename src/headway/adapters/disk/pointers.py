@@ -7,12 +7,12 @@ ends in `~` and its hash. The file holds the digest, a newline, and the whole na
 import contextlib
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote
 
 from headway.adapters.disk.files import draft, storing, sync_folder
 from headway.model.errors import Invalid
+from headway.record import dataclass
 
 _CUT = 150
 _LONGEST = 2048

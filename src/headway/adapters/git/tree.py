@@ -7,12 +7,12 @@ run filters and change line ends, so the tree is written here. Called by source_
 import os
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from headway.adapters.git.command import conversation, expect, git
 from headway.model.errors import Failed, Refused
+from headway.record import dataclass
 
 MAX_FILES = 300_000
 MAX_BYTES = 8 * 1024**3

@@ -3,10 +3,10 @@
 Called by workbench.py for `headway run`, which runs on the files as they are.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from headway.adapters.git.command import expect, git, git_folder
+from headway.record import dataclass
 
 NO_COMMIT = "0" * 40
 _FORMAT = "%an%x00%ae%x00%s%x00%cI"

@@ -1,7 +1,8 @@
 """Which cache entries go when there are too many. Called by the store after every new entry."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from headway.record import dataclass
 
 CACHE_SCOPES = "cache/"
 """Scopes of a blob store that begin so hold caches and may lose entries."""

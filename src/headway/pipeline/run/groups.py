@@ -5,12 +5,13 @@ one waiter, and a newer one takes its place; with `queue: max` up to 100 wait in
 are compared without case. Called by schedule (which group) and the flow (its turn).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 from headway.expression import Scope, truth
 from headway.pipeline.run.contexts import Contexts, filled, valued
 from headway.pipeline.syntax.ir import Concurrency
+from headway.record import dataclass
 
 MAX_WAITING = 100
 

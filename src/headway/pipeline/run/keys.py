@@ -13,11 +13,11 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from headway import expression
 from headway.model.job import JobOrder
+from headway.record import dataclass
 
 VERSION = 1
 """Part of every key: a change of what goes in makes all older results invalid."""

@@ -5,12 +5,13 @@ actions" (status functions over all ancestors) and "Passing information between 
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from headway.expression import Value
 from headway.model.job import JobOutcome
 from headway.pipeline.run.state import Planned, RunState, conclusion, effective
+from headway.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ gathers the texts. Ten levels of workflows and 50 different ones, the first incl
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from headway.document import Mark, invalid, quoted
 from headway.model.errors import Problem
@@ -14,6 +13,7 @@ from headway.pipeline.run.inputs import dispatched
 from headway.pipeline.run.state import RunSpec
 from headway.pipeline.syntax import reader
 from headway.pipeline.syntax.ir import Bindings, Input, Job, Secret, Trigger, Workflow
+from headway.record import dataclass
 
 MAX_LEVELS = 10
 MAX_CALLED = 50

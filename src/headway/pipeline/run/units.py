@@ -5,11 +5,11 @@ or one that an instance of a calling job has called. Called by schedule.
 """
 
 import hashlib
-from dataclasses import dataclass
 from typing import Any
 
 from headway.pipeline.run.program import Sheet
 from headway.pipeline.syntax.ir import Job
+from headway.record import dataclass
 
 _LONGEST_KEY = 180
 

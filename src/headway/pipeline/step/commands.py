@@ -4,9 +4,10 @@ Format and names: GitHub's documentation, "Workflow commands for GitHub Actions"
 the lines of one step in order and says what each of them is.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from headway.model.job import Annotation, Level
+from headway.record import dataclass
 
 _LEVELS: dict[str, Level] = {"error": "error", "warning": "warning", "notice": "notice"}
 _REPLACED = {

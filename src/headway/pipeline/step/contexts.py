@@ -4,13 +4,14 @@ Availability: GitHub's documentation, "Contexts reference". Called by job runner
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from headway.expression import Scope, Value
 from headway.model.job import JobOrder, StepSpec
 from headway.pipeline.step.state import Status
 from headway.pipeline.syntax.ir import Step, Text
+from headway.record import dataclass
 
 GIVEN = ("vars", "inputs", "needs", "strategy", "matrix")
 

@@ -3,11 +3,11 @@
 Called by job runners. Numbers count parts in the order in which they run, from 0.
 """
 
-from dataclasses import dataclass
 from typing import Literal
 
 from headway.model.job import StepReport, StepSpec
 from headway.pipeline.step.state import Pending, Progress
+from headway.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)

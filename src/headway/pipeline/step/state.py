@@ -5,10 +5,11 @@ After a crash the same fold gives the same state. Pure; called by job runners.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from headway.model.job import JobOutcome, JobReport, StepReport, StepSpec, Upload
+from headway.record import dataclass
 
 Status = Literal["success", "failure", "cancelled"]
 

@@ -3,8 +3,9 @@
 The ranges are those of GitHub's event `schedule`: weekdays are 0 (Sunday) to 6.
 """
 
-from dataclasses import dataclass
 from itertools import pairwise
+
+from headway.record import dataclass
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")

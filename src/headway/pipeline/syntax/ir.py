@@ -5,10 +5,11 @@ has checked syntax and contexts, whoever uses it evaluates it (pipeline/expressi
 structure of their own (matrix, container) stay document nodes.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from headway.document import Mark, Node, Value
+from headway.record import dataclass
 
 InputType = Literal["string", "boolean", "number", "choice", "environment"]
 

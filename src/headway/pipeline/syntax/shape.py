@@ -3,8 +3,9 @@
 Pure data, read by `shapes` (which checks a document against it) and `reference` (which prints it).
 """
 
-from dataclasses import dataclass
 from typing import Literal
+
+from headway.record import dataclass
 
 Kind = Literal["text", "word", "boolean", "number"]
 """`text`: any single value; `word`: one that is not empty."""

@@ -3,13 +3,13 @@ allowed where it stands. Called by `reader` and `action` before anything is buil
 """
 
 import re
-from dataclasses import dataclass
 
 from headway.document import Mapping, Node, Scalar, Sequence, quoted
 from headway.pipeline.syntax.expressions import check_condition, check_text, has_holes
 from headway.pipeline.syntax.keys import KEYS
 from headway.pipeline.syntax.page import Page
 from headway.pipeline.syntax.shape import Shape
+from headway.record import dataclass
 
 _NUMBER = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
 
