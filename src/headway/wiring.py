@@ -21,18 +21,22 @@ import sqlalchemy as sa
 from headway import workbench
 from headway.adapters.git.hosting import GitHosting
 from headway.adapters.statsd.listener import Listener
+from headway.adapters.system.bell import Bell, ring
+from headway.flows import run_start
 from headway.flows.deliver import deliver
 from headway.flows.journal import LOG, Engine, Outbox, executor_id
 from headway.flows.liveness import Liveness
 from headway.flows.revert import RevertOrder, revert
-from headway.flows.rounds import going
+from headway.flows.rounds import Rounds, going
+from headway.flows.run_start import FLOW, RunOrder
+from headway.flows.run_workflow import run_workflow
 from headway.flows.tend import TendOrder, tend
 from headway.flows.world import World
 from headway.model.connection import Connection
 from headway.model.delivery import Order
 from headway.model.errors import Drifted, Invalid
 from headway.model.series import Point
-from headway.pipeline.run.state import RunSpec
+from headway.pipeline.run.state import RunSpec, RunState
 from headway.ports.metric_source import MetricSource
 from headway.reception import Reception
 from headway.store import connections, database, workers
@@ -45,6 +49,7 @@ __all__ = ["Headway", "Place", "locate"]
 
 PATIENCE_SECONDS = 2.0
 START_SECONDS = 30.0
+RUNS_SECONDS = 0.5
 
 
 class Headway:
@@ -54,6 +59,7 @@ class Headway:
         self.home = place.home
         self.url = place.database
         self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._bell: Bell | None = None
         database.prepare(self.url)
 
     @cached_property
@@ -90,6 +96,7 @@ class Headway:
             player=_load("headway.journey_players", "local")(self.home, source),
             repositories=_load("headway.repositories", "git")(self.home),
             sinks=partial(self._connected, "headway.status_sinks"),
+            registries=partial(self._connected, "headway.artifact_registries"),
             policies=tuple(e.load()() for e in entry_points(group="headway.policy_engines")),
         )
 
@@ -134,11 +141,12 @@ class Headway:
             yield connection
 
     @contextmanager
-    def engine(self, journal: Any = None) -> Iterator[Engine]:
-        """Run flows in this process until the block ends. Raises Drifted (`engine-runs`) if
-        another process already runs them for this home.
+    def engine(self, journal: Any = None, runs: int = 0) -> Iterator[Engine]:
+        """Run flows in this process until the block ends, with them at most `runs` pipeline runs at
+        once. Raises Drifted (`engine-runs`) if another process already runs them for this home.
         """
-        with _only_one(self.home / "engine.lock", PATIENCE_SECONDS), self._logging():
+        alone = _only_one(self.home / "engine.lock", PATIENCE_SECONDS)
+        with alone, self._logging(), self._ears(runs):
             executor = f"{executor_id()}-{self._name}"
             options = {"journal": journal} if journal else {}
             engine = Engine(self.url, executor, **options)
@@ -147,18 +155,56 @@ class Headway:
                     "deliver": (deliver, self.world, Order),
                     "revert": (revert, self.world, RevertOrder),
                     "tend": (tend, self.world, TendOrder),
+                    FLOW: (run_workflow, self.world, RunOrder),
                 }
             )
             beats = Liveness(self.db, executor, engine.recover, lambda: os._exit(70))
             upkeep = Upkeep(self._ground, self.samples)
             beats.start()
             try:
-                with going(upkeep.rounds()):
+                with going([*upkeep.rounds(), *self._runs(engine, runs)]):
                     yield engine
             finally:
                 beats.stop()
                 engine.close()
                 upkeep.last_words()
+
+    def _runs(self, engine: Engine, most: int) -> list[Rounds]:
+        """The round that takes runs from their queue; none without a place for them."""
+        if self._bell is None:
+            return []
+        lane = engine.lane(self._queue, most, lambda: ring(self.home))
+        taking = Rounds("runs", RUNS_SECONDS, lane.take, self.complain)
+        self._bell.hear(taking.wake)
+        self.world.bench.runner.warm()
+        return [taking]
+
+    def start(self, spec: RunSpec) -> RunState:
+        """A server of this home shall do this run; the same id again changes nothing. Raises
+        Invalid, Refused (`cannot-run`).
+        """
+        made = run_start.start(self.world, self._queue, spec)
+        ring(self.home)
+        return made
+
+    @property
+    def _queue(self) -> str:
+        """Runs stay where their folders are, even if other servers use the same database."""
+        return f"runs-{self._name}"
+
+    @contextmanager
+    def _ears(self, runs: int) -> Iterator[None]:
+        """A process with places for runs hears the bell, until the block ends."""
+        if not runs:
+            yield
+            return
+        self._bell = Bell(self.home)
+        self._bell.start()
+        try:
+            yield
+        finally:
+            self._bell.stop()
+            self._bell = None
 
     @contextmanager
     def statsd(self, host: str, port: int) -> Iterator[int]:
@@ -178,14 +224,14 @@ class Headway:
 
     def pushes(self) -> AbstractContextManager[None]:
         """Turn pushes into deliveries until the block ends; first those that a lost hook missed."""
-        return Reception(self._ground, self.hosting).pushes()
+        return Reception(self._ground, self.hosting).pushes(self._bell)
 
-    def triggers(self, start: Callable[[RunSpec], None]) -> AbstractContextManager[None]:
+    def triggers(self, start: Callable[[RunSpec], object]) -> AbstractContextManager[None]:
         """Turn stored events, schedules and polled repositories into runs until the block ends.
 
         `start` makes a run exist and go, and changes nothing when it comes again with the same id.
         """
-        return Reception(self._ground, self.hosting).triggers(start)
+        return Reception(self._ground, self.hosting).triggers(start, self._bell)
 
     @cached_property
     def _ground(self) -> Ground:

@@ -388,7 +388,7 @@ def test_what_comes_of_a_run_goes_back_to_the_forge(server: Server) -> None:
         connections.put(server.headway.home, known)
         with server.headway.tx() as tx:
             origin = Started("run_1", "t", "far", "team/shop", SHA, "ci.yml")
-            triggers.finish(tx, "t", "started", "", [origin])
+            triggers.link(tx, [origin])
             status: Any = (trigger_status.context("CI"), "success", "https://ci/run_1", "3 jobs")
             assert trigger_status.tell(tx, known, "run_1", status)
         with server.headway.triggers(server.started.append):

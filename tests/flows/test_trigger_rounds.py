@@ -260,9 +260,7 @@ def gitlab(bureau: Bureau) -> Iterator[Forge]:
         (entry,) = [e for e in entry_points(group="headway.status_sinks") if e.name == "gitlab"]
         bureau.parts.sinks["shop"] = entry.load()(bureau.home, connection)
         with bureau.tx() as tx:
-            triggers.finish(
-                tx, "", "started", "", [Started("run_1", "t", "shop", "team/shop", SHA, "f")]
-            )
+            triggers.link(tx, [Started("run_1", "t", "shop", "team/shop", SHA, "f")])
         yield found
 
 
@@ -340,7 +338,7 @@ def test_a_forge_that_is_away_for_a_day_is_given_up(bureau: Bureau) -> None:
     bureau.parts.sinks["shop"] = Away()
     bureau.known["shop"] = Connection("shop", "github", "https://x/a/b", {"token": "t"})
     with bureau.tx() as tx:
-        triggers.finish(tx, "", "started", "", [Started("run_1", "t", "shop", "a/b", SHA, "f")])
+        triggers.link(tx, [Started("run_1", "t", "shop", "a/b", SHA, "f")])
     tell(bureau, "pending")
     said: list[str] = []
     for _ in range(14):

@@ -17,6 +17,7 @@ from headway.cli.options import Noun
 from headway.model.errors import Invalid, Refused, Unreachable
 
 PORT = 8470
+RUNS = 4
 
 
 class State(TypedDict):
@@ -36,11 +37,18 @@ class State(TypedDict):
 @click.option(
     "--statsd", metavar="[HOST:]PORT", help="Hear statsd over UDP there; on 127.0.0.1 by default."
 )
+@click.option(
+    "--runs",
+    type=click.IntRange(1, 256),
+    default=None,
+    metavar="N",
+    help=f"Workflow runs at once; the others wait in order. [default: cores, at least {RUNS}]",
+)
 @pass_context
-def server(context: Context, port: int, statsd: str | None) -> None:
-    """Run the server: `git push` to it starts a delivery."""
+def server(context: Context, port: int, statsd: str | None, runs: int | None) -> None:
+    """Run the server: `git push` to it starts a delivery, and whatever workflows listen for it."""
     if click.get_current_context().invoked_subcommand is None:
-        _run(context, port, statsd)
+        _run(context, port, statsd, runs or max(RUNS, os.cpu_count() or 1))
 
 
 @server.verb("headway server status", "headway server status --json")
@@ -57,7 +65,7 @@ def status(context: Context) -> None:
     context.line(f"running at {known['address']}, pid {known['pid']}, since {since}")
 
 
-def _run(context: Context, port: int, statsd: str | None) -> None:
+def _run(context: Context, port: int, statsd: str | None, runs: int) -> None:
     import uvicorn  # noqa: PLC0415
 
     from headway.api.app import app  # noqa: PLC0415
@@ -67,8 +75,9 @@ def _run(context: Context, port: int, statsd: str | None) -> None:
     with ExitStack() as stack:
         listener = stack.enter_context(_listen(port))
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        stack.enter_context(headway.engine())
+        stack.enter_context(headway.engine(runs=runs))
         stack.enter_context(headway.pushes())
+        stack.enter_context(headway.triggers(headway.start))
         if statsd:
             heard = stack.enter_context(headway.statsd(*_place(statsd)))
             context.note(f"statsd is heard at udp port {heard}")

@@ -5,6 +5,7 @@ for every branch whose newest commit nobody ever delivered, so that a lost hook 
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from headway import settings
 from headway.flows import commands
@@ -17,6 +18,8 @@ from headway.pipeline.trigger import TriggerEvent, starts
 from headway.store.database import Tx
 
 NO_COMMIT = "0" * 40
+DEFAULT_BRANCH = "main"
+Unreadable = Literal["unreadable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,31 +49,54 @@ def read_notes(folder: Path) -> list[tuple[Path, Push]]:
 
 def wanted(world: World, push: Push) -> bool:
     """Whether this push starts a delivery: the service's branch moved, was not deleted, and the
-    workflow's own `on.push` does not leave it out.
+    workflow's own `on.push` does not leave it out. Without a headway.yaml nothing is delivered.
     """
-    branch = push.ref.removeprefix("refs/heads/")
-    if push.new == NO_COMMIT or branch == push.ref:
-        return False
+    return _moved(push) and _wanted(world, push, _service(world, push))
+
+
+def delivers(world: World, event: TriggerEvent, file: str) -> str:
+    """Why this workflow of a pushed commit is no run of its own, "" if it is one: it is how the
+    commit is delivered, or nobody can say whether it is.
+    """
+    push = Push(event.repo, event.address, event.ref, event.sha or NO_COMMIT)
+    if event.name != "push" or not _moved(push):
+        return ""
     service = _service(world, push)
-    return branch == (service.branch if service else "main") and _starts(
-        world, push, service, branch
-    )
+    mine = service is not None and (isinstance(service, str) or service.workflow == file)
+    if not mine or not _wanted(world, push, service):
+        return ""
+    if isinstance(service, str):
+        return "headway.yaml cannot be read: nobody knows whether this is what delivers the commit"
+    return "it is how the commit is delivered"
 
 
-def _service(world: World, push: Push) -> Service | None:
-    """None: headway.yaml cannot be read; that is a failed delivery of main, so that somebody is
-    told.
+def _moved(push: Push) -> bool:
+    return push.new != NO_COMMIT and push.ref.startswith("refs/heads/")
+
+
+def _wanted(world: World, push: Push, service: Service | Unreadable | None) -> bool:
+    branch = push.ref.removeprefix("refs/heads/")
+    if service is None:
+        return False
+    if isinstance(service, str):
+        return branch == DEFAULT_BRANCH
+    return branch == service.branch and _starts(world, push, service, branch)
+
+
+def _service(world: World, push: Push) -> Service | Unreadable | None:
+    """None: there is no headway.yaml. One that nobody can read is, on the default branch, a failed
+    delivery, so that somebody is told.
     """
     try:
         return settings.read(_text(world, push, "headway.yaml"), "headway.yaml")
-    except (HeadwayError, UnicodeDecodeError):
-        return None
+    except HeadwayError as error:
+        return None if error.code == "missing-file" else "unreadable"
+    except UnicodeDecodeError:
+        return "unreadable"
 
 
-def _starts(world: World, push: Push, service: Service | None, branch: str) -> bool:
+def _starts(world: World, push: Push, service: Service, branch: str) -> bool:
     """A workflow that cannot be read starts too, for the same reason."""
-    if service is None:
-        return True
     try:
         workflow = reader.read(_text(world, push, service.workflow), service.workflow)
     except (HeadwayError, UnicodeDecodeError):

@@ -9,13 +9,24 @@ fenced by a generation. `wait` ends early when somebody writes.
 
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, get_type_hints
 
 import msgspec
 import sqlalchemy as sa
-from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer, SQLAlchemyDatasource
+from dbos import (
+    DBOS,
+    DBOSClient,
+    DBOSConfig,
+    DBOSPortableJSONSerializer,
+    Queue,
+    SQLAlchemyDatasource,
+)
+from dbos._core import WorkflowHandleFuture, execute_dequeued_workflow
+from dbos._dbos import _get_dbos_instance
+from dbos._utils import GlobalParams, generate_uuid
 
 from headway import typed
 from headway.model import errors
@@ -164,13 +175,13 @@ class Outbox:
             system_database_url=url, serializer=DBOSPortableJSONSerializer(), lazy=True
         )
 
-    def start(self, tx: Tx, flow: str, id: str, order: object) -> None:
+    def start(self, tx: Tx, flow: str, id: str, order: object, queue: str = QUEUE) -> None:
         """Start the flow under this id once the transaction commits; the same id again: nothing."""
         self._client.enqueue_in_transaction(
             tx.connection,
             {
                 "workflow_name": flow,
-                "queue_name": QUEUE,
+                "queue_name": queue,
                 "workflow_id": id,
                 "app_version": FLOW_VERSION,
             },
@@ -213,6 +224,7 @@ class Engine:
             "enable_otlp": False,
         }
         DBOS(config=config)
+        DBOS.listen_queues([QUEUE])
         source = SQLAlchemyDatasource.create(self._url, serializer=serializer)
         journal = self._journal(source)
         for name, (flow, world, kind) in flows.items():
@@ -221,6 +233,10 @@ class Engine:
             )
         DBOS.launch()
         DBOS.register_queue(QUEUE, polling_interval_sec=0.2, on_conflict="always_update")
+
+    def lane(self, queue: str, most: int, ended: Callable[[], None]) -> "Lane":
+        """Flows of another queue, begun here by `Lane.take`; after `launch`."""
+        return Lane(DBOS.register_queue(queue, on_conflict="always_update"), most, ended)
 
     def recover(self, executors: list[str]) -> None:
         """Take over the open flows of executors that are dead. Safe to repeat."""
@@ -232,6 +248,57 @@ class Engine:
             DBOS.destroy(destroy_registry=True)
         except Exception as error:
             LOG.warning("the engine did not stop in order", exc_info=error)
+
+
+class Lane:
+    """A queue that this process takes from as soon as it is told to, because asking the database
+    again and again would cost each flow the time between two questions.
+
+    At most `most` of its flows at once in this process; the others wait as rows. `ended` is called
+    when one is over, from its thread.
+    """
+
+    def __init__(self, queue: Queue, most: int, ended: Callable[[], None]) -> None:
+        self._queue, self._most, self._ended = queue, most, ended
+        self._lock = threading.Lock()
+        self._claimed: dict[str, str] = {}
+        self._running: set[str] = set()
+
+    def take(self) -> None:
+        """Begin what waits, oldest first, while there is room. Raises SQLAlchemyError: what was
+        claimed by then is begun at the next call.
+        """
+        with self._lock:
+            room = self._most - len(self._running) - len(self._claimed)
+            if room > 0:
+                self._claim(room)
+            for id in list(self._claimed):
+                self._begin(id)
+
+    def _claim(self, room: int) -> None:
+        self._queue._worker_concurrency = room
+        owner = generate_uuid()
+        found, _ = _get_dbos_instance()._sys_db.start_queued_workflows(
+            self._queue, GlobalParams.executor_id, FLOW_VERSION, None, 0, owner_xid=owner
+        )
+        self._claimed |= dict.fromkeys(found, owner)
+
+    def _begin(self, id: str) -> None:
+        dbos = _get_dbos_instance()
+        status = dbos._sys_db.get_workflow_status(id)
+        if status is None:
+            LOG.error("the flow %s was claimed and is not there", id)
+            self._claimed.pop(id)
+            return
+        handle = execute_dequeued_workflow(dbos, status, self._claimed[id])
+        self._claimed.pop(id)
+        if isinstance(handle, WorkflowHandleFuture):
+            self._running.add(id)
+            handle.future.add_done_callback(lambda _: self._over(id))
+
+    def _over(self, id: str) -> None:
+        self._running.discard(id)
+        self._ended()
 
 
 def _workflow(flow: Flow, journal: Journal, world: Any, kind: type) -> Callable[..., None]:

@@ -26,10 +26,12 @@ class Rounds(threading.Thread):
         self._complain = complain
         self._said = ""
         self._stopped = threading.Event()
+        self._bell = threading.Event()
 
     def run(self) -> None:
         """The first round at once."""
         while True:
+            self._bell.clear()
             try:
                 self._go()
                 self._said = ""
@@ -37,7 +39,8 @@ class Rounds(threading.Thread):
                 self._tell(str(error))
             except Exception as bug:  # noqa: BLE001 a thread that dies in silence watches nothing
                 self._tell(f"a bug in Headway: {''.join(traceback.format_exception(bug))}")
-            if self._stopped.wait(self._seconds):
+            self._bell.wait(self._seconds)
+            if self._stopped.is_set():
                 return
 
     def _tell(self, text: str) -> None:
@@ -45,9 +48,14 @@ class Rounds(threading.Thread):
             self._said = text
             self._complain(f"{self.name}: {text}")
 
+    def wake(self) -> None:
+        """The next round now, or right after the one that runs."""
+        self._bell.set()
+
     def stop(self) -> None:
         """No more rounds; the one that runs ends first."""
         self._stopped.set()
+        self._bell.set()
         self.join(timeout=10)
 
 

@@ -6,16 +6,17 @@ twice for one run (a crash between it and the note that it was done) with the sa
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
-from headway.flows import trigger, trigger_schedule
+from headway.flows import intake, run_start, trigger, trigger_push, trigger_schedule
 from headway.flows.trigger import Found
 from headway.flows.world import World
 from headway.model.connection import Connection
 from headway.model.errors import HeadwayError, Unreachable
 from headway.pipeline.run.state import RunSpec
+from headway.pipeline.trigger import Starts
 from headway.store import triggers
 from headway.store.database import Tx
 from headway.store.triggers import Started, Waiting
@@ -36,7 +37,7 @@ class Desk:
     tx: Callable[[], AbstractContextManager[Tx]]
     reading: Callable[[], AbstractContextManager[sa.Connection]]
     connection: Callable[[str], Connection | None]
-    start: Callable[[RunSpec], None]
+    start: Callable[[RunSpec], object]
 
 
 def work(desk: Desk) -> None:
@@ -59,15 +60,45 @@ def work(desk: Desk) -> None:
 
 def _work(desk: Desk, one: Waiting) -> None:
     token = token_for(desk.connection(one.hook))
-    found = trigger.look(desk.world, one.event, token)
+    found = [_delivered(desk.world, one, f) for f in trigger.look(desk.world, one.event, token)]
     specs = [f.spec for f in found if f.spec is not None]
-    for spec in specs:
-        desk.start(spec)
-    state = "started" if specs else "failed" if any(f.broken for f in found) else "nothing"
-    runs = [Started(s.id, one.id, one.hook, one.event.repo, s.sha, s.workflow) for s in specs]
+    with desk.tx() as tx:
+        triggers.link(tx, [_started(one, spec) for spec in specs])
+    found = [_started_or_not(desk, f) for f in found]
+    good = any(f.spec is not None for f in found)
+    state = "started" if good else "failed" if any(f.broken for f in found) else "nothing"
     trigger_schedule.learn(desk.tx, desk.world, one.event, token)
     with desk.tx() as tx:
-        triggers.finish(tx, one.id, state, _because(found), runs)
+        triggers.finish(tx, one.id, state, _because(tuple(found)))
+
+
+def _started(one: Waiting, spec: RunSpec) -> Started:
+    return Started(spec.id, one.id, one.hook, one.event.repo, spec.sha, spec.workflow)
+
+
+def _delivered(world: World, one: Waiting, found: Found) -> Found:
+    """A pushed commit's own deliver workflow is a delivery (flows/intake) and not also a run."""
+    if one.hook != trigger_push.HOOK or found.spec is None:
+        return found
+    because = intake.delivers(world, one.event, found.file)
+    return (
+        replace(found, spec=None, starts=Starts(yes=False, because=because)) if because else found
+    )
+
+
+def _started_or_not(desk: Desk, found: Found) -> Found:
+    """Start the run; one that is refused keeps none of the others from starting."""
+    if found.spec is None:
+        return found
+    try:
+        desk.start(found.spec)
+    except Unreachable:
+        raise
+    except HeadwayError as error:
+        with desk.tx() as tx:
+            run_start.refuse(tx, desk.world, found.spec, str(error))
+        return replace(found, spec=None, starts=Starts(yes=False, because=str(error)), broken=True)
+    return found
 
 
 def token_for(connection: Connection | None) -> str:

@@ -334,3 +334,16 @@ commit_statuses = sa.Table(
     sa.Column("changed_at", sa.Float, nullable=False),
     sa.Column("error", sa.Text, nullable=False),
 )
+
+# runs that a server starts, each with its number among those of its workflow
+runs = sa.Table(
+    "headway_run",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("repo", sa.Text, nullable=False),
+    sa.Column("workflow", sa.Text, nullable=False),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("state", sa.Text, nullable=False, index=True),
+    sa.Column("made_at", sa.Float, nullable=False),
+    sa.UniqueConstraint("repo", "workflow", "number"),
+)

@@ -116,10 +116,16 @@ class Started:
     file: str
 
 
-def finish(tx: Tx, id: str, state: str, because: str, runs: Iterable[Started] = ()) -> None:
+def finish(tx: Tx, id: str, state: str, because: str) -> None:
     """The work is over: `started`, `nothing` to start, or `failed`. The payload is let go."""
     changes = {"state": state, "because": because, "event": b""}
     tx.connection.execute(table.update().where(table.c.id == id).values(**changes))
+
+
+def link(tx: Tx, runs: Iterable[Started]) -> None:
+    """These runs are about to be started by a trigger; known before they start, because what they
+    tell goes where the trigger came from.
+    """
     for one in runs:
         if started(tx.connection, one.run) is None:
             tx.connection.execute(trigger_runs.insert().values(**dataclasses.asdict(one)))

@@ -63,6 +63,9 @@ while read -r old new ref; do
         status=1
     fi
 done
+# opened for both, because opening for writing only would wait until the server runs
+wake=$spool/../wake
+[ -p "$wake" ] && printf . 1<>"$wake"
 exit $status
 """
 

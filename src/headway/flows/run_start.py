@@ -1,0 +1,81 @@
+"""A run that the server shall do: checked, numbered, written down, and put into the home's queue.
+
+Called by wiring's `Headway.start` for triggers, `headway pipeline start` and the HTTP API, from any
+process of the home. The same id again changes nothing, so it may be called again after a crash.
+"""
+
+from dataclasses import dataclass, replace
+
+from headway.flows import pipeline
+from headway.flows.pipeline_preview import preview
+from headway.flows.run_tell import Voice, voice
+from headway.flows.world import World
+from headway.model.errors import Refused
+from headway.pipeline.run.state import RunSpec, RunState
+from headway.store import runs
+from headway.store.database import Tx
+
+FLOW = "run"
+
+
+@dataclass(frozen=True, slots=True)
+class RunOrder:
+    """Go on with this run until it has ended."""
+
+    id: str
+
+
+def start(world: World, queue: str, spec: RunSpec) -> RunState:
+    """Make the run exist and wait in the queue; gives it with its number.
+
+    Raises Invalid for a workflow that cannot be read or planned, Refused (`cannot-run`) for one
+    that certainly cannot run here; such a run does not exist afterwards, but its number is used.
+    """
+    with world.tx() as tx:
+        number = runs.number(tx, spec.id, spec.repo, spec.workflow)
+    served = replace(spec, number=number, served=True)
+    _check(world, served)
+    made = pipeline.create(world.bench, served)
+    with world.tx() as tx:
+        if runs.move(tx, spec.id, ("made",), "started"):
+            _begin(tx, voice(world, tx, made.spec), made.spec, queue)
+    return made
+
+
+def refuse(tx: Tx, world: World, spec: RunSpec, because: str) -> None:
+    """The run was refused: the forge that asked for it shows why."""
+    if runs.move(tx, spec.id, ("made",), "refused"):
+        speaker = voice(world, tx, spec)
+        speaker.fact(tx, "run.refused", _what(spec) | {"because": because})
+        speaker.status(tx, "", "error", because)
+
+
+def _begin(tx: Tx, speaker: Voice, spec: RunSpec, queue: str) -> None:
+    speaker.world.outbox.start(tx, FLOW, spec.id, RunOrder(spec.id), queue)
+    speaker.fact(tx, "run.requested", _what(spec))
+    speaker.status(tx, "", "pending", "waiting")
+
+
+def _what(spec: RunSpec) -> dict[str, object]:
+    return {
+        "workflow": spec.workflow,
+        "repo": spec.repo,
+        "sha": spec.sha,
+        "ref": spec.ref,
+        "event": spec.event,
+        "number": spec.number,
+        "by": spec.actor,
+    }
+
+
+def _check(world: World, spec: RunSpec) -> None:
+    """Raises Refused with the first job that cannot run here."""
+    refused = preview(world.bench, replace(spec, fresh=True)).refused
+    if refused:
+        key, error = refused[0]
+        raise Refused(
+            f"{spec.workflow}: job `{key}` cannot run here",
+            why=str(error),
+            next=error.next,
+            code="cannot-run",
+        )

@@ -1,0 +1,101 @@
+"""A run of the server, from its place in the queue to its end. A flow, registered in wiring.
+
+To its journal the run is one act: what happens in it is in the run's own log, and after a crash it
+goes on there, so that no finished step runs twice (flows/pipeline.py).
+"""
+
+import time
+from dataclasses import dataclass
+
+from headway.flows import pipeline
+from headway.flows.journal import Journal
+from headway.flows.run_start import RunOrder
+from headway.flows.run_tell import Telling, Voice, job_ended, voice
+from headway.flows.world import World
+from headway.model.errors import Drifted, HeadwayError
+from headway.model.job import JobReport
+from headway.pipeline.run.state import RunState
+from headway.store import runs
+from headway.store.database import Tx
+
+AGAIN_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One instance: the job's id in the file, its name for people, and what came of it."""
+
+    id: str
+    name: str
+    report: JobReport
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """What the run came to; `jobs` as they ended."""
+
+    outcome: str
+    because: str
+    seconds: float
+    jobs: tuple[Job, ...]
+
+
+def run_workflow(journal: Journal, world: World, order: RunOrder) -> None:
+    """One run to its end, or to the reason why it has none."""
+    try:
+        end = journal.act("run", drive, world, order)
+        journal.commit("run ended", ended, world, order, end)
+    except HeadwayError as error:
+        journal.commit("run broke", broke, world, order, str(error))
+
+
+def drive(world: World, order: RunOrder) -> End:
+    """The run to its end; goes on where it stood. Another process that still drives it is waited
+    for: it was taken for dead, and lives.
+    """
+    spec = pipeline.show(world.home, order.id).spec
+    with world.tx() as tx:
+        speaker = voice(world, tx, spec)
+    while True:
+        try:
+            return _end(pipeline.run(world.bench, order.id, Telling(speaker)))
+        except Drifted as error:
+            if error.code != "run-running":
+                raise
+        time.sleep(AGAIN_SECONDS)
+
+
+def _end(state: RunState) -> End:
+    ids = {key: job for job, keys in state.planned.items() for key in keys}
+    names = {key: order.name for key, order in state.orders.items()}
+    jobs = tuple(Job(ids[k], names.get(k, k), report) for k, report in state.ended.items())
+    seconds = round(state.finished_at - state.created_at, 3)
+    return End(state.phase, state.cancelled, seconds, jobs)
+
+
+def ended(tx: Tx, world: World, order: RunOrder, end: End) -> None:
+    """The last word, and whatever could not be told while the run went on."""
+    spec = pipeline.show(world.home, order.id).spec
+    speaker = voice(world, tx, spec)
+    for job in end.jobs:
+        job_ended(tx, speaker, job.id, job.report, job.name)
+    stage = "success" if end.outcome == "success" else _bad(end.outcome)
+    runs.move(tx, order.id, ("made", "started"), stage)
+    data: dict[str, object] = {"outcome": end.outcome, "because": end.because}
+    speaker.fact(tx, "run.finished", data | {"number": spec.number, "seconds": end.seconds})
+    speaker.ended(tx, end.outcome, end.because)
+
+
+def _bad(outcome: str) -> runs.Stage:
+    return "cancelled" if outcome == "cancelled" else "failure"
+
+
+def broke(tx: Tx, world: World, order: RunOrder, because: str) -> None:
+    """The run cannot go on: its log is damaged, or there is no room for it."""
+    runs.move(tx, order.id, ("made", "started"), "failure")
+    try:
+        speaker = voice(world, tx, pipeline.show(world.home, order.id).spec)
+    except HeadwayError:
+        speaker = Voice(world, order.id, "", told=False)
+    speaker.fact(tx, "run.finished", {"outcome": "failure", "because": because})
+    speaker.ended(tx, "failure", because)

@@ -1,0 +1,39 @@
+"""Runs that a server starts: their numbers, and how far their start has come.
+
+What happens in a run is in its log (run_log.py); a row only says that there is one. Used by
+flows/run_start and flows/run_workflow.
+"""
+
+from typing import Literal
+
+import sqlalchemy as sa
+
+from headway.store.database import Tx
+from headway.store.tables import runs as table
+
+Stage = Literal["made", "started", "success", "failure", "cancelled", "refused"]
+
+
+def number(tx: Tx, id: str, repo: str, workflow: str) -> int:
+    """The run's number among those of its workflow, from 1; the same again for the same run."""
+    known = sa.select(table.c.number).where(table.c.id == id)
+    found = tx.connection.execute(known).scalar()
+    if found is not None:
+        return int(found)
+    mine = (table.c.repo == repo, table.c.workflow == workflow)
+    last = tx.connection.execute(sa.select(sa.func.max(table.c.number)).where(*mine)).scalar() or 0
+    row = {"id": id, "repo": repo, "workflow": workflow, "number": last + 1}
+    tx.connection.execute(table.insert().values(**row, state="made", made_at=tx.now))
+    return int(last) + 1
+
+
+def move(tx: Tx, id: str, before: tuple[Stage, ...], to: Stage) -> bool:
+    """Move the run on, if it stands at one of `before`; False: it does not."""
+    here = (table.c.id == id, table.c.state.in_(before))
+    return tx.connection.execute(table.update().where(*here).values(state=to)).rowcount == 1
+
+
+def waiting(connection: sa.Connection) -> int:
+    """How many were started and have not ended."""
+    count = sa.select(sa.func.count()).where(table.c.state == "started")
+    return int(connection.execute(count).scalar() or 0)
