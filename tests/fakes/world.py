@@ -22,6 +22,7 @@ from headway.model.routing import Endpoint, Mirror, Routed, Routing
 from headway.model.series import Selector, Series
 from headway.model.service import HttpTest
 from headway.model.window import Counts, Snapshot, VersionCounts
+from headway.ports.artifact_registry import ArtifactRegistry
 from headway.ports.job_runner import JobWatch
 from headway.ports.journey_player import JourneyOrder, Played
 from headway.ports.metric_source import MetricSource
@@ -98,6 +99,11 @@ class FakeStore:
         if digest in self.tampered:
             raise Refused(f"{digest} was changed after it was stored", code="tampered")
         return Artifact(digest, "", 1)
+
+    def take(self, manifest: bytes, blobs: dict[str, str]) -> Artifact:
+        digest = "sha256:" + hashlib.sha256(manifest).hexdigest()
+        self.content[digest] = "taken"
+        return Artifact(digest, "application/vnd.oci.image.manifest.v1+json", 1)
 
     def unpack(self, digest: str, into: str) -> None:
         self.verify(digest)
@@ -431,6 +437,7 @@ class FakeParts:
         self.sources: dict[str, MetricSource] = {"headway": EmptySource()}
         self.notifiers: dict[str, Notifier] = {}
         self.sinks: dict[str, StatusSink] = {}
+        self.registries: dict[str, ArtifactRegistry] = {}
         self.signer = FakeSigner()
         self.differ = FakeDiffer(self.clock)
         self.player = FakePlayer(self.clock)
@@ -456,4 +463,5 @@ class FakeParts:
             player=self.player,
             repositories=GitRepositories(home),
             sinks=self.sinks.__getitem__,
+            registries=self.registries.__getitem__,
         )

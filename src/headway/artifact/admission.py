@@ -7,6 +7,7 @@ signature held come here. Signed text is still hostile: it is read strictly and 
 from dataclasses import dataclass
 
 from headway.artifact import strict
+from headway.artifact.claims import builder_of, commits_of
 from headway.artifact.manifest import digest_of
 from headway.artifact.provenance import PAYLOAD_TYPE, PREDICATE_TYPE, STATEMENT_TYPE
 from headway.artifact.strict import Unreadable, shown
@@ -24,12 +25,18 @@ class Attested:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """Whose build is trusted (`builders`: URIs), and of what source and workflow."""
+    """Whose build is trusted (`builders`: URIs), and of what source and workflow.
+
+    `elsewhere`: builders that are no Headway; of them only the commit is asked. `also`: other
+    digests of the same content, under which the statement may name it.
+    """
 
     repository: str
     commit: str
     workflow: str
     builders: tuple[str, ...]
+    elsewhere: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
 
 
 class _Fault(Exception):
@@ -53,17 +60,19 @@ def judge(digest: str, statements: tuple[Attested, ...], expected: Expected) -> 
     faults: list[tuple[_Fault, Attested]] = []
     for one in statements:
         try:
-            _check(digest, one, expected)
+            by = _check(digest, one, expected)
         except _Fault as fault:
             faults.append((fault, one))
             continue
-        because = f"built from commit {shown(expected.commit)}, signed by key {one.keyid[:12]}"
+        how = f"built elsewhere by {shown(by)}" if by in expected.elsewhere else "built"
+        because = f"{how} from commit {shown(expected.commit)}, signed by key {one.keyid[:12]}"
         return Verdict("provenance", Outcome.PASS, because, (digest_of(one.payload),))
     nearest, decided = max(faults, key=lambda pair: pair[0].held)
     return Verdict("provenance", Outcome.FAIL, nearest.reason, (digest_of(decided.payload),))
 
 
-def _check(digest: str, one: Attested, expected: Expected) -> None:
+def _check(digest: str, one: Attested, expected: Expected) -> str:
+    """Gives who built it."""
     if one.payload_type != PAYLOAD_TYPE:
         what = shown(one.payload_type)
         raise _Fault(0, f"the signed payload is of type {what}, not {PAYLOAD_TYPE}")
@@ -72,13 +81,13 @@ def _check(digest: str, one: Attested, expected: Expected) -> None:
     except Unreadable as unread:
         raise _Fault(1, f"the signed statement cannot be read: {unread}") from None
     try:
-        _check_statement(digest, fields)
-        _check_predicate(strict.mapping(fields.get("predicate"), "`predicate`"), expected)
+        _check_statement((digest, *expected.also), fields)
+        return _check_predicate(strict.mapping(fields.get("predicate"), "`predicate`"), expected)
     except Unreadable as unread:
         raise _Fault(2, f"the signed statement is incomplete: {unread}") from None
 
 
-def _check_statement(digest: str, fields: dict[str, object]) -> None:
+def _check_statement(known: tuple[str, ...], fields: dict[str, object]) -> None:
     if fields.get("_type") != STATEMENT_TYPE:
         raise _Fault(2, f"the signed statement is no {STATEMENT_TYPE}")
     stated = strict.text(fields.get("predicateType"), "`predicateType`")
@@ -91,15 +100,16 @@ def _check_statement(digest: str, fields: dict[str, object]) -> None:
         strict.mapping(subjects[0], "the subject").get("digest"), "the digest of the subject"
     )
     sha256 = strict.text(digests.get("sha256"), "the sha256 of the subject")
-    if f"sha256:{sha256}" != digest:
+    if f"sha256:{sha256}" not in known:
         what = shown(f"sha256:{sha256}")
-        raise _Fault(5, f"the provenance is for another artifact, {what}, not {shown(digest)}")
+        raise _Fault(5, f"the provenance is for another artifact, {what}, not {shown(known[0])}")
 
 
-def _check_predicate(predicate: dict[str, object], expected: Expected) -> None:
-    details = strict.mapping(predicate.get("runDetails"), "`runDetails`")
-    builder = strict.mapping(details.get("builder"), "`builder`")
-    name = strict.text(builder.get("id"), "`builder.id`")
+def _check_predicate(predicate: dict[str, object], expected: Expected) -> str:
+    name = builder_of(predicate)
+    if name in expected.elsewhere:
+        _check_elsewhere(predicate, expected)
+        return name
     if name not in expected.builders:
         raise _Fault(6, f"it was built by {shown(name)}, which is not a trusted builder")
     definition = strict.mapping(predicate.get("buildDefinition"), "`buildDefinition`")
@@ -113,3 +123,14 @@ def _check_predicate(predicate: dict[str, object], expected: Expected) -> None:
         stated = strict.text(given.get(key), f"`{key}`")
         if stated != want:
             raise _Fault(held, f"it was built from {key} {shown(stated)}, expected {shown(want)}")
+    return name
+
+
+def _check_elsewhere(predicate: dict[str, object], expected: Expected) -> None:
+    """Other builders name repository and workflow in ways of their own; a commit is its content."""
+    commits = commits_of(predicate)
+    if not commits:
+        raise _Fault(7, "the provenance does not say of which commit it is")
+    if expected.commit not in commits:
+        named = shown(commits[0])
+        raise _Fault(8, f"it was built from commit {named}, expected {shown(expected.commit)}")

@@ -109,6 +109,25 @@ def decode(data: bytes) -> Manifest:
     )
 
 
+def foreign(data: bytes) -> Manifest:
+    """The manifest of an archive that any tool wrote: one layer that is a tar, no subject.
+
+    `mediaType` and `artifactType` may be missing, as image-spec v1.1 allows; the type is then that
+    of the configuration. Raises Unreadable and says what it is instead.
+    """
+    fields = strict.mapping(strict.loads(data), "the manifest")
+    if fields.get("schemaVersion") != 2 or fields.get("mediaType", MANIFEST) != MANIFEST:
+        raise Unreadable("it is not an OCI image manifest")
+    config = descriptor(fields.get("config"), "`config`")
+    typed = {"mediaType": MANIFEST, "artifactType": config.media_type} | fields
+    found = decode(strict.dumps(typed))
+    if found.subject is not None:
+        raise Unreadable("it is a statement about another artifact")
+    if found.layer.media_type not in {TAR, TAR_GZIP}:
+        raise Unreadable(f"its layer is {strict.shown(found.layer.media_type)}, not a tar")
+    return found
+
+
 def content_bytes(manifest: Manifest) -> int:
     """The unpacked size an archive states. Raises Unreadable: no archive, or no such number."""
     if manifest.artifact_type != ARCHIVE_TYPE or manifest.subject is not None:

@@ -1,15 +1,20 @@
-"""`headway artifact`: list and show what was built, and lift a quarantine."""
+"""`headway artifact`: list and show what was built, hand over what others built, and lift a
+quarantine.
+"""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 
-from headway.cli import names, said
+from headway.cli import handed, names, said
 from headway.cli.context import Context, pass_context
+from headway.cli.deliver import see
+from headway.cli.duration import Duration
 from headway.cli.options import Noun
 from headway.cli.text import clock, columns, since
 from headway.flows import commands
-from headway.flows.commands import Word
+from headway.flows.commands import Request, Word
 from headway.store.views import ids, lists
 from headway.store.views.lists import ArtifactRow, Filter
 
@@ -76,6 +81,67 @@ def show(context: Context, digest: str) -> None:
     for row in found.quarantines:
         ended = f"; cleared by {row.cleared_by}: {row.cleared_reason}" if row.cleared_at else ""
         context.line(f"  ✗ quarantined in {row.environment} {clock(row.at)}: {row.because}{ended}")
+
+
+@artifact.verb(
+    "headway artifact push dist --service shop --commit 3f2a9c1 --provenance dist.intoto.json",
+    "headway artifact push dist.tar.gz --service shop --commit 3f2a9c1 --provenance p.json "
+    "--no-wait",
+)
+@click.argument("path", metavar="FOLDER|TAR", type=click.Path(exists=True, path_type=Path))
+@click.option("--service", required=True, metavar="SERVICE", help="Whose artifact it is.")
+@click.option("--commit", "rev", required=True, metavar="REV", help="The commit it was built from.")
+@click.option(
+    "--provenance",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Signed statements (DSSE) of who built it; without one it is refused.",
+)
+@click.option("--repo", default="", metavar="PATH", help="The repository; else the hosted one.")
+@click.option("--to", default="", metavar="ENV", help="End the delivery after this environment.")
+@click.option("--timeout", type=Duration(), help="Follow for so long at most; then exit 5.")
+@click.option("--no-wait", is_flag=True, help="Only ask; the server delivers.")
+@pass_context
+def push(  # noqa: PLR0913
+    context: Context,
+    path: Path,
+    service: str,
+    rev: str,
+    provenance: Path | None,
+    repo: str,
+    to: str,
+    timeout: float | None,
+    *,
+    no_wait: bool,
+) -> None:
+    """Hand over what another system built, and deliver it.
+
+    It is proven like every artifact: signed by a key that this home trusts, about this very
+    content, by a builder that the service's headway.yaml names. Exit codes as `headway deliver`.
+    """
+    found = handed.commit(context, service, repo, rev)
+    signed = handed.statements(provenance) if provenance else ()
+    stored = handed.stored(context, path, found, service, signed)
+    context.note(f"artifact {stored.digest}")
+    see(context, Request(service, found, context.person, to, stored.digest), timeout,
+        no_wait=no_wait)  # fmt: skip
+
+
+@artifact.verb("headway artifact digest dist --service shop --commit 3f2a9c1")
+@click.argument("path", metavar="FOLDER", type=click.Path(exists=True, path_type=Path))
+@click.option("--service", required=True, metavar="SERVICE", help="Whose artifact it is.")
+@click.option("--commit", "sha", required=True, metavar="SHA", help="The full id of its commit.")
+@pass_context
+def digest(context: Context, path: Path, service: str, sha: str) -> None:
+    """Show the digest that a folder has when it is pushed: what a provenance must name.
+
+    Of a tar file it is the file's own: `sha256sum`. Needs no home.
+    """
+    known = handed.digest_of(path, service, sha)
+    if context.json:
+        context.document({"digest": known})
+    else:
+        context.line(known)
 
 
 @artifact.verb('headway artifact clear sha256:3f2a --env production --reason "load was the fault"')

@@ -5,6 +5,7 @@ If no other process runs deliveries for this home, this one does while it follow
 
 import click
 
+from headway.cli import handed
 from headway.cli.context import Context, pass_context
 from headway.cli.driving import finish
 from headway.cli.duration import Duration
@@ -20,26 +21,47 @@ from headway.model.service import Service
     "headway deliver",
     "headway deliver ~/src/shop --rev release-7 --to staging",
     "headway deliver --timeout 30m --json",
+    "headway deliver --artifact registry.example.com/shop@sha256:…",
 )
 @click.argument("path", default=".", type=click.Path())
-@click.option("--rev", default="HEAD", show_default=True, help="A branch, tag or commit.")
+@click.option("--rev", default="", metavar="REV", help="A branch, tag or commit; else HEAD.")
+@click.option(
+    "--artifact",
+    default="",
+    metavar="DIGEST",
+    help="Build nothing: deliver what another system built, HOST/REPOSITORY@DIGEST or a digest.",
+)
 @click.option("--to", default="", metavar="ENV", help="End the delivery after this environment.")
 @click.option("--timeout", type=Duration(), help="Follow for so long at most; then exit 5.")
 @click.option("--no-wait", is_flag=True, help="Only ask; the server delivers.")
 @pass_context
 def deliver(  # noqa: PLR0913
-    context: Context, path: str, rev: str, to: str, timeout: float | None, *, no_wait: bool
+    context: Context,
+    path: str,
+    rev: str,
+    artifact: str,
+    to: str,
+    timeout: float | None,
+    *,
+    no_wait: bool,
 ) -> None:
     """Deliver a commit and follow it.
 
     PATH is a folder in a Git repository that has a headway.yaml. Exit codes: 0 delivered, 1 failed,
     3 refused, 4 rolled back, 5 still waiting at --timeout, 7 overtaken by a newer delivery.
     """
-    asked = _asked(context, path, rev, to)
+    asked = _asked(context, path, rev or "HEAD", to)
+    if artifact:
+        asked = handed.over(context, asked, artifact, any_commit=not rev)
+    see(context, asked, timeout, no_wait=no_wait)
+
+
+def see(context: Context, asked: Request, timeout: float | None, *, no_wait: bool) -> None:
+    """Ask for the delivery and, unless told not to, follow it to its exit code."""
     if no_wait:
         _only_ask(context, asked)
-        return
-    finish(context, lambda: _request(context, asked), timeout)
+    else:
+        finish(context, lambda: _request(context, asked), timeout)
 
 
 def _asked(context: Context, path: str, rev: str, to: str) -> Request:

@@ -30,6 +30,8 @@ def summary(view: DeliveryView) -> list[str]:
         told.append(f"  why     {plain(because)}{'' if code in because else f'  {code}'}")
     if view.digest:
         told.append(f"  digest  {view.digest}")
+    if view.built_by:
+        told.append(f"  built   elsewhere by {plain(view.built_by)}")
     told += [f"  {_place(v)}" for v in view.visits]
     return [*told, f"  next    {next_command(view)}"]
 

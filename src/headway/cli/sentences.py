@@ -47,6 +47,11 @@ def _packed(_event: Event, data: Data) -> str:
     return f"✓ artifact {data['digest']}, {data['size_bytes']:,} bytes, signed"
 
 
+def _handed_over(_event: Event, data: Data) -> str:
+    word = "ok" if data["outcome"] == "PASS" else "refused"
+    return f"{marked(word)}: artifact handed over: {plain(data['because'])}"
+
+
 def _verified(_event: Event, data: Data) -> str:
     word = "ok" if data["outcome"] == "PASS" else "refused"
     return f"{marked(word)}: artifact verified: {plain(data['because'])}"
@@ -164,6 +169,7 @@ SENTENCES: dict[str, Callable[[Event, Data], str]] = {
     "pipeline.started": _pipeline,
     "job.finished": _job,
     "artifact.packed": _packed,
+    "artifact.handed_over": _handed_over,
     "release.created": lambda event, _data: f"✓ release {event.release}",
     "gates.judged": _gates,
     "artifact.verified": _verified,

@@ -13,6 +13,8 @@ def told(view: DeliveryView) -> list[str]:
         f"            by {plain(view.author)}, in {plain(view.repo)}",
         f"  asked     {clock(view.requested_at)} by {plain(view.by)}",
     ]
+    if view.built_by:
+        lines.append(f"  built     elsewhere by {plain(view.built_by)}")
     for job in view.jobs:
         lines += _job(job)
     if any(job.outcome == "failure" for job in view.jobs):

@@ -60,6 +60,8 @@ def _label(word: str, name: str, text: str) -> Text:
 
 
 def _pipeline(root: Tree, view: DeliveryView) -> None:
+    if view.built_by:
+        root.add(_label("ok", "pipeline", f"built elsewhere by {plain(view.built_by, 80)}"))
     if not view.planned:
         if view.state in {"queued", "building"}:
             root.add(_label("queued", "pipeline", view.state))

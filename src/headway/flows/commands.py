@@ -32,19 +32,23 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Deliver this commit of the service; `to` ends the delivery after that environment."""
+    """Deliver this commit of the service; `to` ends the delivery after that environment;
+    `artifact`: as in Order.
+    """
 
     service: str
     commit: Commit
     by: str
     to: str = ""
+    artifact: str = ""
 
 
 def request(tx: Tx, outbox: Outbox, asked: Request) -> str:
     """Start the delivery of a commit; gives its id."""
     commit = asked.commit
     id = f"del_{rollouts.ulid(tx.now)}"
-    order = Order(id, commit.repo, commit.sha, commit.ref, asked.by, asked.to, asked.service)
+    names = (commit.repo, commit.sha, commit.ref, asked.by, asked.to, asked.service)
+    order = Order(id, *names, asked.artifact)
     _record(tx, order, asked.service, commit)
     outbox.start(tx, "deliver", id, order)
     return id
@@ -71,6 +75,7 @@ def _record(tx: Tx, order: Order, service: str, commit: Commit) -> None:
     )
     records.add_delivery(tx, new)
     data: dict[str, object] = {"sha": commit.sha, "ref": commit.ref, "by": order.by}
+    data |= {"artifact": order.artifact} if order.artifact else {}
     about = About(order.delivery, service)
     append(tx, about, Fact("delivery.requested", order.delivery, 0, data))
 

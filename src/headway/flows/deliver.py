@@ -4,6 +4,7 @@ through that environment's gates, is rolled out, judged, and promoted or rolled 
 
 from headway.flows.build import build
 from headway.flows.enter import admit
+from headway.flows.handover import take_over
 from headway.flows.journal import Journal
 from headway.flows.roll_out import roll_out
 from headway.flows.trip import Stopped, Trip
@@ -19,7 +20,7 @@ from headway.store.log import About, append
 def deliver(journal: Journal, world: World, order: Order) -> None:
     """One delivery from commit to released, or to the reason why not."""
     try:
-        release = build(journal, world, order)
+        release = (take_over if order.artifact else build)(journal, world, order)
         for environment in release.config.environments:
             trip = Trip(order.delivery, order.repo, release, environment)
             admit(journal, world, trip)

@@ -19,6 +19,7 @@ from headway.gate.error_budget import Asked as AskedBudget
 from headway.model.delivery import Delivery
 from headway.model.errors import Refused
 from headway.model.event import Fact
+from headway.model.service import Service
 from headway.model.verdict import Outcome, Verdict, worst
 from headway.ports.policy_engine import PolicyEngine, Promotion
 from headway.store import decisions, records
@@ -232,24 +233,39 @@ def _tell(tx: Tx, trip: Trip, verdict: Verdict, verdicts: list[Verdict]) -> bool
 
 def verify(world: World, trip: Trip) -> Verdict:
     """Signature, subject digest and provenance of what is about to run, from the blobs up."""
-    world.artifacts.verify(trip.release.digest)
+    return admission(world, trip.repo, trip.release.digest, trip.release.sha, trip.release.config)
+
+
+def admission(world: World, repo: str, digest: str, sha: str, service: Service) -> Verdict:
+    """Whether the artifact is what was built from that commit, here or by a builder that the
+    service names.
+    """
+    artifact = world.artifacts.verify(digest)
+    attested, refused = attestations(world, digest)
+    if refused and not attested:
+        return Verdict("signature", Outcome.FAIL, refused[0])
+    expected = Expected(
+        repository=repo,
+        commit=sha,
+        workflow=service.workflow,
+        builders=(world.builder,),
+        elsewhere=service.builders,
+        also=(artifact.archive,) if artifact.archive else (),
+    )
+    return judge_admission(digest, attested, expected)
+
+
+def attestations(world: World, digest: str) -> tuple[tuple[Attested, ...], list[str]]:
+    """Statements about the artifact that a trusted key signed, and why others do not count."""
     attested, refused = [], []
-    for envelope in world.artifacts.attached(trip.release.digest):
+    for envelope in world.artifacts.attached(digest):
         try:
             keyid = world.signer.verify(envelope)
         except Refused as error:
             refused.append(str(error))
             continue
         attested.append(Attested(keyid, envelope.payload_type, envelope.payload))
-    if refused and not attested:
-        return Verdict("signature", Outcome.FAIL, refused[0])
-    expected = Expected(
-        repository=trip.repo,
-        commit=trip.release.sha,
-        workflow=trip.release.config.workflow,
-        builders=(world.builder,),
-    )
-    return judge_admission(trip.release.digest, tuple(attested), expected)
+    return tuple(attested), refused
 
 
 def verified(tx: Tx, trip: Trip, verdict: Verdict) -> None:

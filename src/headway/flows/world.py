@@ -7,6 +7,7 @@ from pathlib import Path
 
 from headway.flows.journal import Outbox
 from headway.flows.pipeline_bench import Bench
+from headway.ports.artifact_registry import ArtifactRegistry
 from headway.ports.artifact_store import ArtifactStore
 from headway.ports.clock import Clock
 from headway.ports.journey_player import JourneyPlayer
@@ -32,8 +33,8 @@ class World:
     """`builder` is the URI that provenance names; `home` is where unpacked artifacts live.
 
     `bench` is where pipelines run; `tx` opens a transaction, for what is told while one runs.
-    `sources`, `notifiers` and `sinks` give the outside system of a connection's name; they raise
-    Invalid (`unknown-connection`).
+    `sources`, `notifiers`, `sinks` and `registries` give the outside system of a connection's name;
+    they raise Invalid (`unknown-connection`).
     """
 
     home: Path
@@ -55,4 +56,5 @@ class World:
     player: JourneyPlayer
     repositories: Repositories
     sinks: Callable[[str], StatusSink]
+    registries: Callable[[str], ArtifactRegistry]
     policies: tuple[PolicyEngine, ...] = ()

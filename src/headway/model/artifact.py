@@ -1,15 +1,18 @@
 """An artifact is its digest. Labels and tags are only names for it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """`digest`: `sha256:<hex>` of the OCI manifest; `size_bytes`: the unpacked content."""
+    """`digest`: `sha256:<hex>` of the OCI manifest; `size_bytes`: the unpacked content; `archive`:
+    the digest of the tar that it holds, "" if nobody asked.
+    """
 
     digest: str
     media_type: str
     size_bytes: int
+    archive: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,9 @@ Verb = Literal["pause", "resume", "abort", "promote", "approve", "reject", "star
 class Order:
     """What starts a delivery: a commit of a repository. `to` ends it after that environment;
     `service` is the name that its headway.yaml must have.
+
+    `artifact`: not to be built, because it was built elsewhere: a digest in this home's store, or
+    `CONNECTION/REPOSITORY@DIGEST` in a registry. `sha` may then be "": its provenance says it.
     """
 
     delivery: str
@@ -25,6 +28,7 @@ class Order:
     by: str
     to: str = ""
     service: str = ""
+    artifact: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -297,7 +297,7 @@ class AlertPolicy:
 @dataclass(frozen=True, slots=True)
 class Service:
     """One headway.yaml. `environments` is the path, in promotion order. `jobs`: by name, as written
-    under `pipeline.jobs`.
+    under `pipeline.jobs`. `builders`: URIs of who else may build its artifacts.
     """
 
     name: str
@@ -309,6 +309,7 @@ class Service:
     branch: str = "main"
     artifact_from: str | None = None
     artifact_kind: str = "archive"
+    builders: tuple[str, ...] = ()
     slos: tuple[Slo, ...] = ()
     alerts: AlertPolicy = AlertPolicy()
     jobs: dict[str, JobSettings] = field(default_factory=dict)

@@ -14,6 +14,13 @@ class ArtifactStore(Protocol):
         """
         ...
 
+    def take(self, manifest: bytes, blobs: dict[str, str]) -> Artifact:
+        """Store an archive that was packed elsewhere: its OCI manifest, kept byte for byte, and the
+        files of the blobs that it names, by digest. Raises Refused (`tampered`, `hostile-archive`)
+        or Invalid (`not-an-artifact`) and stores nothing.
+        """
+        ...
+
     def verify(self, digest: str) -> Artifact:
         """Hash every blob of the artifact again. Raises Invalid (`missing-artifact`) or Refused
         (`tampered`) and names the blob.

@@ -47,6 +47,7 @@ def service(root: Mapping) -> Service:
         workflow=pipeline.text("workflow", was.workflow),
         branch=pipeline.text("branch", was.branch),
         artifact_from=artifact.text("from", None),
+        builders=artifact.texts("builders"),
         slos=goals.slos(top.block("slos")),
         alerts=goals.alerts(top.block("alerts")),
         jobs=jobs.jobs(pipeline),

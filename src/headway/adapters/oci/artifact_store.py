@@ -9,7 +9,15 @@ from functools import partial
 from pathlib import Path
 
 from headway.adapters.oci import tar, unpacking
-from headway.adapters.oci.layout import Index, Layout, Staged, entries_of, index_of, tampered
+from headway.adapters.oci.layout import (
+    Index,
+    Layout,
+    Staged,
+    Staging,
+    entries_of,
+    index_of,
+    tampered,
+)
 from headway.artifact import envelope as dsse
 from headway.artifact import manifest, strict
 from headway.artifact.manifest import Descriptor, Manifest
@@ -51,14 +59,32 @@ class OciLayout(ArtifactStore):
             entry = _entry(blob.named(manifest.MANIFEST), manifest.ARCHIVE_TYPE)
             with self._layout.locked():
                 self._layout.place(staged, _with(self._layout.index(), entry))
-        return Artifact(blob.digest, manifest.ARCHIVE_TYPE, content)
+        return Artifact(blob.digest, manifest.ARCHIVE_TYPE, content, layer.digest)
+
+    def take(self, data: bytes, blobs: dict[str, str]) -> Artifact:
+        """As the port says."""
+        try:
+            found = manifest.foreign(data)
+        except Unreadable as why:
+            raise _no_artifact(manifest.digest_of(data), why) from None
+        with self._layout.staging() as staging:
+            staged = [_staged(staging, one, blobs) for one in (found.layer, found.config)]
+            content = unpacking.measured(found.layer, self._limits, staged[0].reopened)
+            _as_stated(found, content)
+            blob = staging.add(data)
+            notes = {manifest.CONTENT_BYTES: str(content)}
+            entry = _entry(blob.named(manifest.MANIFEST), found.artifact_type, notes)
+            with self._layout.locked():
+                index = self._layout.index()
+                self._layout.place([*staged, blob], _with(index, entry))
+        return Artifact(blob.digest, found.artifact_type, content, found.layer.digest)
 
     def verify(self, digest: str) -> Artifact:
         """As the port says."""
         found, content = self._archive(digest)
         self._layout.check(found.config)
         self._layout.check(found.layer)
-        return Artifact(digest, found.artifact_type, content)
+        return Artifact(digest, found.artifact_type, content, found.layer.digest)
 
     def unpack(self, digest: str, into: str) -> None:
         """As the port says; files added to the folder later are left alone, changed ones are not.
@@ -136,7 +162,7 @@ class OciLayout(ArtifactStore):
     def list(self) -> tuple[Stored, ...]:
         """Every artifact, oldest first, with its tags. Raises Refused (`tampered`)."""
         index = self._layout.index()
-        archives = [one for one in index if one.get("artifactType") == manifest.ARCHIVE_TYPE]
+        archives = [one for one in index if _is_archive(one)]
         return tuple(self._stored(digest, archives) for digest in _digests(archives))
 
     def _stored(self, digest: str, entries: Index) -> Stored:
@@ -150,15 +176,17 @@ class OciLayout(ArtifactStore):
         """The manifest and the bytes it states to hold."""
         data = self._layout.read(digest)
         try:
-            found = manifest.decode(data)
-            return found, manifest.content_bytes(found)
+            found = manifest.foreign(data)
+            taken = "" if found.artifact_type == manifest.ARCHIVE_TYPE else self._noted(digest)
+            return found, int(taken) if taken.isdecimal() else manifest.content_bytes(found)
         except Unreadable as why:
-            raise Invalid(
-                f"{shown(digest)} is no artifact of Headway",
-                why=str(why),
-                next="headway artifact list",
-                code="not-an-artifact",
-            ) from None
+            raise _no_artifact(digest, why) from None
+
+    def _noted(self, digest: str) -> str:
+        """What was measured when an archive was taken from elsewhere; "" if it was not."""
+        mine = (one for one in self._layout.index() if one.get("digest") == digest)
+        notes = (_annotations(one).get(manifest.CONTENT_BYTES, "") for one in mine)
+        return next(filter(None, notes), "")
 
     def _tagged_referrers(self, index: Index, digest: str) -> Index:
         listing = _resolved(index, _referrers_tag(digest))
@@ -177,6 +205,47 @@ class OciLayout(ArtifactStore):
             return dsse.decode(self._layout.read(found.layer.digest))
         except Unreadable as why:
             raise tampered(referrer, str(why)) from None
+
+
+def _staged(staging: Staging, blob: Descriptor, files: dict[str, str]) -> Staged:
+    """The blob on its way in, once it is what its descriptor says."""
+    if blob.digest not in files and blob.digest != manifest.digest_of(manifest.EMPTY):
+        raise tampered(blob.digest, "it was not handed over")
+
+    def write(out: tar.Out) -> None:
+        with Path(files[blob.digest]).open("rb") as file:
+            while chunk := file.read(tar.CHUNK):
+                out(chunk)
+
+    made = staging.stream(write) if blob.digest in files else staging.add(manifest.EMPTY)
+    if (made.digest, made.size) != (blob.digest, blob.size):
+        raise tampered(blob.digest, "its content has another digest or size")
+    return made
+
+
+def _as_stated(found: Manifest, content: int) -> None:
+    if found.artifact_type != manifest.ARCHIVE_TYPE:
+        return
+    try:
+        stated = manifest.content_bytes(found)
+    except Unreadable as why:
+        raise _no_artifact(found.layer.digest, why) from None
+    if stated != content:
+        raise tampered(found.layer.digest, f"it holds {content} bytes, not {stated}")
+
+
+def _is_archive(entry: dict[str, object]) -> bool:
+    noted = manifest.CONTENT_BYTES in _annotations(entry)
+    return noted or entry.get("artifactType") == manifest.ARCHIVE_TYPE
+
+
+def _no_artifact(digest: str, why: Unreadable) -> Invalid:
+    return Invalid(
+        f"{shown(digest)} is no artifact of Headway",
+        why=str(why),
+        next="headway artifact list",
+        code="not-an-artifact",
+    )
 
 
 def _archive(layer: Descriptor, content: int, annotations: dict[str, str]) -> bytes:

@@ -38,6 +38,10 @@ class Staged:
     size: int
     file: BinaryIO
 
+    def reopened(self) -> BufferedReader:
+        """The blob for reading."""
+        return self.path.open("rb")
+
     def named(self, media_type: str) -> Descriptor:
         """The descriptor of this blob."""
         return Descriptor(media_type, self.digest, self.size)

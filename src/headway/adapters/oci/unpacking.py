@@ -50,6 +50,18 @@ def ensure(archive: Archive, into: Path) -> None:
             _replace(archive, into)
 
 
+def measured(layer: Descriptor, limits: Limits, opened: Callable[[], BufferedReader]) -> int:
+    """The bytes that a layer's files hold, every member looked at by the rules.
+
+    Raises Refused (`hostile-archive`, `tampered`).
+    """
+    intake = Intake(limits)
+    with _broken_is_hostile():
+        for _ in _admitted(layer, intake, opened):
+            pass
+    return intake.total_bytes
+
+
 def _replace(archive: Archive, into: Path) -> None:
     fresh = _beside(into, "new")
     try:
@@ -115,20 +127,26 @@ def _holds(root: Path, entry: Entry, content: Iterator[bytes]) -> bool:
 def _entries(archive: Archive) -> Iterator[tuple[Entry, Iterator[bytes]]]:
     """Each member by the rules; at the end, that these were the bytes that were verified."""
     intake = Intake(archive.limits)
-    with archive.open() as file:
+    yield from _admitted(archive.layer, intake, archive.open)
+    if intake.total_bytes != archive.content_bytes:
+        why = f"it holds {intake.total_bytes} bytes, its manifest says {archive.content_bytes}"
+        raise _hostile("the archive is not what its manifest says", why)
+
+
+def _admitted(
+    layer: Descriptor, intake: Intake, opened: Callable[[], BufferedReader]
+) -> Iterator[tuple[Entry, Iterator[bytes]]]:
+    with opened() as file:
         hashed = _Hashed(file)
-        zipped = archive.layer.media_type == TAR_GZIP
-        source = tar.gunzipped(hashed, archive.limits) if zipped else hashed.read
+        zipped = layer.media_type == TAR_GZIP
+        source = tar.gunzipped(hashed, intake.limits) if zipped else hashed.read
         for member, content in tar.read(source):
             entry = intake.admit(member)
             if isinstance(entry, Refusal):
                 raise _hostile(f"the member {shown(entry.member)} is refused", entry.reason)
             yield entry, content
-        if hashed.digest() != archive.layer.digest:
-            raise tampered(archive.layer.digest, "it changed while it was unpacked")
-    if intake.total_bytes != archive.content_bytes:
-        why = f"it holds {intake.total_bytes} bytes, its manifest says {archive.content_bytes}"
-        raise _hostile("the archive is not what its manifest says", why)
+        if hashed.digest() != layer.digest:
+            raise tampered(layer.digest, "it changed while it was unpacked")
 
 
 class _Hashed(RawIOBase):

@@ -99,7 +99,7 @@ class Visit:
 @dataclass(frozen=True, slots=True)
 class DeliveryView:
     """One commit's journey. `planned`: the jobs of its pipeline; `path`: its environments.
-    `code`: of the error it ended by, or empty.
+    `code`: of the error it ended by, or empty. `built_by`: who built it if not Headway, or empty.
     """
 
     id: str
@@ -126,6 +126,7 @@ class DeliveryView:
     path: tuple[str, ...]
     visits: tuple[Visit, ...]
     last_seq: int
+    built_by: str = ""
 
 
 @dataclass(slots=True)
@@ -138,6 +139,7 @@ class _Told:
     size_bytes: int | None = None
     statement: str = ""
     code: str = ""
+    built_by: str = ""
     visits: dict[str, Visit] = field(default_factory=dict)
     last_seq: int = 0
 
@@ -174,6 +176,7 @@ def read(connection: sa.Connection, id: str) -> DeliveryView:
         path=told.path,
         visits=tuple(told.visits.values()),
         last_seq=told.last_seq,
+        built_by=told.built_by,
     )
 
 
@@ -190,6 +193,8 @@ def _hear(told: _Told, event: Event) -> None:
     match event.kind.partition(":")[0]:
         case "pipeline.started":
             told.planned, told.path = tuple(data["jobs"]), tuple(data["path"])
+        case "artifact.handed_over":
+            told.path, told.built_by = tuple(data["path"]), data["builder"]
         case "job.finished":
             told.jobs.append(_job(event))
         case "artifact.packed":

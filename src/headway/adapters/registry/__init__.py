@@ -1,0 +1,1 @@
+"""Container registries over HTTP: the OCI distribution API, read only."""
