@@ -18,6 +18,7 @@ from headway.model.errors import Invalid
 OWN = {
     ("headway.source_hosts", "git"): "headway.adapters.git.source_host:GitSourceHost",
     ("headway.source_trees", "git"): "headway.adapters.git.source_trees:GitTrees",
+    ("headway.source_packs", "git"): "headway.adapters.git.packs:GitPacks",
     ("headway.action_sources", "git"): "headway.adapters.git.actions:GitActions",
     ("headway.blob_stores", "disk"): "headway.adapters.disk.blob_store:DiskBlobs",
     ("headway.job_runners", "linux"): "headway.adapters.linux.assembled:assembled",

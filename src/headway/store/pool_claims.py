@@ -96,8 +96,14 @@ def waiting(connection: sa.Connection, pool: str) -> list[Waiting]:
     """The pool's queue."""
     c = jobs.c
     asked = sa.select(c.id, c.repo, c.run, c.environment, c.priority, c.since, c.turn)
-    found = connection.execute(asked.where(c.pool == pool, c.state == "waiting"))
-    return [Waiting(*row) for row in found]
+    queued = (c.pool == pool, c.state == "waiting", c.cancelled == sa.false())
+    return [Waiting(*row) for row in connection.execute(asked.where(*queued))]
+
+
+def queue_empty(connection: sa.Connection, pool: str) -> bool:
+    """Whether nothing waits in the pool; asked before a claim, which others must wait for."""
+    asked = sa.select(jobs.c.id).where(jobs.c.pool == pool, jobs.c.state == "waiting").limit(1)
+    return connection.execute(asked).first() is None
 
 
 def running(connection: sa.Connection, pool: str) -> list[Running]:

@@ -86,7 +86,7 @@ pieces = sa.Table(
     sa.Column("data", sa.LargeBinary, nullable=False),
 )
 
-# the commits that are there for workers: a pack with all that `base` does not have
+# the commits that are there for workers: a pack with all that `base` does not have; `meta`: JSON
 sources = sa.Table(
     "headway_pool_source",
     metadata,
@@ -95,6 +95,7 @@ sources = sa.Table(
     sa.Column("base", sa.Text, nullable=False),
     sa.Column("depth", sa.Integer, nullable=False),
     sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("meta", sa.Text, nullable=False),
     sa.Column("used_at", sa.Float, nullable=False),
 )
 

@@ -1,0 +1,34 @@
+"""A database that does not answer is waited for; a job is not red because of it.
+
+Called by flows/pool_* around every transaction.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import sqlalchemy as sa
+
+_LOG = logging.getLogger(__name__)
+AGAIN_SECONDS = 0.5
+
+T = TypeVar("T")
+
+
+def patiently(go: Callable[[], T], ask: Callable[[], object] = lambda: None) -> T:
+    """What `go` gives, tried again while there is no database. `ask` is called in between, often,
+    and may raise to end that. Raises every other error at once.
+    """
+    complained = False
+    while True:
+        try:
+            return go()
+        except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
+            if not complained:
+                _LOG.warning("the database does not answer: %s", error)
+            complained = True
+        until = time.monotonic() + AGAIN_SECONDS
+        while time.monotonic() < until:
+            ask()
+            time.sleep(AGAIN_SECONDS / 5)

@@ -1,0 +1,43 @@
+"""What a worker gives back: a job's report, or why it could not be run. JSON both ways.
+
+Called by flows/pool_task (writes) and flows/pool_away (reads).
+"""
+
+import msgspec
+
+from headway import typed
+from headway.model.errors import Drifted, Failed, HeadwayError, Invalid, Refused, Unreachable
+from headway.model.job import JobReport
+
+_ERRORS: dict[str, type[HeadwayError]] = {
+    kind.__name__: kind for kind in (Failed, Invalid, Refused, Unreachable, Drifted)
+}
+
+
+class _Result(msgspec.Struct):
+    report: JobReport | None = None
+    kind: str = ""
+    what: str = ""
+    why: str = ""
+    next: str = ""
+    code: str = ""
+
+
+def of_report(report: JobReport) -> bytes:
+    """A job that was run."""
+    return msgspec.json.encode(_Result(report))
+
+
+def of_error(error: HeadwayError) -> bytes:
+    """A job that could not be run."""
+    kind = next((name for name, each in _ERRORS.items() if isinstance(error, each)), "")
+    return msgspec.json.encode(_Result(None, kind, error.what, error.why, error.next, error.code))
+
+
+def read(data: bytes) -> JobReport:
+    """The report. Raises what the worker's runner raised."""
+    found = typed.loads(data, _Result)
+    if found.report is not None:
+        return found.report
+    kind = _ERRORS.get(found.kind, HeadwayError)
+    raise kind(found.what, why=found.why, next=found.next, code=found.code)
