@@ -125,10 +125,7 @@ class Course:
             case Post():
                 name = found.pending.name
             case Main():
-                try:
-                    name = title(step, expression.fill(step.name, level.scope({})))
-                except ExpressionError:
-                    name = step.name
+                name = title(step, _filled_name(level, step))
         return self._job.masker.text(name)
 
     def _done(self, level: Level, found: Part, shown: tuple[int, str]) -> Done:
@@ -250,6 +247,15 @@ class Begun:
     name: str
     began: float
     number: int
+
+
+def _filled_name(level: Level, step: StepSpec) -> str:
+    if "${{" not in step.name:
+        return step.name
+    try:
+        return expression.fill(step.name, level.scope({}))
+    except ExpressionError:
+        return step.name
 
 
 def _step_of(found: Part) -> StepSpec:

@@ -10,6 +10,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
+from headway.adapters.linux.actions.acting import Within
 from headway.adapters.linux.job import Job
 from headway.adapters.linux.output import Output
 from headway.adapters.linux.patience import Stopped
@@ -46,10 +47,28 @@ class StepHands:
         """Run to the end; the exit code (128 + n for signal n). Raises Stopped, Failed
         (`no-process`, `environment-file`).
         """
+        return self._run(argv, env, cwd, None)
+
+    def enter(self, argv: list[str], env: dict[str, str], cwd: Path) -> int:
+        """The same in the job's container, if it has one."""
+        within = self._job.within
+        try:
+            return self._run(argv, env, cwd, within)
+        except Stopped:
+            if within is not None:
+                within.end_step(StepHands(self._job, self._out, float("inf"), heedless=True))
+            raise
+
+    def _run(
+        self, argv: list[str], env: dict[str, str], cwd: Path, within: Within | None
+    ) -> int:
         if why := self._stop():
             raise Stopped(why)
         files = self._fresh()
         command = Command(argv, str(cwd), env | files)
+        if within is not None:
+            argv, env = within.command(argv, command.env, command.cwd)
+            command = Command(argv, "/", env)
         ended = self._job.sandbox().run(command, self._out.take, self._stop)
         self._out.heed()
         try:
@@ -80,6 +99,9 @@ class StepHands:
 
     def _take(self, files: dict[str, str]) -> None:
         """What the process wrote to the files is there for the steps after it."""
+        if all(map(_untouched, files.values())):
+            self._job.spare_files = files
+            return
         draft = self._job.draft
         if data := _read(files, "GITHUB_STEP_SUMMARY"):
             draft.summaries.append(self._job.masker.text(text(data, "GITHUB_STEP_SUMMARY")))
@@ -91,9 +113,6 @@ class StepHands:
             draft.env |= assignments(data, "GITHUB_ENV")
         if data := _read(files, "GITHUB_PATH"):
             draft.path[:0] = folders(data)
-        if all(map(_untouched, files.values())):
-            self._job.spare_files = files
-            return
         for path in files.values():
             with contextlib.suppress(OSError):
                 os.unlink(path)  # noqa: PTH108 - five a step

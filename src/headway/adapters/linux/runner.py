@@ -35,7 +35,7 @@ from headway.adapters.linux.workspace import (
     workspace,
 )
 from headway.model.errors import Invalid, Refused
-from headway.model.job import JobOrder, JobReport, StepSpec
+from headway.model.job import JobOrder, JobReport
 from headway.pipeline.step import shells
 from headway.pipeline.step.contexts import View, job_contexts
 from headway.pipeline.step.masking import Masker
@@ -117,9 +117,8 @@ class LinuxRunner(JobRunner):
                 why="this machine does not allow a network namespace",
                 code="no-network-namespace",
             )
-        for step in order.steps:
-            if step.run is not None:
-                _check_shell(order, step)
+        for shell in {step.shell or order.shell for step in order.steps if step.run is not None}:
+            _check_shell(shell)
 
     def _epoch(self, order: JobOrder) -> dict[str, str]:
         """SOURCE_DATE_EPOCH, so that the same commit builds the same bytes again
@@ -168,8 +167,7 @@ def _vars(order: JobOrder) -> dict[str, object]:
     return order.contexts.get("vars") or {}
 
 
-def _check_shell(order: JobOrder, step: StepSpec) -> None:
-    shell = step.shell or order.shell
+def _check_shell(shell: str) -> None:
     if "${{" in shell:
         return
     try:

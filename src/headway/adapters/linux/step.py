@@ -4,6 +4,8 @@ Called by runner for each part of a job, and by itself inside composite actions.
 raises for what a workflow can do wrong: that is its outcome, told in its log.
 """
 
+import contextlib
+import os
 from dataclasses import field, replace
 from typing import Any
 
@@ -68,6 +70,8 @@ def wanted(level: Level, step: StepSpec) -> bool:
 
 def own_env(level: Level, step: StepSpec) -> dict[str, str]:
     """The step's own variables, filled in. Raises ExpressionError."""
+    if not step.env:
+        return {}
     scope = level.scope({})
     return {name: expression.fill(value, scope) for name, value in step.env.items()}
 
@@ -187,19 +191,29 @@ def _script(use: _Use, template: str) -> int:
     level, step, scope = use.level, use.step, use.scope
     order, place = level.job.order, level.job.place
     of_job = level.depth == 0
-    shell = expression.fill(step.shell or (order.shell if of_job else ""), scope)
+    usual = "" if level.job.within is None else "sh"  # documented so for containers
+    shell = expression.fill(step.shell or (order.shell if of_job else ""), scope) or usual
     folder = step.working_directory or (order.working_directory if of_job else "")
     cwd = relative(expression.fill(folder, scope), place.checkout)
-    if not cwd.is_dir():
+    if level.job.within is None and not cwd.is_dir():
         raise Failed(f"there is no folder {str(cwd)!r} to work in", code="no-folder")
     text = shells.script(shell, expression.fill(template, scope))
-    path = place.files / f"{next(level.job.names)}{shells.suffix(shell)}"
+    path = f"{place.files}/{next(level.job.names)}{shells.suffix(shell)}"
     try:
-        path.write_text(text, "utf-8", "replace")
-        return use.hands.run(shells.argv(shell, str(path)), level.variables(use.env, step), cwd)
+        _write(path, text)
+        return use.hands.enter(shells.argv(shell, path), level.variables(use.env, step), cwd)
     finally:
         # It may hold secrets that were filled in, and a red job's files are kept.
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)  # noqa: PTH108 - one a step
+
+
+def _write(path: str, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    with os.fdopen(descriptor, "wb", buffering=0) as file:
+        view = memoryview(text.encode("utf-8", "replace"))
+        while view:
+            view = view[file.write(view) :]
 
 
 def _direct(use: _Use, found: Direct) -> tuple[int, dict[str, str]]:
@@ -230,6 +244,7 @@ def _act(use: _Use, key: str, part: Part, inputs: dict[str, str]) -> tuple[int, 
         hands=use.hands,
         green=job.status() == "success",
         state=state,
+        pod=job.pod,
     )
     try:
         code = part(acting)

@@ -3,6 +3,7 @@
 Command lines: GitHub's documentation, "Workflow syntax", `jobs.<job_id>.steps[*].shell`.
 """
 
+import functools
 import shlex
 
 from headway.model.errors import Invalid
@@ -21,6 +22,11 @@ _PWSH_AFTER = "\nif ((Test-Path -LiteralPath variable:\\LASTEXITCODE)) { exit $L
 
 def argv(shell: str, script: str) -> list[str]:
     """The command that runs the script file. Raises Invalid (`bad-shell`)."""
+    return [word.replace("{0}", script) for word in _words(shell)]
+
+
+@functools.lru_cache(maxsize=64)
+def _words(shell: str) -> tuple[str, ...]:
     template = KNOWN.get(shell, shell)
     try:
         words = shlex.split(template)
@@ -28,7 +34,7 @@ def argv(shell: str, script: str) -> list[str]:
         raise _bad(shell, str(error)) from error
     if not words or not any("{0}" in word for word in words[1:]):
         raise _bad(shell, "it is no shell that Headway knows, and has no {0} for the script's file")
-    return [word.replace("{0}", script) for word in words]
+    return tuple(words)
 
 
 def program(shell: str) -> str:

@@ -75,19 +75,17 @@ class Progress:
     began: int = -1
     last_at: float = 0.0
     report: JobReport | None = None
+    red: bool = False
+    """Whether a step has failed that was not allowed to."""
 
     def worked(self) -> float:
         """Seconds from the start to the last boundary."""
         return max(0.0, self.last_at - self.started_at)
 
-    @property
-    def red(self) -> bool:
-        """Whether a step has failed that was not allowed to."""
-        return any(r.conclusion == "failure" for r in self.reports)
-
     def took(self, report: StepReport, left: Left) -> None:
         """A step is over."""
         self.reports.append(report)
+        self.red = self.red or report.conclusion == "failure"
         self.env |= left.env
         self.path[:0] = left.path
         self.states |= left.states
