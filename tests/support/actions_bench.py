@@ -47,6 +47,9 @@ class PlainHands:
     def mask(self, secret: str) -> None:
         self.masked.append(secret)
 
+    def enter(self, argv: list[str], env: dict[str, str], cwd: Path) -> int:
+        return self.run(argv, env, cwd)
+
     def run(self, argv: list[str], env: dict[str, str], cwd: Path) -> int:
         done = subprocess.run(
             argv, env=env, cwd=cwd, capture_output=True, text=True, check=False, timeout=120

@@ -59,9 +59,7 @@ class StepHands:
                 within.end_step(StepHands(self._job, self._out, float("inf"), heedless=True))
             raise
 
-    def _run(
-        self, argv: list[str], env: dict[str, str], cwd: Path, within: Within | None
-    ) -> int:
+    def _run(self, argv: list[str], env: dict[str, str], cwd: Path, within: Within | None) -> int:
         if why := self._stop():
             raise Stopped(why)
         files = self._fresh()

@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from headway.adapters.linux.actions.acting import Composed, Finder, Found
+from headway.adapters.linux.actions.acting import Composed, Finder, Found, Within
 from headway.adapters.linux.output import Output
 from headway.adapters.linux.patience import Patience
 from headway.adapters.linux.sandbox import Sandbox
@@ -20,6 +20,9 @@ from headway.pipeline.step.environment import github_variables, runner_variables
 from headway.pipeline.step.masking import Masker
 from headway.pipeline.step.state import Left, Pending, Progress, Status
 from headway.record import dataclass
+
+if TYPE_CHECKING:
+    from headway.adapters.linux.actions.pod import Pod
 
 MAX_DEPTH = 10
 
@@ -52,7 +55,8 @@ class Draft:
 @dataclass(slots=True)
 class Job:
     """`env`: of workflow and job, filled in. `base`: what the machine gives. `sandbox`: opens one
-    if none is open. `found`: what each `uses` means, local ones excepted.
+    if none is open. `found`: what each `uses` means, local ones excepted. `within`: the container
+    that steps run in, once it runs; `pod`: where containers of the job are.
     """
 
     order: JobOrder
@@ -66,6 +70,8 @@ class Job:
     base: dict[str, str]
     env: dict[str, str] = field(default_factory=dict)
     found: dict[str, Found] = field(default_factory=dict)
+    within: Within | None = None
+    pod: "Callable[[], Pod] | None" = None
     spare_files: dict[str, str] = field(default_factory=dict)
     draft: Draft = field(default_factory=Draft)
     names: Iterator[str] = field(default_factory=lambda: map(str, itertools.count()))

@@ -110,14 +110,15 @@ class LinuxRunner(JobRunner):
 
     def check(self, order: JobOrder) -> None:
         """As the port says."""
-        services.check(order.services, order.container)
+        services.check(order, self._home)
         if not order.network and not self._nursery.able().network:
             raise Refused(
                 f"job `{order.name or order.id}` is to run without network",
                 why="this machine does not allow a network namespace",
                 code="no-network-namespace",
             )
-        for shell in {step.shell or order.shell for step in order.steps if step.run is not None}:
+        written = {step.shell or order.shell for step in order.steps if step.run is not None}
+        for shell in () if order.container else written:
             _check_shell(shell)
 
     def _epoch(self, order: JobOrder) -> dict[str, str]:

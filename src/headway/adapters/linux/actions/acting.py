@@ -3,13 +3,16 @@
 The runner interprets composite actions itself (they are steps); the others say here what to run.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from headway.model.job import JobOrder, StepSpec, Upload
 from headway.pipeline.syntax.ir import Action
+
+if TYPE_CHECKING:
+    from headway.adapters.linux.actions.pod import Pod
 from headway.record import dataclass
 
 
@@ -24,8 +27,31 @@ class Hands(Protocol):
         """A process in the sandbox, its commands and environment files heeded; the exit code."""
         ...
 
+    def enter(self, argv: list[str], env: dict[str, str], cwd: Path) -> int:
+        """The same where the job's steps run: in its container, if it has one."""
+        ...
+
     def mask(self, secret: str) -> None:
         """Never show this text again."""
+        ...
+
+
+class Within(Protocol):
+    """The container that the job's steps run in."""
+
+    @property
+    def base(self) -> dict[str, str]:
+        """The variables that every process in it gets, in the place of the machine's."""
+        ...
+
+    def command(
+        self, argv: list[str], env: Mapping[str, str], cwd: str
+    ) -> tuple[list[str], dict[str, str]]:
+        """What to run outside so that this runs inside: arguments and variables."""
+        ...
+
+    def end_step(self, hands: Hands) -> None:
+        """Kill what a step that was stopped has left in it."""
         ...
 
 
@@ -35,7 +61,8 @@ class Acting:
 
     The action writes `outputs`, `added_env`, `added_path`, `uploads`; `state` goes on to its post
     part. `checkout` is GITHUB_WORKSPACE, `uploads_folder` is shared by the jobs of the run.
-    `green`: whether the job has had no failure so far (for post parts).
+    `green`: whether the job has had no failure so far (for post parts). `pod`: where containers of
+    the job are, for Docker actions.
     """
 
     order: JobOrder
@@ -48,6 +75,7 @@ class Acting:
     uploads_folder: Path
     hands: Hands
     green: bool = True
+    pod: "Callable[[], Pod] | None" = None
     outputs: dict[str, str] = field(default_factory=dict)
     added_env: dict[str, str] = field(default_factory=dict)
     added_path: list[str] = field(default_factory=list)

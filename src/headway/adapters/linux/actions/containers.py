@@ -1,54 +1,44 @@
-"""Docker actions and services through podman, where it is installed. Called by find and services.
+"""Docker actions, and `uses: docker://…`: each is a container that is there as long as it runs.
 
-The flags that work without a system service and with hybrid control groups are those of services.
+Called by find. Variables that name places are those of the public documentation ("Docker container
+filesystem": /github/workspace and its like); the places are also where they are outside.
 """
 
 import hashlib
-import os
-import shutil
+import shlex
+from collections.abc import Mapping
 
 from headway import expression
 from headway.adapters.linux.actions.acting import Acting, Direct, Part
+from headway.adapters.linux.actions.engine import refusal
 from headway.adapters.linux.actions.javascript import Folder, environment, script_path
-from headway.adapters.linux.actions.room import Room
-from headway.adapters.linux.actions.service_images import Wish
-from headway.model.errors import Failed, Refused
+from headway.adapters.linux.actions.job_container import variables
+from headway.adapters.linux.actions.pod import Pod
+from headway.model.errors import Invalid
+from headway.model.job import JobOrder
 from headway.pipeline.syntax.ir import Action
 
-_LIMITS = ("--ulimit", "nofile=20000:20000", "--ulimit", "nproc=4096:4096")
-_INSIDE = "/github/workspace"
+WORKSPACE = "/github/workspace"
+_LABEL = "headway.action"
+_OF_THE_MACHINE = {"PATH", "LANG", "TMPDIR"}
+_NAMING = ("GITHUB_", "RUNNER_")
+_WRITTEN = ("GITHUB_ENV", "GITHUB_PATH", "GITHUB_OUTPUT", "GITHUB_STATE", "GITHUB_STEP_SUMMARY")
 
 
-def has_podman() -> str:
-    """Where podman is, or empty."""
-    return shutil.which("podman", path=os.environ.get("PATH") or os.defpath) or ""
-
-
-def podman(what: str) -> list[str]:
-    """How podman is called. Raises Refused (`no-podman`)."""
-    path = os.environ.get("PATH") or os.defpath
-    found = has_podman()
-    if not found:
-        raise Refused(
-            f"{what} needs a container, and podman is not installed here",
-            next="install podman and runc, or run it where they are",
-            code="no-podman",
-        )
-    runtime = shutil.which("runc", path=path)
-    return [found, *(["--runtime", runtime] if runtime else [])]
-
-
-def docker(action: Action, folder: Folder) -> Direct:
+def docker(action: Action, folder: Folder, order: JobOrder) -> Direct:
     """An action with `using: docker`. Raises Refused (`no-podman`)."""
-    call = podman(f"the Docker action {action.file}")
+    _check(f"the Docker action {action.file}", order)
 
     def part(entrypoint: str) -> Part:
         def run(acting: Acting) -> int:
-            image, code = _image(call, action, folder, acting)
-            if code:
-                return code
-            argv = [*call, *_run_flags(acting), *_entry(entrypoint), image, *_args(action, acting)]
-            return acting.hands.run(argv, environment(acting), acting.checkout)
+            pod = _opened(acting)
+            own = _filled(action, acting)
+            image, code = _image(action, folder, acting, pod)
+            words = [_fill(text.text, acting) for text in action.args]
+            entry = acting.inputs.get("entrypoint") or entrypoint
+            if given := acting.inputs.get("args"):
+                words = _words(given)
+            return code or _run(acting, pod, own, [*_entry(entry), image, *words])
 
         return run
 
@@ -62,97 +52,126 @@ def docker(action: Action, folder: Folder) -> Direct:
     )
 
 
-def of_image(image: str) -> Direct:
+def of_image(image: str, order: JobOrder) -> Direct:
     """`uses: docker://IMAGE`; `with` may have `args` and `entrypoint`. Raises Refused."""
-    call = podman(f"docker://{image}")
+    _check(f"docker://{image}", order)
 
     def run(acting: Acting) -> int:
+        pod = _opened(acting)
+        found = pod.image(image, acting.hands).id
+        words = _words(acting.inputs.get("args", ""))
         entry = _entry(acting.inputs.get("entrypoint", ""))
-        args = acting.inputs.get("args", "").split()
-        argv = [*call, *_run_flags(acting), *entry, image, *args]
-        return acting.hands.run(argv, environment(acting), acting.checkout)
+        return _run(acting, pod, {}, [*entry, found, *words])
 
     return Direct(run)
 
 
-def _image(call: list[str], action: Action, folder: Folder, acting: Acting) -> tuple[str, int]:
-    """The image's name, built if it must be; and the exit code of building it."""
+def _check(what: str, order: JobOrder) -> None:
+    bridged = bool(order.container or order.services)
+    if lacking := refusal(what, network=order.network and bridged):
+        raise lacking
+
+
+def _opened(acting: Acting) -> Pod:
+    assert acting.pod is not None
+    pod = acting.pod()
+    pod.open(acting.hands, bridged=False)  # if it is not open already, with a network
+    return pod
+
+
+def _image(action: Action, folder: Folder, acting: Acting, pod: Pod) -> tuple[str, int]:
+    """The image, built if it must be; and the exit code of building it.
+
+    Fetched actions do not change, so that their images are built once and kept, with a label.
+    """
     if action.image.startswith("docker://"):
-        return action.image.removeprefix("docker://"), 0
+        return pod.image(action.image.removeprefix("docker://"), acting.hands).id, 0
     where = folder(acting)
     file = script_path(where, action.image)
     name = f"localhost/headway-{hashlib.sha256(str(file).encode()).hexdigest()[:20]}"
-    argv = [*call, "build", "--tag", name, "--file", str(file), str(where)]
-    return name, acting.hands.run(argv, acting.env, acting.checkout)
+    local = where.resolve().is_relative_to(acting.checkout.resolve())
+    env = {"HEADWAY_KEPT": "" if local else "yes", **pod.env}
+    engine = pod.engine
+    build = [*engine.shared(), "build", *engine.limits, "--label", f"{_LABEL}=1", "--tag", name]
+    context = ["--file", str(file), str(where)]
+    argv = ["/bin/sh", "-c", _BUILD, name, *engine.shared(), "--", *build, *context]
+    return name, acting.hands.run(argv, env, acting.checkout)
 
 
-def _run_flags(acting: Acting) -> list[str]:
-    """Volumes at the same paths as outside, so that the files named in variables are found."""
-    shared = {str(path) for path in (acting.checkout, acting.temp, acting.files)}
-    volumes = [flag for path in sorted(shared) for flag in ("--volume", f"{path}:{path}")]
-    names = sorted(name for name in environment(acting) if name not in {"PATH", "HOME"})
-    variables = [flag for name in names for flag in ("--env", name)]
-    network = () if acting.order.network else ("--network", "none")
-    return [
-        *("run", "--rm", "--init", *_LIMITS, *network, "--workdir", _INSIDE),
-        *("--volume", f"{acting.checkout}:{_INSIDE}", *volumes, *variables),
-    ]
+_BUILD = """\
+exists=
+for each; do
+    shift
+    if test "$each" = --; then break; fi
+    exists="$exists '$each'"
+done
+if test -n "$HEADWAY_KEPT" && eval "$exists image exists '$0'"; then exit 0; fi
+exec "$@"
+"""
+
+
+def _run(acting: Acting, pod: Pod, own: Mapping[str, str], words: list[str]) -> int:
+    left_out = {*_OF_THE_MACHINE, *_WRITTEN}
+    env = {n: v for n, v in environment(acting).items() if n not in left_out}
+    places = _places(acting)
+    inside = {n: _inside(n, v, places) for n, v in env.items()} | {"HOME": "/github/home"}
+    flags, named = variables({**inside, **own})
+    # Their values are known only to who runs this; the folder is at the same place inside.
+    flags += [f"--env={name}" for name in _WRITTEN]
+    outside = {str(path) for path in (acting.checkout, acting.temp, acting.files)}
+    mounts = [f"--volume={path}:{path}" for path in sorted(outside)]
+    mounts += [f"--volume={path}:{to}" for path, to in places.items()]
+    argv = pod.call(
+        *("run", "--rm", *pod.limits(), *_network(pod), "--security-opt=label=disable"),
+        *("--workdir", WORKSPACE, *mounts, *flags, *words),
+    )
+    client = {name: value for name, value in pod.env.items() if name in {"PATH", "HOME"}}
+    files = {name: value for name, value in acting.env.items() if name in _WRITTEN}
+    return acting.hands.run(argv, files | named | client, acting.checkout)
+
+
+def _network(pod: Pod) -> list[str]:
+    """That of the job's services and container; without those, the machine's or none."""
+    return ["--network", "job", *pod.hosts] if pod.bridged else ["--network", "host"]
+
+
+def _places(acting: Acting) -> dict[str, str]:
+    """Where the job's folders are in the container, by where they are outside."""
+    home = acting.temp.parent / "home"
+    home.mkdir(exist_ok=True)
+    return {
+        str(acting.checkout): WORKSPACE,
+        str(acting.temp): "/github/runner_temp",
+        str(acting.files): "/github/file_commands",
+        str(home): "/github/home",
+    }
+
+
+def _inside(name: str, value: str, places: Mapping[str, str]) -> str:
+    """A variable that names a place outside names it inside; others stay as they are."""
+    if name.startswith(_NAMING):
+        for path, to in places.items():
+            if value == path or value.startswith(f"{path}/"):
+                return to + value.removeprefix(path)
+    return value
 
 
 def _entry(entrypoint: str) -> list[str]:
     return ["--entrypoint", entrypoint] if entrypoint else []
 
 
-def _args(action: Action, acting: Acting) -> list[str]:
+def _words(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise Invalid(f"`args` cannot be read: {error}", code="bad-input") from error
+
+
+def _filled(action: Action, acting: Acting) -> dict[str, str]:
+    """The action's own `env`."""
+    return {name: _fill(text.text, acting) for name, text in action.env}
+
+
+def _fill(text: str, acting: Acting) -> str:
     contexts = {**acting.order.contexts, "inputs": dict(acting.inputs), "env": dict(acting.env)}
-    scope = expression.Scope(contexts, {})
-    return [expression.fill(text.text, scope) for text in action.args]
-
-
-def run_service(wish: Wish, ports: dict[int, int], room: Room) -> str:
-    """Start a service's container and wait until its ports answer; gives its name.
-
-    `ports`: inside to outside. Raises Failed (`service-failed`), Refused (`no-podman`).
-    """
-    call = podman(f"the service `{wish.name}`")
-    name = f"headway-{hashlib.sha256(str(room.folder).encode()).hexdigest()[:20]}"
-    publish = [f"--publish=127.0.0.1:{outside}:{inside}" for inside, outside in ports.items()]
-    variables = [flag for each in sorted(wish.env) for flag in ("--env", each)]
-    volumes = [flag for each in wish.volumes for flag in ("--volume", each)]
-    flags = ["run", "--detach", "--rm", "--replace", "--name", name, *_LIMITS]
-    argv = [*call, *flags, *publish, *variables, *volumes, *wish.options, wish.image]
-    code = room.run(argv, wish.env)
-    waits = [str(port) for port in ports.values()]
-    code = code or room.run(["/bin/bash", "-c", _ANSWER, "wait", *waits])
-    healthy = any(word.startswith("--health-cmd") for word in wish.options)
-    if healthy and not code:
-        asked = [*call, "healthcheck", "run", name]
-        code = room.run(["/bin/bash", "-c", _HEALTHY, "wait", *asked])
-    if code:
-        room.run([*call, "logs", "--tail", "20", name])
-        stop_service(name, room)
-        raise Failed(f"the service `{wish.name}` did not start", code="service-failed")
-    return name
-
-
-def stop_service(name: str, room: Room) -> None:
-    """Stop the container and forget it."""
-    room.run([*podman(name), "rm", "--force", "--ignore", "--time", "1", name])
-
-
-_ANSWER = """\
-for port; do
-    for _ in $(seq 600); do
-        if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then continue 2; fi
-        sleep 0.1
-    done
-    exit 1
-done
-"""
-_HEALTHY = """\
-for _ in $(seq 120); do
-    if "$@" >/dev/null 2>&1; then exit 0; fi
-    sleep 0.5
-done
-exit 1
-"""
+    return expression.fill(text, expression.Scope(contexts, {}))

@@ -119,7 +119,7 @@ def _probed(what: str, known: str) -> Engine:
         driver, images, default = told.stdout.strip().split("|")
         wanted = [*dict.fromkeys((default, *RUNTIMES))]
         for runtime in (found for name in wanted if (found := _which(name))):
-            for limits in ((), _limits()):
+            for limits in dict.fromkeys((_limits(), ())):
                 tried = _try(podman, runtime, limits)
                 if tried.returncode == 0:
                     return Engine(podman, runtime, limits, driver, images, known)
@@ -144,9 +144,7 @@ def _limits() -> tuple[str, ...]:
     return tuple(flags)
 
 
-def _try(
-    podman: str, runtime: str, limits: tuple[str, ...]
-) -> "subprocess.CompletedProcess[str]":
+def _try(podman: str, runtime: str, limits: tuple[str, ...]) -> "subprocess.CompletedProcess[str]":
     """A container of this machine's own programs, in namespaces that end with it."""
     with tempfile.TemporaryDirectory(prefix="hwp") as folder:
         places = {name: f"{folder}/{name}" for name in ("top", "root", "run", "tmp")}

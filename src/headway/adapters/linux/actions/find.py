@@ -13,8 +13,8 @@ from headway.adapters.linux.actions.containers import docker, of_image
 from headway.adapters.linux.actions.inputs import only
 from headway.adapters.linux.actions.inside import open_file
 from headway.adapters.linux.actions.javascript import Folder, javascript
-from headway.adapters.linux.actions.setups import tool_cache
-from headway.model.errors import Invalid
+from headway.adapters.linux.actions.setups import SETUPS, tool_cache
+from headway.model.errors import Invalid, Refused
 from headway.model.job import JobOrder
 from headway.pipeline.syntax.action import read_action
 from headway.pipeline.syntax.ir import Action
@@ -40,13 +40,19 @@ class LocalFinder(Finder):
         the workspace. Raises Refused and Invalid as the protocol says (`no-action`, `bad-name`).
         """
         if uses.startswith("docker://"):
-            return of_image(uses.removeprefix("docker://"))
+            return of_image(uses.removeprefix("docker://"), order)
         if uses.startswith("./"):
             return self._local(order, uses, checkout)
         known = BUILTIN.get(uses.partition("@")[0])
         return self._builtin(order, uses, known) if known else self._remote(order, uses)
 
     def _builtin(self, order: JobOrder, uses: str, known: Builtin) -> Found:
+        if order.container and uses.partition("@")[0] in SETUPS:
+            raise Refused(
+                f"`{uses[:80]}` sets up tools of this machine, and the job's steps run in a container",
+                next="take an image that has the tools, or leave `container:` out",
+                code="in-container",
+            )
         for step in order.steps:
             if step.uses == uses:
                 only(_plain(step.inputs), known.inputs, uses)
@@ -61,7 +67,8 @@ class LocalFinder(Finder):
             text = self._text(order, checkout, posixpath.normpath(f"{path}/{name}"))
             if text is not None:
                 action = read_action(text, posixpath.normpath(f"{path}/{name}"))
-                return _found(action, checkout / path, lambda a: a.checkout / path, local=True)
+                at = _in_workspace(path)
+                return _found(action, checkout / path, at, order, local=True)
         raise Invalid(
             f"there is no action {uses[:80]!r}",
             why=f"neither the workspace nor commit {order.sha[:12]} has {path}/action.yml",
@@ -97,8 +104,12 @@ class LocalFinder(Finder):
             except OSError:
                 continue
             action = read_action(text, f"{name}/{posixpath.join(path, file)}@{ref}")
-            return _found(action, folder, lambda _: folder, note=note)
+            return _found(action, folder, lambda _: folder, order, note=note)
         raise Invalid(f"{uses[:120]!r} has no action.yml at {sha[:12]}", code="no-action")
+
+
+def _in_workspace(path: str) -> Folder:
+    return lambda acting: acting.checkout / path
 
 
 def split(uses: str) -> tuple[str, str, str]:
@@ -115,12 +126,18 @@ def split(uses: str) -> tuple[str, str, str]:
 
 
 def _found(
-    action: Action, folder: Path, at_run: Folder, *, local: bool = False, note: str = ""
+    action: Action,
+    folder: Path,
+    at_run: Folder,
+    order: JobOrder,
+    *,
+    local: bool = False,
+    note: str = "",
 ) -> Found:
     if action.using == "composite":
         return Composed(action, folder, note)
     if action.using == "docker":
-        return _noted(docker(action, at_run), note)
+        return _noted(docker(action, at_run, order), note)
     return _noted(javascript(action, at_run, local=local), note)
 
 

@@ -35,7 +35,7 @@ def javascript(action: Action, folder: Folder, *, local: bool) -> Direct:
             if older:
                 acting.hands.say(f"{action.using} is asked for; Node.js {version} of this machine")
             path = script_path(folder(acting), script)
-            return acting.hands.run([node, str(path)], environment(acting), acting.checkout)
+            return acting.hands.enter([node, str(path)], environment(acting), acting.checkout)
 
         return run
 

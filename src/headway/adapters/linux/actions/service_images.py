@@ -5,7 +5,7 @@ Called by services. The keys are those of the public documentation ("jobs.<job_i
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import field
 from typing import Any
 
@@ -19,6 +19,7 @@ _OFFICIAL = re.compile(
 )
 _PORT = re.compile(r"(?:(?P<host>[0-9]{1,5}):)?(?P<inside>[0-9]{1,5})(?:/tcp)?")
 _KEYS = {"image", "env", "ports", "options", "volumes", "credentials"}
+_OF_SERVICES = {"command", "entrypoint"}
 _HARMLESS = ("--health-", "--shm-size", "--name", "--hostname", "--network-alias", "--restart")
 
 
@@ -32,6 +33,9 @@ class Wish:
     ports: tuple[tuple[int, int], ...] = ()
     options: tuple[str, ...] = ()
     volumes: tuple[str, ...] = ()
+    credentials: tuple[str, str] | None = None
+    entrypoint: str = ""
+    command: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -52,10 +56,18 @@ def wishes(services: Mapping[str, Any]) -> tuple[Wish, ...]:
     return tuple(w for name, given in services.items() if (w := _wish(name, given)).image)
 
 
+def container(given: Any) -> Wish | None:
+    """The container of a job; None if it has none. Raises Refused (`bad-service`)."""
+    wish = _wish("container", given, _KEYS) if given else None
+    return wish if wish is not None and wish.image else None
+
+
 def native_fault(wish: Wish) -> str:
     """Why a native provider cannot give this; empty if it can."""
     if not wish.kind:
         return f"the image {wish.image[:100]!r} needs a container"
+    if wish.entrypoint or wish.command:
+        return "`entrypoint` and `command` need a container"
     if wish.volumes:
         return "`volumes` need a container"
     words = iter(wish.options)
@@ -67,11 +79,11 @@ def native_fault(wish: Wish) -> str:
     return ""
 
 
-def _wish(name: str, given: Any) -> Wish:
+def _wish(name: str, given: Any, keys: Set[str] = _KEYS | _OF_SERVICES) -> Wish:
     if isinstance(given, str):
         return Wish(name, given.strip())
-    if not isinstance(given, Mapping) or set(given) - _KEYS:
-        unknown = sorted(set(given) - _KEYS) if isinstance(given, Mapping) else [str(given)[:40]]
+    if not isinstance(given, Mapping) or set(given) - keys:
+        unknown = sorted(set(given) - keys) if isinstance(given, Mapping) else [str(given)[:40]]
         raise _bad(name, f"{', '.join(map(str, unknown))} cannot be understood")
     return Wish(
         name,
@@ -79,8 +91,29 @@ def _wish(name: str, given: Any) -> Wish:
         {str(k): _text(v) for k, v in (given.get("env") or {}).items()},
         tuple(_ports(name, port) for port in given.get("ports") or ()),
         _words(name, str(given.get("options") or "")),
-        tuple(str(volume) for volume in given.get("volumes") or ()),
+        tuple(_volume(name, str(volume)) for volume in given.get("volumes") or ()),
+        _credentials(name, given.get("credentials")),
+        str(given.get("entrypoint") or ""),
+        _words(name, str(given.get("command") or "")),
     )
+
+
+def _volume(name: str, volume: str) -> str:
+    """`volume:/inside`, `/outside:/inside` or `/inside`, each with `:ro` or the like."""
+    source, colon, rest = volume.partition(":")
+    inside = rest.partition(":")[0] if colon else source
+    named = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", source)
+    if not inside.startswith("/") or (colon and not named and not source.startswith("/")):
+        raise _bad(name, f"the volume {volume[:80]!r} is not FROM:TO with absolute paths")
+    return volume
+
+
+def _credentials(name: str, given: Any) -> tuple[str, str] | None:
+    if not given:
+        return None
+    if not isinstance(given, Mapping) or set(given) != {"username", "password"}:
+        raise _bad(name, "`credentials` are `username` and `password`")
+    return str(given["username"]), str(given["password"])
 
 
 def _ports(name: str, port: object) -> tuple[int, int]:

@@ -18,72 +18,111 @@ from typing import Any
 
 from headway.adapters.linux.actions import native
 from headway.adapters.linux.actions.acting import Hands
-from headway.adapters.linux.actions.containers import has_podman, run_service, stop_service
+from headway.adapters.linux.actions.engine import engine, refusal
+from headway.adapters.linux.actions.image_options import NotUnderstood, options
 from headway.adapters.linux.actions.inside import remove
+from headway.adapters.linux.actions.job_container import Asked, Enclosure, Places, enclose, hosts
+from headway.adapters.linux.actions.pod import Pod
 from headway.adapters.linux.actions.room import Room
-from headway.adapters.linux.actions.service_images import Wish, native_fault, wishes
+from headway.adapters.linux.actions.service_container import run_service
+from headway.adapters.linux.actions.service_images import Wish, container, native_fault, wishes
 from headway.model.errors import Failed, Refused
+from headway.model.job import JobOrder
 
+Ports = tuple[tuple[int, int], ...]
 PATIENCE_SECONDS = 600.0
 LINGER_SECONDS = 3.0
 
 
-def check(services: Mapping[str, Any], container: Any) -> None:
+def check(order: JobOrder, home: Path) -> None:
     """Raises Refused, naming what is missing: `no-podman`, `no-server`, `bad-service`.
 
     What still holds `${{ }}` is checked when it is started.
     """
-    if container:
-        raise Refused(
-            "the job has `container:`, and steps inside a container are not done here",
-            next="leave `container:` out, and set up the tools with steps",
-            code="no-container",
-        )
-    if "${{" not in json.dumps(services, default=str):
-        for wish in wishes(services):
-            _check(wish)
+    if order.container and "${{" not in json.dumps(order.container, default=str):
+        if wish := container(order.container):
+            _check_options(wish, order)
+            engine(home, "`container:`", network=order.network)
+    elif order.container and (lacking := refusal("`container:`", network=order.network)):
+        raise lacking
+    if "${{" not in json.dumps(order.services, default=str):
+        for wish in wishes(order.services):
+            _check(wish, order, home)
 
 
-def _check(wish: Wish) -> None:
-    if has_podman():
+def _check(wish: Wish, order: JobOrder, home: Path) -> None:
+    lacking = refusal(f"the service `{wish.name}`", network=order.network)
+    if lacking is None:
+        _check_options(wish, order)
+        engine(home, f"the service `{wish.name}`", network=order.network)
         return
-    if fault := native_fault(wish):
+    fault = "the job has `container:`" if order.container else native_fault(wish)
+    if fault:
         raise Refused(
-            f"the service `{wish.name}` cannot be started: {fault}, and podman is not installed",
-            why=f"without podman there are {' and '.join(native.PROVIDERS)}",
-            next="install podman and runc",
+            f"the service `{wish.name}` cannot be started: {fault}; {lacking}",
+            why=f"without containers there are {' and '.join(native.PROVIDERS)}",
+            next=lacking.next,
             code="no-podman",
         )
     native.find(wish)
 
 
+def _check_options(wish: Wish, order: JobOrder) -> None:
+    try:
+        volumes = tuple(f"--volume={each}" for each in wish.volumes)
+        options((*wish.options, *volumes), trusted=order.trusted)
+    except NotUnderstood as error:
+        named = "container" if wish.name == "container" else f"service `{wish.name}`"
+        raise Refused(f"the {named} cannot be started: {error}", code="bad-service") from error
+
+
 class Services:
-    """The services of one job. `folder` is the job's own; `network`: False: the job is cut off,
-    and with it every port is free.
-    """
+    """The services of one job, and its container. `folder` is the job's own."""
 
-    def __init__(self, folder: Path, hands: Hands, env: dict[str, str], *, network: bool) -> None:
-        self._folder, self._hands, self._env, self._network = folder, hands, env, network
+    def __init__(self, folder: Path, hands: Hands, env: dict[str, str], order: JobOrder) -> None:
+        self._folder, self._hands, self._env, self._order = folder, hands, env, order
         self._held = contextlib.ExitStack()
-        self._containers: list[str] = []
 
-    def start(self, services: Mapping[str, Any]) -> dict[str, Any]:
-        """Start them and wait until they answer; gives `job.services`.
+    def start(self, services: Mapping[str, Any], pod: Pod | None) -> dict[str, Any]:
+        """Start them and wait until they answer; gives `job.services`. `pod`: where containers
+        are, opened if it is needed; None: there are none here.
 
         `{NAME: {"id", "network", "ports": {"5432": "49153"}}}`. Raises Refused, Failed
-        (`service-failed`, `port-taken`).
+        (`service-failed`, `port-taken`, `no-image`).
         """
         try:
-            return {wish.name: self._start(wish) for wish in wishes(services)}
+            asked = wishes(services)
+            if pod is None:
+                return {wish.name: self._native(wish) for wish in asked}
+            names = _names(asked)
+            for wish in asked:
+                _check_options(wish, self._order)
+            pod.open(self._hands, bridged=True)
+            pod.hosts = tuple(hosts(names))
+            return {wish.name: self._contained(wish, pod, names) for wish in asked}
         except BaseException:
             self.stop()
             raise
 
+    def enclose(
+        self, given: Any, pod: Pod, places: Places, services: Mapping[str, Any]
+    ) -> Enclosure | None:
+        """Start the job's container; None if its image is empty. Raises Refused, Failed."""
+        wish = container(given)
+        if wish is None:
+            return None
+        _check_options(wish, self._order)
+        if wish.credentials:
+            self._hands.mask(wish.credentials[1])
+        pod.open(self._hands, bridged=True)
+        room = self._room(self._folder / ".container")
+        room.folder.mkdir(parents=True, exist_ok=True)
+        ports = {inside: self._port(room.folder, outside, inside) for outside, inside in wish.ports}
+        asked = Asked(wish, ports, _names(wishes(services)))
+        return enclose(asked, pod, room, places, trusted=self._order.trusted)
+
     def stop(self) -> None:
         """Stop what was started, wipe its data, give the ports back. Twice does no harm."""
-        for name in self._containers:
-            stop_service(name, self._room(self._folder))
-        self._containers.clear()
         for folder in self._folder.glob("*") if self._folder.is_dir() else ():
             native.stop(self._room(folder))
             remove(folder)
@@ -92,20 +131,35 @@ class Services:
     def _room(self, folder: Path) -> Room:
         return Room(folder, self._hands, self._env)
 
-    def _start(self, wish: Wish) -> dict[str, Any]:
-        _check(wish)
+    def _place(self, wish: Wish, wanted: Ports) -> tuple[Room, dict[int, int]]:
+        """A folder of its own, and its ports, inside to outside."""
         folder = self._folder / wish.name
         folder.mkdir(parents=True, exist_ok=True)
-        inner = wish.ports or (((0, native.port(wish)),) if wish.kind else ())
-        ports = {inside: self._port(folder, outside, inside) for outside, inside in inner}
-        if has_podman():
-            self._containers.append(run_service(wish, ports, self._room(folder)))
-        else:
-            self._native(wish, folder, ports)
+        ports = {inside: self._port(folder, outside, inside) for outside, inside in wanted}
+        return self._room(folder), ports
+
+    def _contained(self, wish: Wish, pod: Pod, names: dict[str, int]) -> dict[str, Any]:
+        if wish.credentials:
+            self._hands.mask(wish.credentials[1])
+        room, ports = self._place(wish, wish.ports)
+        others = {name: number for name, number in names.items() if number != names[wish.name]}
+        asked = Asked(wish, ports, others)
+        id = run_service(asked, pod, room, names[wish.name], trusted=self._order.trusted)
+        shown = {str(inside): str(outside) for inside, outside in ports.items()}
+        where = ", ".join(f"{i} at 127.0.0.1:{o}" for i, o in ports.items())
+        self._hands.say(f"service {wish.name}: {wish.image}{', port ' if where else ''}{where}")
+        return {"id": id, "network": "job", "ports": shown}
+
+    def _native(self, wish: Wish) -> dict[str, Any]:
+        if fault := native_fault(wish):
+            raise Refused(f"the service `{wish.name}` cannot be started: {fault}", code="no-podman")
+        native.find(wish)
+        room, ports = self._place(wish, wish.ports or ((0, native.port(wish)),))
+        self._serve(wish, room.folder, ports)
         shown = {str(inside): str(outside) for inside, outside in ports.items()}
         return {"id": f"{wish.name}-{os.getpid()}", "network": "host", "ports": shown}
 
-    def _native(self, wish: Wish, folder: Path, ports: dict[int, int]) -> None:
+    def _serve(self, wish: Wish, folder: Path, ports: dict[int, int]) -> None:
         provider = native.find(wish)
         own = native.port(wish)
         if set(ports) - {own}:
@@ -132,7 +186,7 @@ class Services:
         note = folder / f"port-{inside}"
         before = int(note.read_text()) if note.is_file() else 0
         port = wanted or before
-        if port and self._network:
+        if port and self._order.network:
             port = self._take(port, wanted)
         port = port or _free()
         note.write_text(str(port))
@@ -151,6 +205,15 @@ class Services:
         if wanted:
             raise _taken(port)
         return 0
+
+
+def _names(asked: tuple[Wish, ...]) -> dict[str, int]:
+    """The number of each service's container by its names."""
+    found = {wish.name: number for number, wish in enumerate(asked)}
+    for number, wish in enumerate(asked):
+        with contextlib.suppress(NotUnderstood):  # said by _check_options
+            found |= dict.fromkeys(options(wish.options, trusted=False).aliases, number)
+    return found
 
 
 def _until(seconds: float, done: Callable[[], bool]) -> bool:

@@ -1,0 +1,49 @@
+"""A service of a job as a container of its pod. Called by services."""
+
+from headway.adapters.linux.actions.image_options import options
+from headway.adapters.linux.actions.job_container import NAME, Asked, hosts, variables
+from headway.adapters.linux.actions.pod import OWN, Pod, address
+from headway.adapters.linux.actions.pod_scripts import ANSWERS, HEALTHY
+from headway.adapters.linux.actions.room import Room
+from headway.model.errors import Failed
+
+HEALTH_TRIES = 200
+
+
+def run_service(asked: Asked, pod: Pod, room: Room, number: int, *, trusted: bool) -> str:
+    """Start the container and wait until its ports answer and its check of health is content; gives
+    its id. Raises Failed (`service-failed`, `no-image`, `port-taken`).
+    """
+    wish = asked.wish
+    image = pod.image(wish.image, room.hands, wish.credentials)
+    known = options(wish.options, trusted=trusted)
+    flags, named = variables(wish.env)
+    argv = pod.call(
+        *("run", "--detach", "--name", wish.name, "--hostname", wish.name, "--network", NAME),
+        *(f"--ip={address(number)}", *pod.limits(), *hosts(asked.names)),
+        *(*pod.published(asked.ports), *flags, *known.flags),
+        *[f"--volume={volume}" for volume in wish.volumes],
+        *([f"--entrypoint={wish.entrypoint}"] if wish.entrypoint else []),
+        *(image.id, *wish.command),
+    )
+    where = _where(asked, pod, number)
+    code = room.run([OWN, "-c", '"$@" >"$HEADWAY_BRIEF/id"', "run", *argv], named | where)
+    pod.publish(asked.ports if not code else {})
+    ports = [str(inside) for inside in asked.ports]
+    code = code or room.run([OWN, "-c", ANSWERS, "answers", *ports], where)
+    if (known.health or image.health) and "--no-healthcheck" not in known.flags:
+        code = code or room.run([OWN, "-c", HEALTHY, "healthy"], where)
+    if code:
+        room.hands.say(f"the last lines of the service {wish.name}:")
+        room.run(pod.call("logs", "--tail", "50", wish.name), where)
+        raise Failed(f"the service `{wish.name}` did not start", code="service-failed")
+    return (pod.brief / "id").read_text("utf-8").strip()
+
+
+def _where(asked: Asked, pod: Pod, number: int) -> dict[str, str]:
+    return {
+        "HEADWAY_BRIEF": str(pod.brief),
+        "HEADWAY_NAME": asked.wish.name,
+        "HEADWAY_ADDRESS": address(number),
+        "HEADWAY_TRIES": str(HEALTH_TRIES),
+    }
