@@ -3,7 +3,7 @@ it, and changes nothing when the job was given to somebody else since. Used by f
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -18,7 +18,7 @@ from headway.pipeline.pool.choice import (
     run_key,
 )
 from headway.store.database import Tx
-from headway.store.pool_place import tell
+from headway.store.pool_place import now, tell
 from headway.store.pool_tables import jobs, pieces, pools, turns, workers
 
 
@@ -183,21 +183,30 @@ def give_back(tx: Tx, claim: Claim, pool: str) -> bool:
     return True
 
 
+def expirable(connection: sa.Connection) -> bool:
+    """Whether there is anything to `expire`."""
+    return bool(_dead(connection, now(connection)))
+
+
 def expire(tx: Tx) -> list[Claim]:
     """Free the jobs of workers whose lease has run out; each is freed by one caller. In a
     transaction with `claims`.
     """
-    late = sa.select(workers.c.id).where(workers.c.beat_at + workers.c.lease < tx.now)
-    known = sa.select(workers.c.id)
-    c = jobs.c
-    dead = sa.or_(c.worker.in_(late), c.worker.not_in(known))
-    asked = sa.select(c.id, c.generation, c.worker, c.pool).where(c.state == "claimed", dead)
-    found = list(tx.connection.execute(asked))
+    found = _dead(tx.connection, tx.now)
     for row in found:
-        tx.connection.execute(jobs.update().where(c.id == row.id).values(_FREE))
+        tx.connection.execute(jobs.update().where(jobs.c.id == row.id).values(_FREE))
         _freed(tx, row.id)
         tell(tx, "pool", row.pool)
     return [Claim(row.id, row.generation, row.worker) for row in found]
+
+
+def _dead(connection: sa.Connection, at: float) -> Sequence[sa.Row[tuple[str, int, str, str]]]:
+    """Jobs whose worker is silent or unknown."""
+    silent = sa.select(workers.c.id).where(workers.c.beat_at + workers.c.lease < at)
+    c = jobs.c
+    dead = sa.or_(c.worker.in_(silent), c.worker.not_in(sa.select(workers.c.id)))
+    asked = sa.select(c.id, c.generation, c.worker, c.pool).where(c.state == "claimed", dead)
+    return connection.execute(asked).all()
 
 
 _FREE = {"state": "waiting", "worker": "", "sealed": b"", "shipped": "{}"}

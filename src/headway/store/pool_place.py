@@ -62,7 +62,7 @@ class Ear:
     def wait(self, seconds: float) -> frozenset[str]:
         """Until something is told, or so long; EVERYTHING: anything may have changed.
 
-        Raises sqlalchemy.exc.DBAPIError or psycopg.Error when the database does not answer.
+        Raises sqlalchemy.exc.DBAPIError when the database does not answer.
         """
         if self._engine.dialect.name != "postgresql":
             time.sleep(min(seconds, POLL_SECONDS))
@@ -93,9 +93,9 @@ class Ear:
         try:
             told = self._raw.notifies(timeout=seconds, stop_after=1)
             return frozenset(one.payload for one in told)
-        except psycopg.Error:
+        except psycopg.Error as error:
             self.close()
-            raise
+            raise sa.exc.OperationalError("LISTEN", {}, error) from error
 
 
 def _channel(kind: Kind) -> str:
