@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
 
+from headway.api import dispatch
 from headway.api.access import bearer, from_here
 from headway.api.git import git_app
 from headway.api.metrics import page
@@ -48,6 +49,7 @@ def app(headway: Headway, token: str) -> Starlette:
         Route("/metrics", page(headway, may_measure)),
         Route("/v1/metrics", receive(lambda: headway.samples, may_measure), methods=["POST"]),
         Route("/hooks/{kind}/{name}", hear(headway), methods=["POST"]),
+        *dispatch.routes(headway, lambda request: bearer(request, token) or may_push(request)),
         Mount("/", git_app(headway.home, may_push)),
     ]
     return Starlette(routes=routes)

@@ -39,7 +39,7 @@ def dispatched(world: World, order: Dispatch) -> RunSpec:
     event = TriggerEvent(
         name="workflow_dispatch",
         repo=order.repo.rstrip("/").rpartition("/")[2].removesuffix(".git"),
-        ref=f"refs/heads/{commit.ref}" if commit.ref else order.revision,
+        ref=f"refs/heads/{commit.ref}" if commit.ref else _tag(world, order),
         sha=commit.sha,
         source="manual",
         address=order.repo,
@@ -61,6 +61,12 @@ def dispatched(world: World, order: Dispatch) -> RunSpec:
             f"{path} cannot be started", why=found.starts.because, code="not-dispatchable"
         )
     return found.spec
+
+
+def _tag(world: World, order: Dispatch) -> str:
+    """The tag's full name, if the revision is one."""
+    full = f"refs/tags/{order.revision.removeprefix('refs/tags/')}"
+    return full if full in world.repositories.heads(order.repo) else order.revision
 
 
 def repository_dispatch(repo: str, type: str, client_payload: dict[str, object]) -> TriggerEvent:
