@@ -14,6 +14,7 @@ from headway import expression
 from headway.expression import ExpressionError, Scope
 from headway.model.job import JobOrder, JobOutcome, JobReport
 from headway.pipeline.run import inputs, orders, planning
+from headway.pipeline.run.agenda import Agenda, Openings, active, waits
 from headway.pipeline.run.contexts import Contexts, filled, github, template, valued
 from headway.pipeline.run.groups import Group, group
 from headway.pipeline.run.matrix import BadMatrix
@@ -46,7 +47,9 @@ class Schedule:
         self.program = program
         self._github = github(program)
         self._units: dict[str, Unit] = {}
-        self._open: dict[str, Unit] = {}
+        self._agenda = Agenda()
+        self._openings = Openings()
+        self._tries: dict[str, tuple[JobReport, ...]] = {}
         self._frames: dict[str, Frame] = {}
         self._left: dict[str, int] = {}
         self._places: dict[str, tuple[Unit, int]] = {}
@@ -62,20 +65,18 @@ class Schedule:
     def settle(self, state: RunState, now: float) -> tuple[list[Event], RunState]:
         """The events that follow from the state, and the state after them."""
         events: list[Event] = []
-        moved = True
-        while moved:
-            moved = False
-            self._learn(state)
-            for unit in tuple(self._open.values()):
+        self._learn(state)
+        while units := self._agenda.take(state, len(self._reds)):
+            for unit in units:
                 found = self._follow(state, unit, now)
                 for event in found:
                     state = after(state, event)
                 if found:
                     self._learn(state)
-                closed = self._close(state, unit)
-                moved = moved or closed or bool(found)
+                    self._agenda.look(unit.id)
+                self._close(state, unit)
                 events += found
-        if not self._open and state.phase == "running":
+        if not self._agenda.open and state.phase == "running":
             end = Finished(self._outcome(state), now)
             return [*events, end], after(state, end)
         return events, state
@@ -89,19 +90,26 @@ class Schedule:
         """
         self._learn(state)
         found: list[str] = []
-        for unit in self._open.values():
-            plan = state.plans.get(unit.id)
-            if plan is None or (free <= 0 and unit.job.uses is None):
-                continue
-            waiting = [key for key in plan.keys if _waits(state, key)]
-            begun = sum(1 for key in plan.keys if _active(state, key)) if plan.max_parallel else 0
-            room = plan.max_parallel - begun if plan.max_parallel else len(waiting)
-            chosen = [key for key in waiting[: max(room, 0)] if key not in passed]
-            if unit.job.uses is None:
-                chosen = chosen[: max(free, 0)]
-                free -= len(chosen)
+        for unit in tuple(self._openings.calls.values()):
+            found += self._beginning(state, unit, passed)
+        for unit in tuple(self._openings.jobs.values()) if free > 0 else ():
+            chosen = self._beginning(state, unit, passed)[:free]
+            free -= len(chosen)
             found += chosen
+            if free <= 0:
+                break
         return tuple(found)
+
+    def _beginning(self, state: RunState, unit: Unit, passed: frozenset[str]) -> list[str]:
+        """The instances of the job that may begin if there is a place for them."""
+        plan = state.plans[unit.id]
+        waiting = self._openings.waiting(state, unit)
+        if not waiting:
+            self._openings.leave(unit)
+        if plan.max_parallel:
+            begun = sum(1 for key in plan.keys if active(state, key))
+            waiting = waiting[: max(plan.max_parallel - begun, 0)]
+        return [key for key in waiting if key not in passed]
 
     def is_call(self, state: RunState, key: str) -> bool:
         """Whether the instance calls a workflow instead of running steps."""
@@ -153,7 +161,9 @@ class Schedule:
     def stopping(self, state: RunState) -> dict[str, str]:
         """Keys of running instances that shall stop, and why."""
         self._learn(state)
-        found = {}
+        found: dict[str, str] = {}
+        if not (state.cancelled or state.stopped or self._reds):
+            return found
         for key in state.running:
             unit, _ = self._places[key]
             because = self._halted(state, unit, key)
@@ -214,7 +224,9 @@ class Schedule:
         self._frames[frame.key] = frame
         self._left[frame.key] = len(units)
         self._units.update((unit.id, unit) for unit in units)
-        self._open.update((unit.id, unit) for unit in units)
+        self._agenda.enter(units)
+        if frame.caller is not None:
+            self._agenda.look(frame.caller.id)
 
     def _learn(self, state: RunState) -> None:
         """Take in the plans and calls that are new in the state: each call comes after the plan of
@@ -227,14 +239,25 @@ class Schedule:
                 unit = self._units[plan.job]
                 self._places.update((key, (unit, n)) for n, key in enumerate(plan.keys))
                 self._running[unit.id] = len(plan.keys)
+                self._openings.enter(unit)
+                self._agenda.look(unit.id)
                 self._plans += 1
             for call in islice(state.calls.values(), self._calls, None):
                 if call.key not in self._places:
                     break
                 self._learn_call(state, call)
+        if self._ends < len(state.ended):
+            self._learn_ends(state)
+        if state.tries is not self._tries:
+            self._tries = state.tries
+            for key in state.tries:
+                self._openings.enter(self._places[key][0])
+
+    def _learn_ends(self, state: RunState) -> None:
         for key, report in islice(state.ended.items(), self._ends, None):
             unit, number = self._places[key]
             self._running[unit.id] -= 1
+            self._agenda.look(unit.id)
             self._ends += 1
             plan = state.plans[unit.id]
             red = report.outcome == "failure" and key not in state.tolerated
@@ -281,6 +304,7 @@ class Schedule:
             if not all(unit.frame.id_of(need) in self._done for need in unit.needs):
                 return []
             self._sure.add(unit.id)
+            self._agenda.look(unit.id)
             return self._plan(state, unit, now) if plan is None else self._cut_off(state, unit, now)
         if plan is None:
             return []
@@ -291,7 +315,7 @@ class Schedule:
             return []
         found = (
             self._waiting(state, unit, key, halt, now)
-            if _waits(state, key)
+            if waits(state, key)
             else self._returned(state, unit, key, now)
             for key in plan.keys
             if key not in state.ended
@@ -300,7 +324,7 @@ class Schedule:
 
     def _cut_off(self, state: RunState, unit: Unit, now: float) -> list[Event]:
         """The end of a job that was to be planned and ended at once, if a crash came between."""
-        if unit.key not in state.planned[unit.id] or not _waits(state, unit.key):
+        if unit.key not in state.planned[unit.id] or not waits(state, unit.key):
             return []
         return [event for event in self._plan(state, unit, now) if isinstance(event, Ended)]
 
@@ -347,14 +371,12 @@ class Schedule:
             return Ended(unit.id, JobReport(key, "failure", began, now, because=because), now)
         return Ended(unit.id, JobReport(key, outcome, began, now, outputs=outputs), now)
 
-    def _close(self, state: RunState, unit: Unit) -> bool:
-        """Note the result of a job whose instances have all ended; True if this is news."""
-        if self._running.get(unit.id, 1):
-            return False
-        self._done[unit.id] = result(state, state.plans[unit.id])
-        del self._open[unit.id]
-        self._left[unit.frame.key] -= 1
-        return True
+    def _close(self, state: RunState, unit: Unit) -> None:
+        """Note the result of a job whose instances have all ended."""
+        if not self._running.get(unit.id, 1):
+            self._done[unit.id] = result(state, state.plans[unit.id])
+            self._left[unit.frame.key] -= 1
+            self._agenda.close(unit)
 
     def _never(self, unit: Unit, outcome: JobOutcome, because: str, now: float) -> list[Event]:
         """The job will not run: one instance that ends as it is planned."""
@@ -434,14 +456,6 @@ class Schedule:
         handed = {name: filled(text, scope) for name, text in caller.job.secrets}
         token = {TOKEN: outer[TOKEN]} if TOKEN in outer else {}
         return {name: value for name, value in (token | handed).items() if value}
-
-
-def _waits(state: RunState, key: str) -> bool:
-    return key not in state.ended and key not in state.orders and key not in state.calls
-
-
-def _active(state: RunState, key: str) -> bool:
-    return key not in state.ended and (key in state.orders or key in state.calls)
 
 
 def _stop(why: str) -> str:
