@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from headway.cli import said
+from headway.cli import pipeline_gates, pipeline_start, said
 from headway.cli.context import Context, pass_context
 from headway.cli.options import Noun
+from headway.cli.pipeline_named import named
 from headway.model.errors import HeadwayError, Invalid
 
 if TYPE_CHECKING:
@@ -44,37 +45,16 @@ def _jobs(ctx: click.Context, _parameter: click.Parameter, typed: str) -> list[s
     context = ctx.find_object(Context) or Context()
     context.home = ctx.params.get("home") or context.home
     try:
-        state = flow.show(context.home_folder, _named(context, str(ctx.params.get("run") or "")))
+        state = flow.show(context.home_folder, named(context, str(ctx.params.get("run") or "")))
     except (HeadwayError, OSError):
         return []
     return [key for key in state.orders if key.startswith(typed)][:MOST_NAMES]
 
 
-def _named(context: Context, given: str) -> str:
-    """The run that an id, a unique beginning of one, or `last` means. Raises Invalid."""
-    from headway.store import run_log  # noqa: PLC0415
-
-    found = run_log.runs(context.home_folder)
-    if given in found:
-        return given
-    if given == "last" and found:
-        return found[0]
-    like = [name for name in found if given and name.removeprefix("run_").startswith(given)]
-    like = like or [name for name in found if given and name.startswith(given)]
-    if len(like) == 1:
-        return like[0]
-    raise Invalid(
-        f"{len(like)} runs begin with `{given[:60]}`" if like else f"no run `{given[:60]}` here",
-        why=", ".join(like[:5]) if like else f"in {context.home_folder}",
-        next="headway pipeline list",
-        code="unknown-run",
-    )
-
-
 def _state(context: Context, given: str) -> "RunState":
     from headway.flows import pipeline as flow  # noqa: PLC0415
 
-    return flow.show(context.home_folder, _named(context, given))
+    return flow.show(context.home_folder, named(context, given))
 
 
 def _stands(context: Context, state: "RunState") -> str:
@@ -282,7 +262,7 @@ def resume(
     from headway.cli.run import finish  # noqa: PLC0415
     from headway.flows import pipeline as flow  # noqa: PLC0415
 
-    found = flow.resumable(context.home_folder, _named(context, run))
+    found = flow.resumable(context.home_folder, named(context, run))
     bench = _bench(context, width, secrets, secret_file, reuse=bool(found.fingerprints))
     context.note(f"goes on: {len(found.ended)} jobs had ended, {len(found.running)} had begun")
     finish(context, bench, found)
@@ -312,7 +292,7 @@ def rerun(  # noqa: PLR0913  one option each
     from headway.flows import pipeline as flow  # noqa: PLC0415
 
     bench = _bench(context, width, secrets, secret_file, reuse=False)
-    finish(context, bench, flow.rerun(bench, _named(context, run), failed_only=failed, jobs=jobs))
+    finish(context, bench, flow.rerun(bench, named(context, run), failed_only=failed, jobs=jobs))
 
 
 @pipeline.verb('headway pipeline cancel last --reason "wrong branch"')
@@ -340,3 +320,8 @@ def cancel(context: Context, run: str, reason: str | None, *, force: bool) -> No
         context.line(f"cancelled; it had been interrupted. headway pipeline show {state.spec.id}")
     else:
         context.line(f"asked; headway pipeline show {state.spec.id}")
+
+
+pipeline.add_command(pipeline_start.start)
+pipeline.add_command(pipeline_gates.approve)
+pipeline.add_command(pipeline_gates.reject)

@@ -26,6 +26,7 @@ def ended(run: RunView) -> list[str]:
     told.append(f"  jobs  {_counted(run)}")
     if run.because:
         told.append(f"  why   {plain(run.because)}")
+    told += _special(run)
     told += _skipped(run)
     told += _red_jobs(run)
     told += _annotations(run)
@@ -43,9 +44,20 @@ def shown(run: RunView) -> list[str]:
         told.append(f"  again {run.of}, attempt {run.attempt}")
     if run.because:
         told.append(f"  why   {plain(run.because)}")
+    told += _special(run)
     for job in run.jobs:
         told += _job(job)
     return [*told, *_annotations(run), *_summaries(run), *_next(run)]
+
+
+def _special(run: RunView) -> Iterator[str]:
+    """What stood in for what, and who is waited for."""
+    if run.substitutes:
+        yield "  ran with substitutes"
+        yield from (f"    {plain(one, 300)}" for one in run.substitutes)
+    for key, environment in run.held.items() if not run.outcome else ():
+        place = shlex.quote(plain(environment, 80))
+        yield f"  waits {plain(key, 80)}: headway pipeline approve {run.run} --env {place}"
 
 
 def table(runs: list[dict[str, Any]], now: datetime) -> list[str]:

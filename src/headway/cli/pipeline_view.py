@@ -4,11 +4,12 @@ Made from a run's state alone, so that `headway run`, `headway pipeline show` an
 same. Times are Unix seconds as in the log; texts are as they were, not yet harmless.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from headway.model.job import Annotation, JobOrder, JobReport, StepReport, Upload
 from headway.pipeline.run.state import RunState
+from headway.record import dataclass
 
 GREEN = frozenset({"success", "skipped"})
 
@@ -60,6 +61,8 @@ class RunView:
     """One run. `state`: the outcome, or `running`, `waiting`, `interrupted`; `outcome` is empty
     until it has ended. `folder`: the working tree that it ran on, of which `changed` files differed
     from the commit. `counts`: jobs by outcome, without those that only call a workflow.
+    `substitutes`: what stood in for what. `held`: instances that wait for a person, and the
+    environment of each.
     """
 
     run: str
@@ -83,6 +86,8 @@ class RunView:
     served: bool = False
     only: tuple[str, ...] = ()
     counts: dict[str, int] = field(default_factory=dict)
+    substitutes: tuple[str, ...] = ()
+    held: dict[str, str] = field(default_factory=dict)
 
 
 def view(state: RunState, stands: str = "") -> RunView:
@@ -111,6 +116,8 @@ def view(state: RunState, stands: str = "") -> RunView:
         served=spec.served,
         only=spec.only,
         counts=_counts(jobs),
+        substitutes=spec.substitutes.names(),
+        held=state.held,
     )
 
 

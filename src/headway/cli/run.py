@@ -56,6 +56,8 @@ EXAMPLES = (
 )
 @click.option("--no-network", is_flag=True, help="Cut the jobs off from the network.")
 @click.option("--reuse", is_flag=True, help="Take results of equal jobs instead of running them.")
+@click.option("--substitutes", default="", metavar="FILE", help="What stands in for what.")
+@click.option("--substitute", "instead", multiple=True, metavar="NAME=PATH", help="One of them.")
 @click.option("--dry-run", is_flag=True, help="Show what would run, and run nothing.")
 @pass_context
 def run(  # noqa: PLR0913  one option each
@@ -70,6 +72,8 @@ def run(  # noqa: PLR0913  one option each
     secrets: tuple[str, ...],
     secret_file: str,
     jobs: int,
+    substitutes: str,
+    instead: tuple[str, ...],
     *,
     no_network: bool,
     reuse: bool,
@@ -100,6 +104,8 @@ def run(  # noqa: PLR0913  one option each
         inputs=given[0],
         vars=given[1],
         network=not no_network,
+        substitutes=substitutes,
+        instead=instead,
     )
     _go(context, bench, path, asked, dry=dry_run)
 
@@ -117,14 +123,21 @@ def _loading() -> Iterator[None]:
 def _go(context: Context, bench: "Bench", path: str, asked: "Asked", *, dry: bool) -> None:
     from headway import workbench  # noqa: PLC0415
     from headway.adapters.git.work_tree import look  # noqa: PLC0415
-    from headway.cli import run_request  # noqa: PLC0415
+    from headway.cli import run_gates, run_request  # noqa: PLC0415
     from headway.cli.repository import top_level  # noqa: PLC0415
 
     tree = look(top_level(path))
     chosen, asked = _chosen(context, tree, asked)
     id = workbench.run_id(time.time())
     spec = run_request.spec(id, context.person, tree, chosen, asked)
-    spec = run_request.whole(spec, bench.actions)
+    if asked.substitutes or asked.instead:
+        from headway.cli.run_substitutes import declared  # noqa: PLC0415
+
+        found = declared(Path(tree.folder), asked.substitutes, asked.instead)
+        spec = replace(spec, substitutes=found)
+    spec = run_gates.with_gates(run_request.whole(spec, bench.actions))
+    for one in spec.substitutes.names():
+        context.note(f"substitute: {one}")
     for name, sha in run_request.unlocked(spec).items():
         context.note(f"{name} is not in headway.lock: now it means {sha[:12]}")
     if tree.changed:
@@ -133,6 +146,7 @@ def _go(context: Context, bench: "Bench", path: str, asked: "Asked", *, dry: boo
         _show_plan(context, bench, spec)
         return
     _refuse(bench, spec)
+    run_gates.refuse(context, bench, spec)
     from headway.flows import pipeline  # noqa: PLC0415
 
     finish(context, bench, pipeline.create(bench, spec))
@@ -140,6 +154,9 @@ def _go(context: Context, bench: "Bench", path: str, asked: "Asked", *, dry: boo
 
 def finish(context: Context, bench: "Bench", found: "RunState") -> None:
     """Run what was created to its end, shown as it goes; leave with its exit code."""
+    from headway.cli.run_tests import LateTests  # noqa: PLC0415
+
+    bench = replace(bench, history=LateTests(context.place))
     state = _run(context, bench, found)
     _report(context, state)
     context.hard_exit = True  # everything is on disk; taking the interpreter apart takes 30 ms
@@ -215,6 +232,19 @@ def _refuse(bench: "Bench", spec: "RunSpec") -> None:
 
 
 def _run(context: Context, bench: "Bench", found: "RunState") -> "RunState":
+    """To the end; where only the person can make it go on, they are asked in between."""
+    from headway.cli import run_gates  # noqa: PLC0415
+
+    context.note(f"run {found.spec.id}")
+    park = run_gates.asks(context)
+    found = _run_on(context, bench, found, park=park)
+    while found.phase == "running":
+        park = run_gates.ask(context, bench, found)
+        found = _run_on(context, bench, found, park=park)
+    return found
+
+
+def _run_on(context: Context, bench: "Bench", found: "RunState", *, park: bool) -> "RunState":
     from headway.cli.run_screen import interruptible, screen  # noqa: PLC0415
     from headway.cli.running import Begun, Known, Stop  # noqa: PLC0415
     from headway.flows import pipeline  # noqa: PLC0415
@@ -230,12 +260,11 @@ def _run(context: Context, bench: "Bench", found: "RunState") -> "RunState":
     def cancel() -> None:
         pipeline.cancel(bench.home, spec.id, context.person, "Ctrl-C")
 
-    context.note(f"run {spec.id}")
     say = (lambda _text: None) if sys.stderr.isatty() else context.note  # the tree says it itself
     ended = {key: report for key, report in found.ended.items() if key not in found.calls}
     begun = Begun(wanted, found.orders, ended)
     with screen(context, begun, stop) as watch, interruptible(stop, cancel, say):
-        return pipeline.run(bench, spec.id, watch)
+        return pipeline.run(bench, spec.id, watch, park=park)
 
 
 def _with_needs(known: "tuple[Known, ...]", only: tuple[str, ...]) -> set[str]:

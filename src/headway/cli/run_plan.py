@@ -16,22 +16,27 @@ def lines(spec: RunSpec, found: Preview) -> list[str]:
     ]
     shown = 0
     for job in found.jobs:
-        told.append(f"  {job.wave if job.wave != shown else ' ':>3}  {_job(job)}")
+        asks = job.order.environment.casefold() in spec.gates
+        told.append(f"  {job.wave if job.wave != shown else ' ':>3}  {_job(job, asks=asks)}")
         shown = job.wave
     told += [f"       {marked('skipped')}  {plain(k)}: {plain(why)}" for k, why in found.skipped]
     told += [f"       ?  {plain(k)}: known later: {plain(why)}" for k, why in found.later]
     for key, error in found.refused:
         told.append(f"       ✗ {plain(key)} cannot run here: {plain(error.what)}")
         told += [f"         {plain(t)}" for t in (error.why, error.next) if t]
+    told += [f"       substitute: {plain(one, 300)}" for one in spec.substitutes.names()]
     return [*told, "Nothing was run."]
 
 
-def _job(job: Planned) -> str:
+def _job(job: Planned, *, asks: bool) -> str:
     order = job.order
     needs = ", ".join(order.contexts.get("needs") or ())
     after = f", after {plain(needs, 200)}" if needs else ""
     reused = f", reused from {job.reused}" if job.reused else ""
-    return f"{symbol('later')[0]} {plain(order.name, 80)}  {len(order.steps)} steps{after}{reused}"
+    place = f", environment {plain(order.environment, 80)}" if order.environment else ""
+    place += ", asks for approval" if asks else ""
+    what = f"{len(order.steps)} steps{after}{place}{reused}"
+    return f"{symbol('later')[0]} {plain(order.name, 80)}  {what}"
 
 
 def document(spec: RunSpec, found: Preview) -> dict[str, Any]:
@@ -49,10 +54,13 @@ def document(spec: RunSpec, found: Preview) -> dict[str, Any]:
                 "needs": list(job.order.contexts.get("needs") or ()),
                 "steps": [step.name or step.uses or step.run or "" for step in job.order.steps],
                 "reused": job.reused,
+                "environment": job.order.environment,
+                "asks_approval": job.order.environment.casefold() in spec.gates,
             }
             for job in found.jobs
         ],
         "skipped": [{"key": key, "because": why} for key, why in found.skipped],
+        "substitutes": list(spec.substitutes.names()),
         "later": [{"key": key, "because": why} for key, why in found.later],
         "refused": [
             {"key": key, "code": e.code, "what": e.what, "why": e.why, "next": e.next}

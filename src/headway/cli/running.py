@@ -8,11 +8,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from headway.cli.text import marked, plain, plain_line, span, without_escapes
 from headway.model.job import JobOrder, JobReport, Line, StepReport
 from headway.ports.run_watch import RunWatch
+from headway.record import dataclass
 
 LAST_LINES = 4
 
@@ -112,6 +113,7 @@ class Picture(RunWatch):
         self.began = clock()
         self.lock = threading.Lock()
         self.jobs: dict[str, JobSeen] = {}
+        self.held: dict[str, str] = {}
         for key, report in begun.ended.items():
             order = begun.orders.get(key)
             if order is not None:
@@ -141,6 +143,11 @@ class Picture(RunWatch):
             if number not in steps:
                 steps[number] = StepSeen(report.name, self.clock())
             steps[number].report = report
+
+    def job_waits(self, key: str, environment: str, because: str) -> None:
+        """An instance waits for a person."""
+        with self.lock:
+            self.held[key] = environment
 
     def job_ended(self, job: str, report: JobReport) -> None:
         """An instance is over, or was never run."""

@@ -6,12 +6,12 @@ to be, whatever a step prints.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from rich.text import Text
 
 from headway.cli.running import Fold, JobSeen, Known, Picture, StepSeen, harmless, last_lines, took
 from headway.cli.text import plain, span, symbol
+from headway.record import dataclass
 
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 TURNS = 10.0
@@ -97,7 +97,7 @@ def _full(picture: Picture, frame: Frame) -> Iterator[Text]:
                 yield from _newest(step, 3)
         elif job.outcome not in GREEN:
             yield from _red(job, frame)
-    yield from (_later(k) for k in _waiting(picture))
+    yield from (_later(k, picture.held.get(k.id, "")) for k in _waiting(picture))
 
 
 def _brief(picture: Picture, frame: Frame) -> Iterator[Text]:
@@ -109,7 +109,7 @@ def _brief(picture: Picture, frame: Frame) -> Iterator[Text]:
             yield from _newest(job.current, 1)
         elif job.outcome not in GREEN and job.report is not None:
             yield from _red(job, frame)
-    yield from (_later(k) for k in _waiting(picture))
+    yield from (_later(k, picture.held.get(k.id, "")) for k in _waiting(picture))
 
 
 def _calm(picture: Picture, frame: Frame) -> Iterator[Text]:
@@ -151,8 +151,10 @@ def _label(word: str, text: str, indent: int = 0) -> Text:
     return Text.assemble(" " * indent, (f"{sign} ", colour), text)
 
 
-def _later(known: Known) -> Text:
+def _later(known: Known, environment: str) -> Text:
     text = _label("later", plain(known.id, 80))
+    if environment:
+        return text.append(f"  waits for approval of {plain(environment, 80)}", style="yellow")
     return text.append(f"  after {', '.join(known.needs)}", style=DIM) if known.needs else text
 
 

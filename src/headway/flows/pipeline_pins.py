@@ -7,6 +7,7 @@ keeps the commits in its spec, so that it means the same when it goes on or is r
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from headway.flows.pipeline_texts import Read
 from headway.model.errors import HeadwayError, Invalid, Unreachable
@@ -27,7 +28,8 @@ def with_pins(spec: RunSpec, actions: ActionSource, read: Read) -> RunSpec:
     What cannot be resolved now is left out: the job that uses it is refused before its first step,
     and says why. Raises Invalid for a headway.lock with faults.
     """
-    found, _ = pins(spec.texts, with_lock(spec, read).actions, actions, read)
+    known, instead = with_lock(spec, read).actions, spec.substitutes.actions
+    found, _ = pins(spec.texts, known, actions, read, instead)
     return replace(spec, actions=found)
 
 
@@ -46,15 +48,21 @@ def locked(read: Read) -> dict[str, str]:
 
 
 def pins(
-    texts: Mapping[str, str], known: Mapping[str, str], actions: ActionSource, read: Read
+    texts: Mapping[str, str],
+    known: Mapping[str, str],
+    actions: ActionSource,
+    read: Read,
+    instead: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[dict[str, str], dict[str, HeadwayError]]:
     """(`owner/name@ref` to commit, what could not be resolved and why) for these workflows.
 
-    `known` counts before what a ref means now. Raises Invalid for a workflow that cannot be read.
+    `known` counts before what a ref means now; `instead`: what stands in for a `uses`. Raises
+    Invalid for a workflow that cannot be read.
     """
     found: dict[str, str] = {}
     failed: dict[str, HeadwayError] = {}
     waiting = [uses for name, text in texts.items() for uses in _of_workflow(name, text)]
+    waiting = [instead.get(uses, uses) for uses in waiting]
     waiting += [name for name in texts if "@" in name]
     seen: set[str] = set()
     while waiting and len(seen) < MOST_ACTIONS:

@@ -113,6 +113,13 @@ class RunLog:
             raise _full(self.folder, error) from error
         self._count, self._sum, self._size = count, last, self._size + len(lines)
 
+    def sync(self) -> None:
+        """All that was appended is on disk when this returns. Raises Failed (`storage-full`)."""
+        try:
+            os.fdatasync(self._file)
+        except OSError as error:
+            raise _full(self.folder, error) from error
+
     def requests(self, seen: set[str]) -> list[Request]:
         """The requests that came since; their names are added to `seen`."""
         return _requests(self.folder / "requests", seen)

@@ -21,6 +21,7 @@ from headway.pipeline.run.contexts import (
     valued,
 )
 from headway.pipeline.run.state import Planned, RunSpec
+from headway.pipeline.run.substitutes import applied
 from headway.pipeline.run.units import Unit
 from headway.pipeline.syntax.ir import Step, Text
 
@@ -43,7 +44,7 @@ def order(spec: RunSpec, unit: Unit, plan: Planned, number: int, contexts: Conte
     env = env_levels(spec.env, workflow, job.env)
     shell, folder = _defaults(unit, contexts, env)
     services = plain(job.services) if job.services is not None else {}
-    return JobOrder(
+    made = JobOrder(
         run=spec.id,
         id=unit.id,
         key=plan.keys[number],
@@ -69,6 +70,7 @@ def order(spec: RunSpec, unit: Unit, plan: Planned, number: int, contexts: Conte
         runs_on=labels(node_value(job.runs_on, scope)),
         environment=_environment(unit, scope),
     )
+    return applied(spec.substitutes, made)
 
 
 def step_spec(step: Step) -> StepSpec:
