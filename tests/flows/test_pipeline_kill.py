@@ -45,7 +45,7 @@ class Mortal:
         self.real = run_log.RunLog.append
         mortal = self
 
-        def append(log: run_log.RunLog, events: Iterable[Event]) -> None:
+        def append(log: run_log.RunLog, events: Iterable[Event], *, sync: bool) -> None:
             mortal.append(log, events)
 
         monkeypatch.setattr(run_log.RunLog, "append", append)
@@ -92,6 +92,45 @@ def test_killed_at_every_write(
         check(state, second, known)
         points += 1
     assert points >= 15
+
+
+def test_power_is_lost_before_the_disk_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Jobs start while the disk still writes that they start; they are given again, no more."""
+    points = 0
+    while _lost_power(tmp_path / str(points), monkeypatch, points):
+        points += 1
+    assert points >= 5
+
+
+def _lost_power(home: Path, monkeypatch: pytest.MonkeyPatch, after: int) -> bool:
+    """The log is as it was at the sync before this one; False if the run ended first."""
+    first = FakeRunner(home / "ledger", red("t.2"))  # type: ignore[arg-type]
+    pipeline.create(bench(home, first, jobs=2), spec(TEXT, texts=TEXTS))
+    log = home / "runs/run_1/log.jsonl"
+    safe, left = log.stat().st_size, after
+
+    def sync(_log: run_log.RunLog) -> None:
+        nonlocal safe, left
+        left -= 1
+        if left < 0:
+            first.dead.set()
+            raise Killed("no power")
+        safe = log.stat().st_size
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_log.RunLog, "sync", sync)
+        try:
+            pipeline.run(bench(home, first, jobs=2), "run_1", FakeWatch())
+        except Killed:
+            os.truncate(log, safe)
+        else:
+            return False
+    known = pipeline.show(home, "run_1")
+    second = FakeRunner(home / "ledger", red("t.2"))  # type: ignore[arg-type]
+    check(pipeline.run(bench(home, second, jobs=2), "run_1", FakeWatch()), second, known)
+    return True
 
 
 def check(state: RunState, runner: FakeRunner, before: RunState) -> None:
