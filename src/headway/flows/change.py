@@ -24,6 +24,8 @@ from headway.store.database import Tx
 DRAIN_LEAST_SECONDS = 0.7
 DRAIN_MOST_SECONDS = 10.0
 POLL_SECONDS = 0.1
+ROUTE_TIMES = 20
+ROUNDING = 0.001  # of a share; proxies have whole weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,9 +194,30 @@ def _routing(trip: Trip, change: Change, backends: tuple[Backend, ...]) -> Routi
 
 
 def route(world: World, routing: Routing) -> Applied:
-    """One routing change, read back."""
-    routed = world.router.set(routing)
-    return Applied(routed, world.clock.now())
+    """One routing change; what the router then says is in force must be what it was told, whatever
+    it answered at first. Raises Failed (`not-in-force`).
+    """
+    for _ in range(ROUTE_TIMES):
+        routed = world.router.set(routing)
+        if _in_force(routing, routed):
+            return Applied(routed, world.clock.now())
+        world.clock.sleep(POLL_SECONDS)
+    raise Failed(
+        f"the routing of {routing.service} in {routing.environment} did not take hold",
+        why=f"wanted {_told(routing.shares)}, in force is {_told(routed.shares)}",
+        next=f"headway rollout show {routing.service}/{routing.environment}",
+        code="not-in-force",
+    )
+
+
+def _in_force(wanted: Routing, seen: Routed) -> bool:
+    releases = wanted.shares.keys() | seen.shares.keys()
+    near = (abs(wanted.shares.get(r, 0.0) - seen.shares.get(r, 0.0)) <= ROUNDING for r in releases)
+    return seen.generation == wanted.generation and all(near)
+
+
+def _told(shares: dict[str, float]) -> str:
+    return ", ".join(f"{r} {100 * s:g} %" for r, s in sorted(shares.items()) if s) or "nothing"
 
 
 def left_over(world: World, change: Change) -> tuple[InstanceState, ...]:
