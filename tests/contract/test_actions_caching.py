@@ -257,6 +257,19 @@ HOSTILE = {
     "hard link": [("0/evil", {"type": tarfile.LNKTYPE, "linkname": "/etc/passwd"}, b"")],
     "huge header": [("0/evil", {"pax_headers": {"comment": "x" * (2 << 20)}}, b"x")],
     "a folder's place": [("0/sub", {}, b"x")],
+    "block device": [("0/evil", {"type": tarfile.BLKTYPE}, b"")],
+    "sparse": [("0/evil", {"type": tarfile.GNUTYPE_SPARSE}, b"")],
+    "sparse by pax": [
+        (
+            "0/evil",
+            {"pax_headers": {"GNU.sparse.map": "0,0", "GNU.sparse.size": "1" + 12 * "0"}},
+            b"",
+        )
+    ],
+    "a link through another one": [
+        ("0/up", {"type": tarfile.SYMTYPE, "linkname": "../.."}, b""),
+        ("0/up/evil", {"type": tarfile.SYMTYPE, "linkname": "/etc"}, b""),
+    ],
 }
 
 
@@ -269,6 +282,25 @@ def test_hostile_archives_write_nothing_outside(tmp_path: Path, kind: str) -> No
     assert refused.value.code == "hostile-archive"
     outside = [p for p in tmp_path.rglob("*") if not p.is_relative_to(top) and not p.is_dir()]
     assert outside == []
+
+
+def test_a_name_twice_is_written_twice_and_never_through_a_link(tmp_path: Path) -> None:
+    top, outside = tmp_path / "top", tmp_path / "outside"
+    top.mkdir()
+    outside.write_text("kept")
+    link = ("0/a", {"type": tarfile.SYMTYPE, "linkname": "../outside"}, b"")
+    unpack(archive(("0/a", {}, b"1"), link, ("0/a", {}, b"2")), (top,))
+    assert (top / "a").read_bytes() == b"2"
+    assert not (top / "a").is_symlink()
+    assert outside.read_text() == "kept"
+
+
+def test_more_members_than_a_cache_may_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("headway.adapters.linux.actions.archive.MAX_FILES", 100)
+    with pytest.raises(Failed, match="more files or bytes"):
+        unpack(archive(*((f"0/{n}", {}, b"") for n in range(101))), (tmp_path,))
 
 
 @pytest.mark.parametrize(

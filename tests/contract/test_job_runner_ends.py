@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -147,6 +148,23 @@ def test_a_fork_bomb_is_bounded_and_ended(runner: LinuxRunner) -> None:
     bounded.close()
     assert report.outcome == "failure"
     assert gone_within(mark_of(runner), 5)
+
+
+def test_endless_output_ends_its_step_and_says_so(runner: LinuxRunner) -> None:
+    """The log is bounded, whatever is printed; the disk and the time of the job too."""
+    home, how = runner._home, runner._nursery._limits.namespaces
+    small = replace(QUICK, output_bytes=20 << 20, namespaces=how)
+    bounded = runner_in(home, small)
+    steps = ("trap '' INT TERM; yes", StepSpec("b", run="echo on", condition="always()"))
+    report = bounded.run(order("printing", *steps), {}, Seen())
+    bounded.close()
+    assert [s.outcome for s in report.steps] == ["failure", "success"]
+    (error,) = report.steps[0].annotations
+    assert error.message == "The step was stopped: it printed more than 20MiB."
+    assert report.steps[0].tail.endswith(error.message)
+    log = home / "runs/run_1/printing/logs/0.log"
+    assert log.stat().st_size < 17 << 20
+    assert survivors(mark_of(runner)) == []
 
 
 def test_endless_output_is_cancelled(runner: LinuxRunner) -> None:

@@ -17,7 +17,7 @@ Stop = Literal["", "cancelled", "job-time", "step-time"]
 
 
 class Stopped(Exception):
-    """A step was ended before its time. `why` is a Stop."""
+    """A step was ended before its time. `why` is a Stop, or `output`: it printed too much."""
 
     def __init__(self, why: str) -> None:
         super().__init__(why)

@@ -27,14 +27,15 @@ class Limits:
     """Bounds of one job and of stopping it. `int_seconds`: between INT and TERM; `term_seconds`:
     between TERM and KILL. `pids`: processes and threads of a job, where this machine can count
     them; `memory`: bytes of a job, 0: unbounded; `file_bytes`: of one file; `files`: open in one
-    process. `namespaces`: `user` and `none`: live as where one is not root, or where none are
-    allowed.
+    process; `output_bytes`: what a step may print. `namespaces`: `user` and `none`: live as where
+    one is not root, or where none are allowed.
     """
 
     pids: int = 4096
     memory: int = 0
     file_bytes: int = 64 * 1024**3
     files: int = 65536
+    output_bytes: int = 1024**3
     int_seconds: float = 7.5
     term_seconds: float = 2.5
     namespaces: Literal["any", "user", "none"] = "any"
@@ -53,8 +54,8 @@ class Command:
 class Ended:
     """`code` is negative for a signal, None if it never ran or its end is not known.
 
-    `stopped`: why it was stopped before its end; `problem`: what went wrong outside of it; `hit`:
-    the bounds of the job that it met meanwhile, in words.
+    `stopped`: why it was stopped before its end (`output`: it printed more than it may, see `hit`);
+    `problem`: what went wrong outside of it; `hit`: the bounds that it met meanwhile, in words.
     """
 
     code: int | None
@@ -148,6 +149,8 @@ class Sandbox:
 
 def _words(bound: str, limits: Limits) -> str:
     """What a job did that met this bound."""
+    if bound == "output":
+        return f"the step was stopped: it printed more than {in_words(limits.output_bytes)}"
     if bound == "memory":
         return f"the job used more than {in_words(limits.memory)} of memory"
     return f"the job wanted more than {limits.pids} processes and threads at once"
@@ -180,6 +183,7 @@ class _Running:
         self._box, self._pipe, self._take, self._stop = sandbox, pipe, take, stop
         self._open = True
         self._code: int | None = None
+        self._printed = 0
         self._hit: list[str] = []
         self._problem = ""
         self._over = self._killed = False
@@ -192,12 +196,18 @@ class _Running:
     def wait(self) -> Ended:
         """Until it has ended, by itself or because it was stopped."""
         stopped = ""
-        while not self._over and not (stopped := self._stop()):
+        while not self._over and not (stopped := self._stop() or self._endless()):
             self._turn(_POLL_MS)
         if stopped:
             self._end_it()
         self._drain()
         return Ended(self._code, stopped, self._problem, tuple(self._hit))
+
+    def _endless(self) -> str:
+        if self._printed <= self._box._limits.output_bytes:
+            return ""
+        self._hit.append(_words("output", self._box._limits))
+        return "output"
 
     def _end_it(self) -> None:
         limits = self._box._limits
@@ -208,7 +218,14 @@ class _Running:
             self._tell({"do": "signal", "how": int(how)})
             self._until(lambda: self._over, seconds)
         self._tell({"do": "kill"})
-        self._until(lambda: self._killed, END_SECONDS)
+        self._hear_only_until_killed()
+
+    def _hear_only_until_killed(self) -> None:
+        """What was printed last is read afterwards: nothing shall come before the end."""
+        until = time.monotonic() + END_SECONDS
+        while not self._killed and self._box.alive and (left := until - time.monotonic()) > 0:
+            if _readable(self._box._channel, left):
+                self._hear()
 
     def _until(self, done: Callable[[], bool], seconds: float) -> None:
         until = time.monotonic() + seconds
@@ -235,7 +252,9 @@ class _Running:
         except BlockingIOError:
             return
         if data:
-            self._take(data)
+            self._printed += len(data)
+            if self._printed <= self._box._limits.output_bytes + _CHUNK:
+                self._take(data)
         else:
             self._open = False
             self._poll.unregister(self._pipe)

@@ -143,9 +143,10 @@ def _broken(
 def _stopped(
     level: Level, step: StepSpec, error: Stopped, *, may_fail: bool, outputs: dict[str, str]
 ) -> Done:
-    if error.why == "step-time":
-        minutes = step.timeout_minutes or "its"
-        _complain(level, f"The step was stopped: it took longer than {minutes} minutes.")
+    if error.why in {"step-time", "output"}:
+        if error.why == "step-time":  # the other one is told already, with its bound
+            minutes = step.timeout_minutes or "its"
+            _complain(level, f"The step was stopped: it took longer than {minutes} minutes.")
         return Done("failure", "success" if may_fail else "failure", None, outputs)
     whole = f"{level.job.order.timeout_seconds / 60:g}"
     said = "the run was cancelled"

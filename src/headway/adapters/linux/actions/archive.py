@@ -131,8 +131,8 @@ class _Writer:
         if member.issym():
             _clear(name, folder)
             os.symlink(member.linkname, name, dir_fd=folder)
-        elif content is None:
-            raise ValueError("it is neither a file nor a link")
+        elif content is None or member.issparse():
+            raise ValueError("it is neither a plain file nor a link")
         else:
             _clear(name, folder)
             _write(member, content, name, folder)
