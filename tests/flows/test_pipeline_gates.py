@@ -129,7 +129,7 @@ def test_the_wait_outlives_a_kill(tmp_path: Path) -> None:
     command = [sys.executable, str(child), str(tmp_path), "run_1"]
     first = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
     try:
-        _until(lambda: bool(pipeline.show(tmp_path, "run_1").held))
+        _until(lambda: bool(pipeline.show(tmp_path, "run_1").held), 180.0)
     finally:
         first.send_signal(signal.SIGKILL)
         first.wait()
