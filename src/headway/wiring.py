@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from functools import cached_property, partial
 from importlib.metadata import entry_points
 from logging.handlers import RotatingFileHandler
@@ -20,17 +21,22 @@ import sqlalchemy as sa
 
 from headway import workbench
 from headway.adapters.git.hosting import GitHosting
+from headway.adapters.linux import logs
+from headway.adapters.linux.actions.listing import lay_out
 from headway.adapters.statsd.listener import Listener
 from headway.adapters.system.bell import Bell, ring
 from headway.flows import run_start
 from headway.flows.deliver import deliver
 from headway.flows.journal import LOG, Engine, Outbox, executor_id
 from headway.flows.liveness import Liveness
+from headway.flows.pipeline_bench import Bench
+from headway.flows.pool_bench import Ways, pooled
 from headway.flows.revert import RevertOrder, revert
 from headway.flows.rounds import Rounds, going
 from headway.flows.run_start import FLOW, RunOrder
 from headway.flows.run_workflow import run_workflow
 from headway.flows.tend import TendOrder, tend
+from headway.flows.tests_kept import KeptTests
 from headway.flows.world import World
 from headway.model.connection import Connection
 from headway.model.delivery import Order
@@ -80,7 +86,7 @@ class Headway:
             home=self.home,
             builder=f"urn:headway:builder:{self._name}",
             source=source,
-            bench=workbench.bench(self.home),
+            bench=self._bench(),
             tx=self.tx,
             artifacts=_load("headway.artifact_stores", "oci")(self.home / "artifacts"),
             signer=_load("headway.signers", "keys")(self.home / "keys"),
@@ -99,6 +105,13 @@ class Headway:
             registries=partial(self._connected, "headway.artifact_registries"),
             policies=tuple(e.load()() for e in entry_points(group="headway.policy_engines")),
         )
+
+    def _bench(self) -> Bench:
+        """Where runs are done: on this machine, and by the workers of pools."""
+        near = replace(workbench.bench(self.home), history=KeptTests(self.tx))
+        packs = workbench.load("headway.source_packs", "git")()
+        ways = Ways(packs, parse=logs.parse, lay_out=partial(lay_out, share=True))
+        return pooled(near, self.db, self._name, ways)
 
     def _connected(self, group: str, name: str) -> Any:
         """The adapter for a connection, by its kind. `headway` is Headway's own and needs none."""

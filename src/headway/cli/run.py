@@ -36,6 +36,7 @@ EXAMPLES = (
     "headway run --workflow ci --event pull_request --event-file event.json",
     "headway run --workflow release --input level=minor --secret PYPI_TOKEN",
     "headway run --dry-run",
+    "headway run --sandbox",
 )
 
 
@@ -59,6 +60,7 @@ EXAMPLES = (
 @click.option("--substitutes", default="", metavar="FILE", help="What stands in for what.")
 @click.option("--substitute", "instead", multiple=True, metavar="NAME=PATH", help="One of them.")
 @click.option("--dry-run", is_flag=True, help="Show what would run, and run nothing.")
+@click.option("--sandbox", is_flag=True, help="Run it all, change nothing, tell what would change.")
 @pass_context
 def run(  # noqa: PLR0913  one option each
     context: Context,
@@ -78,6 +80,7 @@ def run(  # noqa: PLR0913  one option each
     no_network: bool,
     reuse: bool,
     dry_run: bool,
+    sandbox: bool,
 ) -> None:
     """Run a workflow of this repository on this machine.
 
@@ -91,7 +94,7 @@ def run(  # noqa: PLR0913  one option each
     given = run_secrets.pairs(inputs, "--input"), run_secrets.pairs(vars, "--var")
     known = run_secrets.secrets(secrets, secret_file, os.environ)
     with _loading():
-        soon = not dry_run
+        soon = not (dry_run or sandbox)
         bench = workbench.bench(context.home_folder, jobs, known, reuse=reuse, soon=soon)
         from headway.cli import run_request  # noqa: PLC0415
         from headway.flows import pipeline as _flow  # noqa: F401, PLC0415
@@ -107,7 +110,7 @@ def run(  # noqa: PLR0913  one option each
         substitutes=substitutes,
         instead=instead,
     )
-    _go(context, bench, path, asked, dry=dry_run)
+    _go(context, bench, path, asked, "dry" if dry_run else "sandbox" if sandbox else "")
 
 
 @contextmanager
@@ -120,7 +123,8 @@ def _loading() -> Iterator[None]:
         gc.enable()
 
 
-def _go(context: Context, bench: "Bench", path: str, asked: "Asked", *, dry: bool) -> None:
+def _go(context: Context, bench: "Bench", path: str, asked: "Asked", how: str) -> None:
+    """`how`: empty, `dry` or `sandbox`."""
     from headway import workbench  # noqa: PLC0415
     from headway.adapters.git.work_tree import look  # noqa: PLC0415
     from headway.cli import run_gates, run_request  # noqa: PLC0415
@@ -142,10 +146,14 @@ def _go(context: Context, bench: "Bench", path: str, asked: "Asked", *, dry: boo
         context.note(f"{name} is not in headway.lock: now it means {sha[:12]}")
     if tree.changed:
         context.note(f"on {tree.sha[:7]} and the files as they are: {tree.changed} differ")
-    if dry:
+    if how == "dry":
         _show_plan(context, bench, spec)
         return
     _refuse(bench, spec)
+    if how == "sandbox":
+        from headway.cli import run_sandbox  # noqa: PLC0415
+
+        click.get_current_context().exit(run_sandbox.play(context, spec, bench, bench.jobs))
     run_gates.refuse(context, bench, spec)
     from headway.flows import pipeline  # noqa: PLC0415
 
@@ -157,7 +165,7 @@ def finish(context: Context, bench: "Bench", found: "RunState") -> None:
     from headway.cli.run_tests import LateTests  # noqa: PLC0415
 
     bench = replace(bench, history=LateTests(context.place))
-    state = _run(context, bench, found)
+    state = followed(context, bench, found)
     _report(context, state)
     context.hard_exit = True  # everything is on disk; taking the interpreter apart takes 30 ms
     click.get_current_context().exit(EXIT_CODES.get(state.phase, RED))
@@ -231,7 +239,7 @@ def _refuse(bench: "Bench", spec: "RunSpec") -> None:
             raise error
 
 
-def _run(context: Context, bench: "Bench", found: "RunState") -> "RunState":
+def followed(context: Context, bench: "Bench", found: "RunState") -> "RunState":
     """To the end; where only the person can make it go on, they are asked in between."""
     from headway.cli import run_gates  # noqa: PLC0415
 

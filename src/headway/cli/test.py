@@ -17,7 +17,7 @@ from headway.store.views import tests as views
 from headway.store.views.tests import Known
 from headway.testing import quarantine as holding
 from headway.testing import shard as sharding
-from headway.testing.pyramid import layers
+from headway.testing.pyramid import sized
 from headway.testing.tripwire import standing
 
 MOST_ITEMS = 500_000
@@ -45,7 +45,7 @@ def listing(context: Context, service: str, limit: int) -> None:
     """Every test: its last outcome, runs, failures, time; red ones first."""
     found = _known(context, service)
     found.sort(key=lambda k: (ORDER.index(k.outcome), k.service, k.test))
-    sizes = layers((k.test, k.file, k.seconds or 0.0) for k in found)
+    sizes = sized((k.size, k.seconds or 0.0) for k in found)
     if context.json:
         items = [text.fields(k) for k in found[:limit]]
         context.document({"items": items, "count": len(found), "pyramid": sizes})

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from headway.ports.action_source import ActionSource
 from headway.ports.blob_store import BlobStore
@@ -11,13 +12,17 @@ from headway.ports.job_runner import JobRunner
 from headway.ports.source_trees import SourceTrees
 from headway.record import dataclass
 
+if TYPE_CHECKING:
+    from headway.flows.tests import History
+
 
 @dataclass(frozen=True, slots=True)
 class Bench:
     """Where runs are done. `jobs`: how many instances run at once. `secrets`: by name.
 
     `trees`: without it no result is ever reused. `tools`: name to version of what jobs find on this
-    machine; part of every content key.
+    machine; part of every content key. `history`: what is remembered of tests; without it a job's
+    tests are judged by its own tries alone.
     """
 
     home: Path
@@ -29,3 +34,4 @@ class Bench:
     secrets: Mapping[str, str] = field(default_factory=dict)
     trees: SourceTrees | None = None
     tools: Mapping[str, str] = field(default_factory=dict)
+    history: "History | None" = None

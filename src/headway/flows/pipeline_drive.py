@@ -218,6 +218,7 @@ class Drive:
         for event in batch:
             if isinstance(event, Ended):
                 self._leave(event.report)
+        self._rest([event for event in batch if isinstance(event, Retried)])
         self._launch()
         if batch:
             self._log.sync()
@@ -228,9 +229,16 @@ class Drive:
         for event in batch:
             if isinstance(event, Ended):
                 self._told(event)
-            elif isinstance(event, Retried):
-                self._groups.leave(event.report.key)
-                self._watch.job_retried(event.job, event.report, event.due)
+
+    def _rest(self, events: list[Retried]) -> None:
+        """Tries that are over are on the disk before anything of the next ones begins: the runner
+        forgets the one when it begins the other.
+        """
+        if events:
+            self._log.sync()
+        for event in events:
+            self._groups.leave(event.report.key)
+            self._watch.job_retried(event.job, event.report, event.due)
 
     def _launch(self) -> None:
         launches, self._launches = self._launches, []

@@ -20,8 +20,10 @@ from headway import typed
 from headway.flows.pipeline_bench import Bench
 from headway.model.errors import HeadwayError
 from headway.model.job import JobOrder, JobReport, Upload
+from headway.model.job_settings import JobSettings, Retry
 from headway.pipeline.run import keys
 from headway.pipeline.run.keys import Ground
+from headway.pipeline.run.retries import settings_of
 from headway.pipeline.run.state import RunSpec, RunState
 from headway.ports.blob_store import BlobStore
 
@@ -58,7 +60,8 @@ class Results:
         if any(not digest for _, _, digest in uploads):
             return ""
         secrets = self._secrets(keys.secrets_named(order)) if self._spec.trusted else ""
-        return keys.key(order, Ground(trees, uploads, secrets, self._bench.tools))
+        asked = _asked(settings_of(self._spec, order.id))
+        return keys.key(order, Ground(trees, uploads, secrets, self._bench.tools, asked))
 
     def find(self, key: str, instance: str) -> JobReport | None:
         """A valid green report under the key, as that of this instance; None if there is none."""
@@ -123,6 +126,12 @@ class Results:
         except (HeadwayError, msgspec.DecodeError) as error:
             _LOG.warning("a kept result cannot be read: %s", error)
             return None
+
+
+def _asked(settings: JobSettings) -> object:
+    """What of the settings decides whether the job is green."""
+    decides = replace(settings, paths=(), retry=Retry())
+    return msgspec.to_builtins(decides) if settings.reports else None
 
 
 def _uploads(state: RunState, key: str) -> tuple[Upload, ...]:

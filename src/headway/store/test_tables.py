@@ -25,6 +25,15 @@ reports = sa.Table(
     sa.Index("headway_test_report_of", "service", "fingerprint"),
 )
 
+# more of a report: of which branch it is, and which layer all of its tests are in ("": names tell)
+abouts = sa.Table(
+    "headway_test_about",
+    metadata,
+    sa.Column("report", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("branch", sa.Text, nullable=False),
+    sa.Column("size", sa.Text, nullable=False),
+)
+
 tests = sa.Table(
     "headway_test",
     metadata,

@@ -6,7 +6,6 @@ bytes, so that the same file twice is one report. Results are kept for KEEP_SECO
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import sqlalchemy as sa
 
@@ -14,32 +13,17 @@ from headway.model.event import Fact
 from headway.store import tests_held
 from headway.store.database import Tx
 from headway.store.log import About, append
-from headway.store.test_tables import reports, results, shard_plans, tests
+from headway.store.test_tables import abouts, reports, results, shard_plans, tests
 from headway.testing.judge import Past, Stage
+from headway.testing.origin import Origin
 from headway.testing.result import Attempts, Report, TestId, attempts, merged
 from headway.testing.tripwire import Episode, infrastructure, standing
+
+__all__ = ["KEEP_SECONDS", "Origin", "episodes", "number_of", "past", "record", "stage", "tried"]
 
 KEEP_SECONDS = 90 * 86400.0
 MOST_MESSAGE = 2_000
 MOST_IN = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where a report comes from. `job`: the job instance's key, so that Python 3.11 and 3.12 are
-    not taken for the same; `content`: the job's content key, if it has one.
-    """
-
-    service: str
-    run: str
-    job: str = ""
-    sha: str = ""
-    content: str = ""
-
-    @property
-    def fingerprint(self) -> str:
-        """What was tested: pass and fail on the same fingerprint is flakiness."""
-        return self.content or (f"{self.sha}/{self.job}" if self.sha else f"{self.run}/{self.job}")
 
 
 def record(tx: Tx, origin: Origin, report: Report, digest: str) -> bool:
@@ -57,6 +41,8 @@ def record(tx: Tx, origin: Origin, report: Report, digest: str) -> bool:
         )
     )  # fmt: skip
     number: int = row.inserted_primary_key[0] if row.inserted_primary_key else 0
+    about = {"report": number, "branch": origin.branch, "size": origin.size}
+    tx.connection.execute(abouts.insert().values(about))
     _keep(tx, number, _numbers(tx, origin.service, found), found)
     _tell(tx, origin, report, digest, found)
     prune(tx)
@@ -105,7 +91,8 @@ def _clean(text: str) -> str:
 
 def _tell(tx: Tx, origin: Origin, report: Report, digest: str, found: tuple[Attempts, ...]) -> None:
     data: dict[str, object] = {
-        "run": origin.run, "job": origin.job, "sha": origin.sha, "tool": report.tool,
+        "run": origin.run, "job": origin.job, "sha": origin.sha, "branch": origin.branch,
+        "tool": report.tool,
         "digest": digest, "tests": len(found), "failed": sum(a.bad for a in found),
         "flaky": sum(a.flipped for a in found),
         "skipped": sum(not a.failures and not a.passes for a in found),
@@ -216,6 +203,7 @@ def prune(tx: Tx) -> None:
     if not tx.connection.execute(old.limit(1)).first():
         return
     tx.connection.execute(results.delete().where(results.c.report.in_(old)))
+    tx.connection.execute(abouts.delete().where(abouts.c.report.in_(old)))
     tx.connection.execute(reports.delete().where(reports.c.at < before))
     tx.connection.execute(shard_plans.delete().where(shard_plans.c.at < before))
     seen = sa.select(results.c.test)

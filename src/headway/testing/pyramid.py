@@ -6,8 +6,8 @@ A test's size is the first of the known words in its suite, class or file: `test
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from headway.model.job import Layer
 from headway.testing.result import TestId
 
 SIZES = {
@@ -27,15 +27,6 @@ ORDER = ("unit", "contract", "integration", "acceptance", "e2e", "other")
 _WORDS = re.compile(r"[^A-Za-z0-9]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """Tests of one size, and the seconds that all of them take."""
-
-    size: str
-    tests: int
-    seconds: float
-
-
 def size(test: TestId, file: str = "") -> str:
     """The size of a test; `other` if no word tells."""
     for word in _WORDS.split(f"{test.suite} {test.classname} {file}".lower()):
@@ -46,9 +37,13 @@ def size(test: TestId, file: str = "") -> str:
 
 def layers(tests: Iterable[tuple[TestId, str, float]]) -> tuple[Layer, ...]:
     """The layers that have tests, smallest tests first, from (test, file, seconds)."""
+    return sized((size(test, file), seconds) for test, file, seconds in tests)
+
+
+def sized(tests: Iterable[tuple[str, float]]) -> tuple[Layer, ...]:
+    """The same from (size, seconds)."""
     found: dict[str, tuple[int, float]] = {}
-    for test, file, seconds in tests:
-        kind = size(test, file)
+    for kind, seconds in tests:
         count, total = found.get(kind, (0, 0.0))
         found[kind] = (count + 1, total + seconds)
     return tuple(Layer(kind, *found[kind]) for kind in ORDER if kind in found)

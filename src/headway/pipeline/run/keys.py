@@ -40,13 +40,14 @@ class Ground:
     """What a job stands on besides its order. `trees`: path to Git object id ("": whole tree).
 
     `uploads`: (key, name, digest) of what came before it. `secrets`: their keyed hash. `tools`:
-    name to version.
+    name to version. `asked`: what its reports must say.
     """
 
     trees: Mapping[str, str]
     uploads: tuple[tuple[str, str, str], ...] = ()
     secrets: str = ""
     tools: Mapping[str, str] | None = None
+    asked: Any = None
 
 
 def key(order: JobOrder, ground: Ground) -> str:
@@ -93,6 +94,7 @@ def _facts(order: JobOrder, ground: Ground) -> dict[str, Any]:
         "trees": dict(ground.trees),
         "uploads": sorted(ground.uploads),
         "tools": dict(ground.tools or {}),
+        "asked": ground.asked,
     }
 
 

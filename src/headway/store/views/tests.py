@@ -10,8 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from headway.store import tests_held
-from headway.store.test_tables import reports, results, tests
+from headway.store.test_tables import abouts, reports, results, tests
 from headway.store.tests import KEEP_SECONDS, episodes
+from headway.testing.pyramid import size
 from headway.testing.quarantine import Quarantine
 from headway.testing.result import TestId
 from headway.testing.tripwire import Standing, needed, own_bound, standing
@@ -22,7 +23,8 @@ RECENT_SECONDS = 30 * 86400.0
 @dataclass(frozen=True, slots=True)
 class Known:
     """A test. `seconds`: mean of its green runs in the last 30 days, None without one; `slowest`:
-    of all runs. `at`: its last run, Unix seconds; `outcome`: what came of that.
+    of all runs. `at`: its last run, Unix seconds; `outcome`: what came of that. `size`: its layer
+    of the pyramid.
     """
 
     service: str
@@ -36,6 +38,7 @@ class Known:
     at: float
     outcome: str
     number: int
+    size: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,7 @@ class Told:
     run: str
     job: str
     sha: str
+    branch: str
     outcome: str
     failures: int
     passes: int
@@ -71,12 +75,13 @@ def known(connection: sa.Connection, service: str, now: float) -> list[Known]:
     last = _last(connection, service)
     found = []
     for row in connection.execute(_counted(service, now)).mappings():
-        at, outcome = last.get(row["id"], (0.0, "skipped"))
+        at, outcome, said = last.get(row["id"], (0.0, "skipped", ""))
         test = TestId(row["suite"], row["classname"], row["name"])
         found.append(
             Known(
                 row["service"], test, row["file"], row["runs"], row["failed"], row["flips"],
                 row["seconds"], row["slowest"], at, outcome, row["id"],
+                said or size(test, row["file"]),
             )
         )  # fmt: skip
     return sorted(found, key=lambda k: (k.service, k.test))
@@ -133,21 +138,24 @@ def _per_fingerprint(now: float) -> "sa.Select[Any]":
     )
 
 
-def _last(connection: sa.Connection, service: str) -> dict[int, tuple[float, str]]:
-    """When each test was last reported, and what came of it."""
+def _last(connection: sa.Connection, service: str) -> dict[int, tuple[float, str, str]]:
+    """When each test was last reported, what came of it, and its layer if that was said."""
     newest = (
         sa.select(results.c.test, sa.func.max(results.c.report).label("report"))
         .group_by(results.c.test)
         .subquery()
     )
     same = (newest.c.test == results.c.test) & (newest.c.report == results.c.report)
-    query = sa.select(results, reports.c.at).select_from(
-        results.join(newest, same).join(reports, reports.c.id == results.c.report)
+    said = sa.func.coalesce(abouts.c.size, "").label("size")
+    query = sa.select(results, reports.c.at, said).select_from(
+        results.join(newest, same)
+        .join(reports, reports.c.id == results.c.report)
+        .outerjoin(abouts, abouts.c.report == results.c.report)
     )
     if service:
         query = query.where(reports.c.service == service)
     rows = connection.execute(query).mappings()
-    return {r["test"]: (r["at"], outcome(r["failures"], r["passes"])) for r in rows}
+    return {r["test"]: (r["at"], outcome(r["failures"], r["passes"]), r["size"]) for r in rows}
 
 
 def outcome(failures: int, passes: int) -> str:
@@ -174,16 +182,24 @@ def flaky(connection: sa.Connection, service: str, now: float) -> list[Flaky]:
 def history(connection: sa.Connection, number: int, limit: int) -> list[Told]:
     """What each report said about the test, newest first."""
     query = (
-        sa.select(results, reports.c.at, reports.c.run, reports.c.job, reports.c.sha)
-        .select_from(results.join(reports, reports.c.id == results.c.report))
+        sa.select(
+            *(results, reports.c.at, reports.c.run, reports.c.job, reports.c.sha),
+            sa.func.coalesce(abouts.c.branch, "").label("branch"),
+        )
+        .select_from(
+            results.join(reports, reports.c.id == results.c.report).outerjoin(
+                abouts, abouts.c.report == results.c.report
+            )
+        )
         .where(results.c.test == number)
         .order_by(reports.c.id.desc())
         .limit(limit)
     )
     return [
         Told(
-            r["at"], r["run"], r["job"], r["sha"], outcome(r["failures"], r["passes"]),
-            r["failures"], r["passes"], r["seconds"], r["message"],
+            r["at"], r["run"], r["job"], r["sha"], r["branch"],
+            outcome(r["failures"], r["passes"]), r["failures"], r["passes"], r["seconds"],
+            r["message"],
         )
         for r in connection.execute(query).mappings()
     ]  # fmt: skip

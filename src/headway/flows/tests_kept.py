@@ -1,0 +1,38 @@
+"""Results of tests in the database: what flows/tests remembers from run to run.
+
+The only part of judging a job that needs a database; given to a Bench by wiring, and by `headway
+run` (cli/run_tests) when a job of it declared reports.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+
+from headway.flows.tests import History, Kept
+from headway.store import tests, tests_coverage
+from headway.store.database import Tx
+from headway.testing.judge import Past
+from headway.testing.origin import Origin
+from headway.testing.result import TestId
+
+
+class KeptTests(History):
+    """The tests of a home. `tx` opens a transaction."""
+
+    def __init__(self, tx: Callable[[], AbstractContextManager[Tx]]) -> None:
+        self._tx = tx
+
+    def past(self, origin: Origin, wanted: Sequence[TestId]) -> Mapping[TestId, Past]:
+        """See History."""
+        with self._tx() as tx:
+            return tests.past(tx.connection, origin, wanted, tx.now)
+
+    def keep(self, origin: Origin, kept: Kept) -> None:
+        """See History."""
+        if not kept.reports and kept.covered is None:
+            return
+        with self._tx() as tx:
+            for digest, report in kept.reports:
+                tests.record(tx, origin, report, digest)
+            if kept.covered is not None:
+                tests_coverage.keep(tx, origin.of_commit, kept.covered, kept.gate)
+                tests_coverage.prune(tx, tx.now - tests.KEEP_SECONDS)
