@@ -18,6 +18,10 @@ from headway.adapters.linux.actions.service_images import Wish
 from headway.model.errors import Refused
 from headway.record import dataclass
 
+_REDIS_FLAGS = {
+    *("--requirepass", "--maxmemory", "--maxmemory-policy", "--databases", "--timeout"),
+    *("--notify-keyspace-events", "--loglevel", "--tcp-keepalive", "--appendonly", "--save"),
+}
 _PORTS = {"postgres": 5432, "redis": 6379}
 _PLACES = ("/usr/lib/postgresql", "/usr/pgsql-*", "/opt/postgresql")
 # What was committed is in the kernel's hands, so that it outlives the server, if not the machine.
@@ -176,25 +180,59 @@ def _redis(wish: Wish) -> Provider:
         )
     told = subprocess.run([server, "--version"], capture_output=True, text=True, check=False)
     number = re.search(r"v=([0-9]+)", told.stdout)
+    _redis_flags(wish)
     return Provider(number.group(1) if number else "", functools.partial(_start_redis, server))
 
 
-def _start_redis(server: str, _wish: Wish, room: Room, port: int) -> int:
+def _redis_flags(wish: Wish) -> list[str]:
+    """What follows `redis-server` in `command`, as the image's page writes it. Raises Refused."""
+    words = list(wish.command)
+    if words and words[0] in {"redis-server", "valkey-server"}:
+        words = words[1:]
+    names, values = words[::2], words[1::2]
+    bad = [name for name in names if name not in _REDIS_FLAGS]
+    if bad or len(names) != len(values):
+        raise Refused(
+            f"the service `{wish.name}` cannot be started: its `command` needs a container",
+            why=f"without one it is `redis-server` with {', '.join(sorted(_REDIS_FLAGS))}",
+            code="bad-service",
+        )
+    return words
+
+
+def _start_redis(server: str, wish: Wish, room: Room, port: int) -> int:
     folder = room.folder
     flags = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
     flags += ["--appendonly", "yes", "--appendfsync", "no", "--logfile", str(folder / "log")]
     flags += ["--daemonize", "yes", "--pidfile", str(folder / "pid")]
     (folder / "stop").write_text("kill $(cat pid)", "utf-8")
+    given = _redis_flags(wish)
+    if given:
+        # In a file: a password has no place among arguments that every process can read.
+        lines = [f"{n.removeprefix('--')} {_quoted(v)}" for n, v in zip(given[::2], given[1::2], strict=True)]
+        conf = folder / "conf"
+        conf.touch(mode=0o600)
+        conf.write_text("\n".join(lines), "utf-8")
+        flags = [str(conf), *flags]
     if code := room.run([server, *flags]):
         return code
     return room.run(["/bin/bash", "-c", _PING, "ping", str(port)])
+
+
+def _quoted(value: str) -> str:
+    """As redis.conf writes text: in quotes, other than letters and digits as bytes."""
+    plain = re.compile(rb"[A-Za-z0-9_./:@-]")
+    packed = (bytes([byte]) for byte in value.encode())
+    return '"' + "".join(b.decode() if plain.match(b) else f"\\x{b.hex()}" for b in packed) + '"'
 
 
 _PING = """\
 for _ in $(seq 600); do
     if exec 3<>"/dev/tcp/127.0.0.1/$1"; then
         printf 'PING\\r\\n' >&3
-        if read -r -t 5 answer <&3 && test "${answer:0:5}" = +PONG; then exit 0; fi
+        if read -r -t 5 answer <&3; then
+            case "$answer" in +PONG*|-NOAUTH*) exit 0 ;; esac
+        fi
     fi 2>/dev/null
     sleep 0.1
 done

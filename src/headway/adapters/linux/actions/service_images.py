@@ -66,7 +66,7 @@ def native_fault(wish: Wish) -> str:
     """Why a native provider cannot give this; empty if it can."""
     if not wish.kind:
         return f"the image {wish.image[:100]!r} needs a container"
-    if wish.entrypoint or wish.command:
+    if wish.entrypoint or (wish.command and wish.kind != "redis"):
         return "`entrypoint` and `command` need a container"
     if wish.volumes:
         return "`volumes` need a container"
