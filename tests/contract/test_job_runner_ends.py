@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.contract.job_runs import (
@@ -23,7 +24,7 @@ from tests.contract.job_runs import (
 )
 
 from headway.adapters.linux.runner import LinuxRunner
-from headway.adapters.linux.sandbox import Limits, _Running
+from headway.adapters.linux.sandbox import Limits, Sandbox
 from headway.model.job import Line, StepSpec
 
 GRACE = QUICK.int_seconds + QUICK.term_seconds
@@ -238,25 +239,27 @@ ENDLESS = [
 
 
 class Clock:
-    """Measures from the end of grace (the order to kill) until the agent says nothing is left."""
+    """Measures from the end of grace (the order to kill) until nothing of the step was left."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.took: list[float] = []
         began: dict[int, float] = {}
-        tell, hear = _Running._tell, _Running._hear
+        order, answers = Sandbox._order, Sandbox._answers
 
-        def telling(step: _Running, order: dict[str, object]) -> None:
-            if order["do"] == "kill":
-                began[id(step)] = time.monotonic()
-            tell(step, order)
+        def ordering(box: Sandbox, what: dict[str, object], descriptors: list[int]) -> None:
+            if what["do"] == "kill":
+                began[id(box)] = time.monotonic()
+            order(box, what, descriptors)
 
-        def hearing(step: _Running) -> None:
-            hear(step)
-            if step._killed and id(step) in began:
-                self.took.append(time.monotonic() - began.pop(id(step)))
+        def answering(box: Sandbox) -> list[dict[str, Any]] | None:
+            told = answers(box)
+            for each in told or []:
+                if "killed" in each:
+                    self.took.append((each["killed"] or float("inf")) - began.pop(id(box)))
+            return told
 
-        patch.setattr(_Running, "_tell", telling)
-        patch.setattr(_Running, "_hear", hearing)
+        patch.setattr(Sandbox, "_order", ordering)
+        patch.setattr(Sandbox, "_answers", answering)
 
     def shown(self) -> str:
         took = sorted(self.took)

@@ -15,7 +15,7 @@ from headway.adapters.linux.boxes import Boxes
 from headway.adapters.linux.environment import write_event
 from headway.adapters.linux.job import MAX_DEPTH, Draft, Job, Level
 from headway.adapters.linux.output import Output
-from headway.adapters.linux.patience import Stopped
+from headway.adapters.linux.patience import Lost, Stopped
 from headway.adapters.linux.records import Records
 from headway.adapters.linux.step import Done
 from headway.adapters.linux.trash import Trash
@@ -93,14 +93,28 @@ class Course:
         name = self._name(level, found, step)
         began = time.time()
         try:
-            if self._aside.owed:
-                self._begin(number, name)
-            self._aside.start(level, step)
-            done = self._done(level, found, (number, name))
+            done = self._once_more(level, found, (number, name))
         except (ExpressionError, HeadwayError, Stopped) as error:
             self._begin(number, name)
             done = steps.broken(level, step, error)
         self._over(out, Begun(key(found), name, began, number), done)
+
+    def _once_more(self, level: Level, found: Part, shown: tuple[int, str]) -> Done:
+        """Do the part; a second time if somebody has killed its processes, as after a crash."""
+        job = self._job
+        job.may_repeat = not job.order.container
+        try:
+            return self._with_services(level, found, shown)
+        except Lost as error:
+            level.out.say(f"[headway: {error}; this step begins again here]")
+        job.may_repeat, job.draft, self._aside = False, Draft(), Aside(job)
+        return self._with_services(level, found, shown)
+
+    def _with_services(self, level: Level, found: Part, shown: tuple[int, str]) -> Done:
+        if self._aside.owed:
+            self._begin(*shown)
+        self._aside.start(level, _step_of(found))
+        return self._done(level, found, shown)
 
     def _begin(self, number: int, name: str) -> None:
         """Tell, once, that the step begins."""

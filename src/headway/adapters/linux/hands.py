@@ -13,7 +13,7 @@ from pathlib import Path
 from headway.adapters.linux.actions.acting import Within
 from headway.adapters.linux.job import Job
 from headway.adapters.linux.output import Output
-from headway.adapters.linux.patience import Stopped
+from headway.adapters.linux.patience import Lost, Stopped
 from headway.adapters.linux.sandbox import Command
 from headway.adapters.linux.workspace import open_regular
 from headway.model.errors import Failed
@@ -44,8 +44,8 @@ class StepHands:
             self._out.masks.append(secret)
 
     def run(self, argv: list[str], env: dict[str, str], cwd: Path) -> int:
-        """Run to the end; the exit code (128 + n for signal n). Raises Stopped, Failed
-        (`no-process`, `environment-file`).
+        """Run to the end; the exit code (128 + n for signal n). Raises Stopped, Lost,
+        Failed (`no-process`, `environment-file`).
         """
         return self._run(argv, env, cwd, None)
 
@@ -80,6 +80,8 @@ class StepHands:
             self._out.annotate(Annotation(level, f"{bound[0].upper()}{bound[1:]}."))
         if ended.stopped:
             raise Stopped(ended.stopped)
+        if ended.lost and ended.code is None:
+            raise Lost(ended.problem, code="no-process")
         if ended.code is None:
             raise Failed(ended.problem or "the process is gone", code="no-process")
         return ended.code if ended.code >= 0 else 128 - ended.code

@@ -56,7 +56,8 @@ class Draft:
 class Job:
     """`env`: of workflow and job, filled in. `base`: what the machine gives. `sandbox`: opens one
     if none is open. `found`: what each `uses` means, local ones excepted. `within`: the container
-    that steps run in, once it runs; `pod`: where containers of the job are.
+    that steps run in, once it runs; `pod`: where containers of the job are. `may_repeat`: a step
+    that loses its processes now is not over: it begins again.
     """
 
     order: JobOrder
@@ -72,6 +73,7 @@ class Job:
     found: dict[str, Found] = field(default_factory=dict)
     within: Within | None = None
     pod: "Callable[[], Pod] | None" = None
+    may_repeat: bool = False
     spare_files: dict[str, str] = field(default_factory=dict)
     draft: Draft = field(default_factory=Draft)
     names: Iterator[str] = field(default_factory=lambda: map(str, itertools.count()))

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Literal
 
+from headway.model.errors import Failed
 from headway.record import dataclass
 
 LAST_SECONDS = 300.0
@@ -22,6 +23,10 @@ class Stopped(Exception):
     def __init__(self, why: str) -> None:
         super().__init__(why)
         self.why = why
+
+
+class Lost(Failed):
+    """Everything of the job was killed, by somebody else: its processes, or what starts them."""
 
 
 @dataclass(slots=True)

@@ -55,13 +55,15 @@ class Ended:
     """`code` is negative for a signal, None if it never ran or its end is not known.
 
     `stopped`: why it was stopped before its end (`output`: it printed more than it may, see `hit`);
-    `problem`: what went wrong outside of it; `hit`: the bounds that it met meanwhile, in words.
+    `problem`: what went wrong outside of it; `lost`: everything of the job was killed by somebody
+    else; `hit`: the bounds that it met meanwhile, in words.
     """
 
     code: int | None
     stopped: str = ""
     problem: str = ""
     hit: tuple[str, ...] = ()
+    lost: bool = False
 
 
 class Sandbox:
@@ -78,6 +80,7 @@ class Sandbox:
         self._data = b""
         self._old_outputs: set[int] = set()
         self.alive = True
+        self.lost = False
 
     def close(self) -> None:
         """Kill all that is left of the job, and return when nothing is."""
@@ -116,7 +119,7 @@ class Sandbox:
             self._order(order, [theirs])
         except OSError:
             os.close(pipe)
-            return Ended(None, problem=self._lost())
+            return Ended(None, problem=self._lost(), lost=self.lost)
         finally:
             os.close(theirs)
         return _Running(self, pipe, take, stop).wait()
@@ -144,6 +147,7 @@ class Sandbox:
         self.alive = False
         if _readable(self._gone, END_SECONDS) and os.read(self._gone, 1):
             return f"{_words('memory', self._limits)}, and was ended"
+        self.lost = True
         return "the job's processes were killed from outside"
 
 
@@ -201,7 +205,7 @@ class _Running:
         if stopped:
             self._end_it()
         self._drain()
-        return Ended(self._code, stopped, self._problem, tuple(self._hit))
+        return Ended(self._code, stopped, self._problem, tuple(self._hit), self._box.lost)
 
     def _endless(self) -> str:
         if self._printed <= self._box._limits.output_bytes:

@@ -13,7 +13,7 @@ from headway import expression
 from headway.adapters.linux.actions.acting import Acting, Composed, Direct, Part
 from headway.adapters.linux.hands import StepHands
 from headway.adapters.linux.job import MAX_DEPTH, Level, deadline, relative
-from headway.adapters.linux.patience import Stopped
+from headway.adapters.linux.patience import Lost, Stopped
 from headway.expression import ExpressionError, Scope
 from headway.model.errors import Failed, HeadwayError, Invalid
 from headway.model.job import Annotation, JobOutcome, StepSpec
@@ -124,6 +124,8 @@ def broken(level: Level, step: StepSpec, error: Exception) -> Done:
 def _broken(
     level: Level, step: StepSpec, error: Exception, *, may_fail: bool, outputs: dict[str, str]
 ) -> Done:
+    if isinstance(error, Lost) and level.job.may_repeat:
+        raise error
     match error:
         case Stopped():
             return _stopped(level, step, error, may_fail=may_fail, outputs=outputs)

@@ -8,7 +8,8 @@ Orders: {"do": "run", argv, cwd, env}, with the descriptor that takes the output
 {"code": n} (negative: a signal; with "memory" or "pids" if a bound of the job was hit) or
 {"error": text} when the process has ended. {"do": "signal", "how": n} goes to the step's processes
 and is not answered. {"do": "kill"} ends all that the step has started, its daemons too, and is
-answered by {"killed": true}. {"do": "end", "keep"} ends everything of the job, and is answered by
+answered by {"killed": when nothing of it was left} (seconds of the machine's monotonic clock; 0: it
+could not be done). {"do": "end", "keep"} ends everything of the job, and is answered by
 {"ended": true} when nothing of it lives.
 """
 
@@ -91,8 +92,7 @@ class Agent:
             case "signal":
                 self._signal(order["how"])
             case "kill":
-                self._kill()
-                self._say({"killed": True})
+                self._say({"killed": self._kill()})
             case "end":
                 processes.end_all()
                 os.chdir("/")
@@ -159,11 +159,11 @@ class Agent:
         else:
             processes.tell(self._mine(), how)
 
-    def _kill(self) -> None:
+    def _kill(self) -> float:
         until = time.monotonic() + KILL_SECONDS
         while self._step or self._left():
             if time.monotonic() > until:
-                return
+                return 0.0
             if self._alone and not self._older:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(-1, signal.SIGKILL)
@@ -173,6 +173,7 @@ class Agent:
                 processes.tell(found, signal.SIGKILL)
             time.sleep(0.001)
             self._reap()
+        return time.monotonic()
 
     def _left(self) -> bool:
         if self._alone and not self._older:
