@@ -45,6 +45,7 @@ BENCHMARKS = (
     Benchmark("engine", 1000, 50, 120),
     Benchmark("judge.canaries", 1000, 50, 150),
     Benchmark("flaky", 3, 1, 120),
+    Benchmark("first_step", 30, 3, 120),
 )
 
 

@@ -4,6 +4,7 @@
 a step (`action`, `workspace`, `path`, …) are added where the job runs. Called by schedule, orders.
 """
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -41,7 +42,7 @@ def github(program: Program) -> Contexts:
         "repository_owner": name.partition("/")[0],
         "repositoryUrl": spec.repo,
         "run_attempt": str(spec.attempt),
-        "run_id": spec.id,
+        "run_id": str(run_id(spec)),
         "run_number": str(spec.number),
         "secret_source": "Actions" if spec.trusted else "None",
         "server_url": server,
@@ -51,6 +52,14 @@ def github(program: Program) -> Contexts:
         "workflow_ref": f"{name}/{workflow.file}@{spec.ref}",
         "workflow_sha": spec.sha,
     }
+
+
+def run_id(spec: RunSpec) -> int:
+    """`github.run_id`: a number, as actions and scripts expect, from 1 and below 2**52, so that it
+    is whole in JavaScript too. The same for all attempts of a run.
+    """
+    base = spec.id.removesuffix(f".{spec.attempt}") if spec.attempt > 1 else spec.id
+    return int(hashlib.sha256(base.encode()).hexdigest()[:13], 16) or 1
 
 
 def repository(spec: RunSpec) -> tuple[str, str]:
