@@ -29,6 +29,8 @@ from headway.ports.blob_store import BlobStore
 from headway.ports.job_runner import JobWatch
 from headway.record import dataclass
 
+MOST_REPEATS = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Means:
@@ -100,15 +102,20 @@ class Course:
         self._over(out, Begun(key(found), name, began, number), done)
 
     def _once_more(self, level: Level, found: Part, shown: tuple[int, str]) -> Done:
-        """Do the part; a second time if somebody has killed its processes, as after a crash."""
+        """Do the part; again if somebody has killed its processes, as after a crash, but not for
+        ever: it may be the step itself that does it.
+        """
         job = self._job
-        job.may_repeat = not job.order.container
-        try:
-            return self._with_services(level, found, shown)
-        except Lost as error:
-            level.out.say(f"[headway: {error}; this step begins again here]")
-        job.may_repeat, job.draft, self._aside = False, Draft(), Aside(job)
-        return self._with_services(level, found, shown)
+        for left in reversed(range(MOST_REPEATS + 1)):
+            job.may_repeat = left > 0 and not job.order.container
+            try:
+                return self._with_services(level, found, shown)
+            except Lost as error:
+                if not job.may_repeat:
+                    raise
+                level.out.say(f"[headway: {error}; this step begins again here]")
+                job.draft, self._aside = Draft(), Aside(job)
+        raise AssertionError("the last one returns or raises")
 
     def _with_services(self, level: Level, found: Part, shown: tuple[int, str]) -> Done:
         if self._aside.owed:
