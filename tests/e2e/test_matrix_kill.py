@@ -33,7 +33,8 @@ def grid(notes: Path) -> str:
     )
     return (
         "on: workflow_dispatch\njobs:\n  grid:\n    runs-on: ubuntu-latest\n"
-        f"    timeout-minutes: 20\n    strategy: {{matrix: {{leg: [{', '.join(LEGS)}]}}}}\n    steps:\n{steps}"
+        "    timeout-minutes: 20\n"
+        f"    strategy: {{matrix: {{leg: [{', '.join(LEGS)}]}}}}\n    steps:\n{steps}"
     )
 
 
