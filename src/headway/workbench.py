@@ -8,6 +8,7 @@ than everything else at the start of a run; a test holds the two lists together.
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -33,16 +34,18 @@ def run_id(now: float) -> str:
     return "run_" + "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -5, -5))
 
 
-def bench(
+def bench(  # noqa: PLR0913  what a command line may say of it
     home: Path,
     jobs: int = 2,
     secrets: Mapping[str, str] | None = None,
     *,
     reuse: bool = True,
     soon: bool = False,
+    fetched: Path | None = None,
 ) -> Bench:
     """Where runs are done: `jobs` instances at once, logs and results under `home`. Without `reuse`
-    every job runs, and no result is kept for another run. `soon`: a run follows at once.
+    every job runs, and no result is kept for another run. `soon`: a run follows at once. `fetched`:
+    the home whose fetched actions are used, if it is another.
 
     Raises Invalid (`unknown-adapter`, `home`).
     """
@@ -56,7 +59,7 @@ def bench(
             code="home",
         ) from error
     blobs = load("headway.blob_stores", "disk")(home)
-    actions = load("headway.action_sources", "git")(home)
+    actions = load("headway.action_sources", "git")(fetched or home)
     source = load("headway.source_hosts", "git")()
     runner = load("headway.job_runners", "linux")(home, source, actions, blobs, soon=soon)
     return Bench(
@@ -68,7 +71,15 @@ def bench(
         jobs=jobs,
         secrets=dict(secrets or {}),
         trees=load("headway.source_trees", "git")() if reuse else None,
+        tools=partial(_tools, home),
     )
+
+
+def _tools(home: Path) -> Mapping[str, str]:
+    """Looked for anew in each run: a server lives longer than a toolchain."""
+    from headway.adapters.linux.toolchain import fingerprints  # noqa: PLC0415
+
+    return fingerprints(home)
 
 
 def load(group: str, name: str) -> Any:

@@ -1,6 +1,6 @@
 """What a run needs of the world, in one place. Built by workbench.py, used by flows/pipeline*."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 class Bench:
     """Where runs are done. `jobs`: how many instances run at once. `secrets`: by name.
 
-    `trees`: without it no result is ever reused. `tools`: name to version of what jobs find on this
-    machine; part of every content key. `history`: what is remembered of tests; without it a job's
-    tests are judged by its own tries alone.
+    `trees`: without it no result is ever reused. `tools` tells what jobs find on this machine, name
+    to fingerprint; part of every content key. `history`: what is remembered of tests; without it a
+    job's tests are judged by its own tries alone.
     """
 
     home: Path
@@ -33,5 +33,5 @@ class Bench:
     jobs: int = 2
     secrets: Mapping[str, str] = field(default_factory=dict)
     trees: SourceTrees | None = None
-    tools: Mapping[str, str] = field(default_factory=dict)
+    tools: Callable[[], Mapping[str, str]] = dict
     history: "History | None" = None

@@ -43,6 +43,7 @@ class Results:
         self._bench = bench
         self._spec = spec
         self._trees: dict[str, str] | None = None
+        self._tools: Mapping[str, str] | None = None
 
     def key(
         self, state: RunState, order: JobOrder, sources: Sequence[str], above: Sequence[str]
@@ -61,7 +62,7 @@ class Results:
             return ""
         secrets = self._secrets(keys.secrets_named(order)) if self._spec.trusted else ""
         asked = _asked(settings_of(self._spec, order.id))
-        return keys.key(order, Ground(trees, uploads, secrets, self._bench.tools, asked))
+        return keys.key(order, Ground(trees, uploads, secrets, self._known_tools(), asked))
 
     def find(self, key: str, instance: str) -> JobReport | None:
         """A valid green report under the key, as that of this instance; None if there is none."""
@@ -90,6 +91,12 @@ class Results:
         for upload in report.uploads:
             if upload.digest:
                 _point(self._bench.blobs, f"uploads/{self._spec.id}", upload)
+
+    def _known_tools(self) -> Mapping[str, str]:
+        """Looked for once a run."""
+        if self._tools is None:
+            self._tools = self._bench.tools()
+        return self._tools
 
     def _known(self, sources: Sequence[str]) -> dict[str, str]:
         """The Git objects of these paths, asked for once a run for all jobs; none without Git."""
