@@ -20,18 +20,18 @@ EXITED = "Process completed with exit code"
 UNENDED = frozenset({"running", "waiting", "interrupted"})
 
 
-def ended(run: RunView) -> list[str]:
-    """The end of a run, for the person who waited for it."""
+def ended(run: RunView, *, kept: bool = True) -> list[str]:
+    """The end of a run, for the person who waited for it; without commands if it is not `kept`."""
     told = [f"{marked(run.state)}: {_what(run)}{_took(run)}"]
     told.append(f"  jobs  {_counted(run)}")
     if run.because:
         told.append(f"  why   {plain(run.because)}")
     told += _special(run)
     told += _skipped(run)
-    told += _red_jobs(run)
+    told += _red_jobs(run, kept=kept)
     told += _annotations(run)
     told += _summaries(run)
-    return [*told, *_next(run)]
+    return [*told, *(_next(run) if kept else ())]
 
 
 def shown(run: RunView) -> list[str]:
@@ -115,11 +115,13 @@ def _skipped(run: RunView) -> Iterator[str]:
         yield f"  … {len(skipped) - MOST_RED} skipped jobs more"
 
 
-def _red_jobs(run: RunView) -> Iterator[str]:
+def _red_jobs(run: RunView, *, kept: bool) -> Iterator[str]:
     red = [j for j in run.jobs if j.outcome not in GREEN | UNENDED and (j.because or not j.calls)]
     red.sort(key=lambda j: j.tolerated)
     for job in red[:MOST_RED]:
         yield from _red(run, job)
+        if kept:
+            yield f"  logs   headway pipeline logs {run.run} {shlex.quote(job.key)}"
     if len(red) > MOST_RED:
         names = ", ".join(plain(j.name, 60) for j in red[MOST_RED : MOST_RED + 10])
         yield f"… and {len(red) - MOST_RED} red jobs more: {names}"
@@ -134,7 +136,6 @@ def _red(run: RunView, job: JobView) -> Iterator[str]:
     for step in steps:
         yield f"{marked(step.outcome)}  {plain(job.name, 80)} > {_named(run, step)}"
         yield from (f"    {t}" for t in _tail(step))
-    yield f"  logs   headway pipeline logs {run.run} {shlex.quote(job.key)}"
 
 
 def _tail(step: StepView) -> list[str]:
