@@ -226,7 +226,7 @@ def test_a_push_is_neither_lost_nor_told_twice_when_server_or_hook_die(mortal: S
     mortal.up()
     mortal.ended(1)
     mortal.kill()
-    mortal.repo.commit("while nobody listens")
+    mortal.repo.commit("while nobody listens", x="1")
     mortal.repo.push()
     assert len(list((mortal.home / "pushes").glob("*.json"))) == 1
     mortal.up()

@@ -32,7 +32,7 @@ class Bell(threading.Thread):
     def __init__(self, home: Path) -> None:
         super().__init__(name="bell", daemon=True)
         self._wakes: list[Callable[[], None]] = []
-        self._end, self._stop = os.pipe2(os.O_CLOEXEC)
+        self._end, self._halt = os.pipe2(os.O_CLOEXEC)
         self._fifo = _open(home / NAME)
 
     def hear(self, wake: Callable[[], None]) -> None:
@@ -51,9 +51,9 @@ class Bell(threading.Thread):
 
     def stop(self) -> None:
         """Listen no more."""
-        os.write(self._stop, b".")
+        os.write(self._halt, b".")
         self.join()
-        for descriptor in (self._fifo, self._end, self._stop):
+        for descriptor in (self._fifo, self._end, self._halt):
             os.close(descriptor)
 
 

@@ -21,8 +21,12 @@ from headway.record import dataclass
 
 VERSION = 1
 """Part of every key: a change of what goes in makes all older results invalid."""
-NEVER_REUSED = frozenset({"schedule", "workflow_dispatch"})
-"""Events that ask for a run because it is time, or because somebody wants one now."""
+NEVER_REUSED = frozenset(
+    {"schedule", "workflow_dispatch", "repository_dispatch", "registry_package", "release"}
+)
+"""Events that ask for a run because it is time, because somebody wants one now, or because of
+something that is not in the commit.
+"""
 
 _CONTEXTS = ("github", "vars", "inputs", "secrets")
 _NAMED = re.compile(
