@@ -134,39 +134,48 @@ def show(context: Context, run: str) -> None:
 @click.option("--follow", "-f", is_flag=True, help="Go on until the run has ended.")
 @click.option("--raw", is_flag=True, help="One step's bytes as they are, escape sequences too.")
 @click.option("--offset", type=click.IntRange(min=0), default=0, help="Begin there; with --raw.")
+@click.option("--try", "tries", type=click.IntRange(1), default=None, help="An earlier try of JOB.")
 @pass_context
 def logs(  # noqa: PLR0913  one option each
-    context: Context, run: str, job: str, step: str, offset: int, *, follow: bool, raw: bool
+    context: Context,
+    run: str,
+    job: str,
+    step: str,
+    offset: int,
+    tries: int | None,
+    *,
+    follow: bool,
+    raw: bool,
 ) -> None:
     """What the steps printed, secrets hidden.
 
     JOB is a key, a name or an id; STEP a number from 1, an id or a name. With --json: one line of
     output in each line.
     """
-    from headway.cli.pipeline_log import Reader, find_job, find_step  # noqa: PLC0415
+    from headway.cli.pipeline_log import Reader, find_job, find_step, folder_of  # noqa: PLC0415
 
     state = _state(context, run)
     key = find_job(state, job) if job else ""
     number = find_step(state, key, step) if step else None
+    if tries and not key:
+        raise Invalid("--try is of one job", next="headway pipeline logs RUN JOB", code="usage")
     if raw or offset:
-        _raw(context, state.spec.id, key, number, offset)
+        if number is None:
+            raise Invalid(
+                "--raw and --offset are of one step",
+                next=f"headway pipeline logs {run} JOB STEP --raw",
+                code="usage",
+            )
+        _raw(context, folder_of(context.home_folder, state, key, tries or 0), number, offset)
         return
     only = (key, number) if key else None
-    _follow(context, Reader(context.home_folder, state.spec.id, only), wait=follow)
+    _follow(context, Reader(context.home_folder, state.spec.id, only, tries or 0), wait=follow)
 
 
-def _raw(context: Context, run: str, key: str, number: int | None, offset: int) -> None:
+def _raw(context: Context, folder: Path, number: int, offset: int) -> None:
     """Bytes to stdout; where to go on is said on stderr."""
     from headway.adapters.linux import logs as files  # noqa: PLC0415
-    from headway.adapters.linux.workspace import workspace  # noqa: PLC0415
 
-    if number is None:
-        raise Invalid(
-            "--raw and --offset are of one step",
-            next=f"headway pipeline logs {run} JOB STEP --raw",
-            code="usage",
-        )
-    folder = workspace(context.home_folder, run, key).folder
     while True:
         data, offset = files.read(folder, number, offset)
         if not data:

@@ -9,7 +9,7 @@ from dataclasses import field
 from pathlib import Path
 
 from headway.adapters.linux import logs
-from headway.adapters.linux.workspace import workspace
+from headway.adapters.linux.workspace import earlier, workspace
 from headway.model.errors import Invalid
 from headway.model.job import Line
 from headway.pipeline.run.state import RunState
@@ -38,30 +38,33 @@ class _Place:
 
 @dataclass(slots=True)
 class Reader:
-    """Reads what is new in the logs of a run. `only`: (job key, step number or None) or None."""
+    """Reads what is new in the logs of a run. `only`: (job key, step number or None) or None.
+    `tries`: that try of the job, 0 for its last.
+    """
 
     home: Path
     run: str
     only: tuple[str, int | None] | None = None
-    _places: dict[tuple[str, int], _Place] = field(default_factory=dict)
+    tries: int = 0
+    _places: dict[tuple[str, int, int], _Place] = field(default_factory=dict)
 
     def fresh(self, state: RunState, *, last: bool) -> Iterator[Said]:
         """Lines that came since; with `last` also one that never got its end."""
         for key in state.orders:
             if self.only is None or self.only[0] == key:
-                for number in self._numbers(key):
+                for number in self._numbers(state, key):
                     yield from self._step(state, key, number, last=last)
 
-    def _numbers(self, key: str) -> list[int]:
+    def _numbers(self, state: RunState, key: str) -> list[int]:
         wanted = self.only[1] if self.only else None
         if wanted is not None:
             return [wanted]
-        files = (workspace(self.home, self.run, key).folder / "logs").glob("*.log")
+        files = (folder_of(self.home, state, key, self.tries) / "logs").glob("*.log")
         return sorted(int(f.stem) for f in files if f.stem.isdigit())
 
     def _step(self, state: RunState, key: str, number: int, *, last: bool) -> Iterator[Said]:
-        place = self._places.setdefault((key, number), _Place())
-        folder = workspace(self.home, self.run, key).folder
+        place = self._places.setdefault((key, number, state.orders[key].tries), _Place())
+        folder = folder_of(self.home, state, key, self.tries)
         name, step = state.orders[key].name, step_name(state, key, number)
         while True:
             more, place.offset = logs.read(folder, number, place.offset)
@@ -95,6 +98,14 @@ def step_name(state: RunState, key: str, number: int) -> str:
         first = (spec.run or "").strip().splitlines()[:1]
         return spec.name or spec.uses or " ".join(first) or f"step {number + 1}"
     return f"step {number + 1}"
+
+
+def folder_of(home: Path, state: RunState, key: str, tries: int) -> Path:
+    """Where the logs of that try of the job are; 0: its last. Raises Invalid (`unknown-try`)."""
+    place, last = workspace(home, state.spec.id, key), state.orders[key].tries
+    if tries > last:
+        raise Invalid(f"`{key}` was tried {last} time(s)", code="unknown-try")
+    return place.folder if tries in {0, last} else earlier(place, tries).folder
 
 
 def find_job(state: RunState, given: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from headway.cli.pipeline_checks import forgiven, named, pyramid, words
 from headway.cli.pipeline_view import GREEN, JobView, RunView, StepView
 from headway.cli.running import last_lines
 from headway.cli.text import clock, columns, marked, plain, since, span, symbol
@@ -17,6 +18,7 @@ MOST_ANNOTATIONS = 20
 TAIL_LINES = 12
 SUMMARY_LINES = 60
 EXITED = "Process completed with exit code"
+ORDER = ("failure", "cancelled", "interrupted", "running", "waiting", "success", "skipped")
 UNENDED = frozenset({"running", "waiting", "interrupted"})
 
 
@@ -29,6 +31,7 @@ def ended(run: RunView, *, kept: bool = True) -> list[str]:
     told += _special(run)
     told += _skipped(run)
     told += _red_jobs(run, kept=kept)
+    told += _tested(run)
     told += _annotations(run)
     told += _summaries(run)
     return [*told, *(_next(run) if kept else ())]
@@ -47,6 +50,8 @@ def shown(run: RunView) -> list[str]:
     told += _special(run)
     for job in run.jobs:
         told += _job(job)
+    whole = pyramid(j.checks for j in run.jobs if j.checks is not None)
+    told += [f"  sizes {whole}"] if whole else []
     return [*told, *_annotations(run), *_summaries(run), *_next(run)]
 
 
@@ -60,6 +65,17 @@ def _special(run: RunView) -> Iterator[str]:
         yield f"  waits {plain(key, 80)}: headway pipeline approve {run.run} --env {place}"
 
 
+def _tested(run: RunView) -> Iterator[str]:
+    """What the reports of jobs said, and all their tests by size."""
+    checked = [(j, j.checks) for j in run.jobs if j.checks is not None]
+    for job, checks in checked:
+        yield f"  tests {named(plain(job.name, 80), job.tries)}: {words(checks)}"
+        yield from (f"        {line}" for line in forgiven(checks))
+    whole = pyramid(checks for _, checks in checked)
+    if whole:
+        yield f"  sizes {whole}"
+
+
 def table(runs: list[dict[str, Any]], now: datetime) -> list[str]:
     """Runs as rows, in the order given; after them how to go on with one that was interrupted."""
     head = ("RUN", "STATE", "WORKFLOW", "EVENT", "COMMIT", "JOBS", "TOOK", "BEGUN")
@@ -70,7 +86,7 @@ def table(runs: list[dict[str, Any]], now: datetime) -> list[str]:
             plain(run["workflow"], 80),
             plain(run["event"], 40),
             _commit(run["sha"], run["changed"]),
-            ", ".join(f"{n} {word}" for word, n in run["counts"].items()),
+            ", ".join(f"{run['counts'][word]} {word}" for word in sorted(run["counts"], key=_rank)),
             span(run["seconds"]) if run["seconds"] is not None else "",
             since(datetime.fromtimestamp(run["created_at"], UTC), now),
         )
@@ -102,8 +118,12 @@ def _took(run: RunView) -> str:
 def _counted(run: RunView) -> str:
     counts = {**run.counts}
     reused = sum(bool(j.reused) for j in run.jobs)
-    told = [f"{n} {word}" for word, n in counts.items()]
+    told = [f"{counts[word]} {word}" for word in sorted(counts, key=_rank)]
     return ", ".join(told) + (f" ({reused} reused)" if reused else "") if told else "none"
+
+
+def _rank(word: str) -> int:
+    return ORDER.index(word) if word in ORDER else len(ORDER)
 
 
 def _skipped(run: RunView) -> Iterator[str]:
@@ -152,7 +172,8 @@ def _named(run: RunView, step: StepView) -> str:
 
 def _annotations(run: RunView) -> Iterator[str]:
     """`app.py:12:3: error: undefined name`, as compilers say it."""
-    found = [a for j in run.jobs for s in j.steps for a in s.annotations if not _known(a)]
+    steps = [s for j in run.jobs for s in j.steps]
+    found = [a for s in steps for a in s.annotations if not _known(a, s)]
     if found:
         yield ""
     for one in found[:MOST_ANNOTATIONS]:
@@ -164,9 +185,11 @@ def _annotations(run: RunView) -> Iterator[str]:
         yield f"… {len(found) - MOST_ANNOTATIONS} annotations more"
 
 
-def _known(one: Annotation) -> bool:
-    """What the runner says of every red step; it is told at the step already."""
-    return not one.file and one.message.startswith(EXITED)
+def _known(one: Annotation, step: StepView) -> bool:
+    """What is told at the red step already: its exit code, and words at the end of its output."""
+    if one.file or step.conclusion in GREEN:
+        return False
+    return one.message.startswith(EXITED) or one.message in step.tail
 
 
 def _summaries(run: RunView) -> Iterator[str]:
@@ -211,7 +234,9 @@ def _job(job: JobView) -> Iterator[str]:
     reused += ", and the run goes on" if job.tolerated else ""
     took = f", {span(job.seconds)}" if job.seconds is not None and job.outcome != "skipped" else ""
     why = f": {plain(job.because, 300)}" if job.because else ""
-    yield f"  {marked(job.outcome)}  {plain(job.name, 80)}{took}{reused}{why}"
+    yield f"  {marked(job.outcome)}  {named(plain(job.name, 80), job.tries)}{took}{reused}{why}"
+    if job.checks is not None:
+        yield from (f"    {line}" for line in (words(job.checks), *forgiven(job.checks)))
     for step in job.steps:
         yield f"    {_sign(step)} {_words(step)}"
         yield from (f"        {k} = {plain(v, 200)}" for k, v in step.outputs.items())

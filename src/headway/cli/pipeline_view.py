@@ -7,7 +7,7 @@ same. Times are Unix seconds as in the log; texts are as they were, not yet harm
 from dataclasses import field
 from typing import Any
 
-from headway.model.job import Annotation, JobOrder, JobReport, StepReport, Upload
+from headway.model.job import Annotation, Checks, JobOrder, JobReport, StepReport, Upload
 from headway.pipeline.run.state import RunState
 from headway.record import dataclass
 
@@ -37,7 +37,8 @@ class StepView:
 class JobView:
     """One instance. `id` is the job in the file; `reused` the run whose result this is.
     `tolerated`: red, but `continue-on-error` lets the run go on. `calls`: it calls a workflow; the
-    jobs of that are there beside it.
+    jobs of that are there beside it. `tries`: which try of the job it is; `checks`: what its
+    reports said.
     """
 
     key: str
@@ -54,6 +55,8 @@ class JobView:
     uploads: tuple[Upload, ...]
     summary: str
     steps: tuple[StepView, ...]
+    tries: int = 1
+    checks: Checks | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +157,11 @@ def _counts(jobs: tuple[JobView, ...]) -> dict[str, int]:
 
 
 def _jobs(state: RunState, stands: str) -> list[JobView]:
-    """Those that ended, in that order; then those that run."""
+    """Those that ended, in that order; then those that run, and those that rest before a try."""
     ended = [_job(state, key, report, report.outcome) for key, report in state.ended.items()]
-    return ended + [_job(state, key, None, stands) for key in state.running]
+    going = [_job(state, key, None, stands) for key in state.running]
+    owed = (k for k in state.due if k not in state.orders and k not in state.ended)
+    return ended + going + [_job(state, key, None, "waiting") for key in owed]
 
 
 def _job(state: RunState, key: str, report: JobReport | None, outcome: str) -> JobView:
@@ -176,6 +181,8 @@ def _job(state: RunState, key: str, report: JobReport | None, outcome: str) -> J
         uploads=report.uploads if report else (),
         summary=report.summary if report else "",
         steps=tuple(_step(s, order) for s in report.steps) if report else (),
+        tries=order.tries if order else 1 + len(state.tries.get(key, ())),
+        checks=report.checks if report else None,
     )
 
 

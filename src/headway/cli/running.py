@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import field
 
+from headway.cli.pipeline_checks import named
 from headway.cli.text import marked, plain, plain_line, span, without_escapes
 from headway.model.job import JobOrder, JobReport, Line, StepReport
 from headway.ports.run_watch import RunWatch
@@ -67,7 +68,9 @@ class StepSeen:
 
 @dataclass(slots=True)
 class JobSeen:
-    """One instance. `report` is None while it runs; `steps` by number, in the order they began."""
+    """One instance. `report` is None while it runs; `steps` by number, in the order they began.
+    `rests`: a try of it was red, the next one has not begun.
+    """
 
     key: str
     id: str
@@ -76,6 +79,7 @@ class JobSeen:
     total: int = 0
     steps: dict[int, StepSeen] = field(default_factory=dict)
     report: JobReport | None = None
+    rests: bool = False
 
     @property
     def outcome(self) -> str:
@@ -123,7 +127,8 @@ class Picture(RunWatch):
     def job_began(self, order: JobOrder) -> None:
         """An instance begins."""
         with self.lock:
-            seen = JobSeen(order.key, order.id, order.name, self.clock(), len(order.steps))
+            name = named(order.name, order.tries)
+            seen = JobSeen(order.key, order.id, name, self.clock(), len(order.steps))
             self.jobs[order.key] = seen
 
     def step_began(self, job: str, number: int, name: str) -> None:
@@ -149,6 +154,11 @@ class Picture(RunWatch):
         with self.lock:
             self.held[key] = environment
 
+    def job_retried(self, job: str, report: JobReport, due: float) -> None:
+        """An instance rests before its next try."""
+        with self.lock:
+            self.jobs[report.key].rests = True
+
     def job_ended(self, job: str, report: JobReport) -> None:
         """An instance is over, or was never run."""
         with self.lock:
@@ -171,7 +181,7 @@ class Teller(RunWatch):
 
     def job_began(self, order: JobOrder) -> None:
         """`test (3.12) | ● began`."""
-        self._names[order.key] = plain(order.name, 60)
+        self._names[order.key] = named(plain(order.name, 60), order.tries)
         self._tell(order.key, marked("running").replace("running", "began"))
 
     def step_began(self, job: str, number: int, name: str) -> None:
@@ -191,6 +201,10 @@ class Teller(RunWatch):
         """`deploy | ⧖ waiting for approval of production: 0 of 1`."""
         said = f"for approval of {plain(environment, 80)}: {plain(because, 200)}"
         self._tell(key, f"{marked('waiting')} {said}")
+
+    def job_retried(self, job: str, report: JobReport, due: float) -> None:
+        """`test | ✗ failure, 3.2 s: 1 of 9 tests failed; runs again`."""
+        self._tell(report.key, f"{job_words(report)}; runs again")
 
     def job_ended(self, job: str, report: JobReport) -> None:
         """`test | ✓ success in 3.2 s`."""

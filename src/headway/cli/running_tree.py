@@ -164,6 +164,8 @@ def _spin(began: float, frame: Frame) -> str:
 
 def _job(job: JobSeen, frame: Frame, step: bool = False) -> Text:  # noqa: FBT001, FBT002
     name = plain(job.name, 80)
+    if job.report is None and job.rests:
+        return Text.assemble((f"{symbol('waiting')[0]} ", "yellow"), (name, "bold"), "  runs again")
     if job.report is None:
         text = Text.assemble((f"{_spin(job.began, frame)} ", "cyan"), (name, "bold"))
         text.append(f"  {span(frame.now - job.began)}", style=DIM)
