@@ -6,12 +6,11 @@ folder means all in it. No link is followed, so that nothing outside is read.
 """
 
 import hashlib
-import os
 import re
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from headway.adapters.linux.trees import walk
 from headway.adapters.linux.workspace import open_regular
 from headway.expression import ExpressionError, Value, text
 
@@ -34,15 +33,16 @@ def hash_files(top: Path, *patterns: Value) -> str:
 
 def _files(top: Path) -> Iterator[str]:
     """Regular files, as paths from the top with `/`."""
-    count = 0
-    for parent, _, names in os.walk(top):
-        inside = os.path.relpath(parent, top)
-        for name in names:
-            count += 1
+    count, skipped = 0, len(str(top)) + 1
+    try:
+        for _, entries in walk(str(top)):
+            count += len(entries)
             if count > MAX_FILES:
                 raise ExpressionError("evaluation", f"hashFiles: more than {MAX_FILES} files")
-            if stat.S_ISREG(os.lstat(os.path.join(parent, name)).st_mode):  # noqa: PTH118
-                yield name if inside == "." else f"{inside}/{name}"
+            files = (entry for entry in entries if entry.is_file(follow_symlinks=False))
+            yield from (entry.path[skipped:] for entry in files)
+    except OSError as error:
+        raise ExpressionError("evaluation", f"hashFiles: {error.strerror}") from error
 
 
 def _digest(path: Path) -> bytes:

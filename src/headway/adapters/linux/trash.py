@@ -10,7 +10,7 @@ import queue
 import threading
 from pathlib import Path
 
-from headway.adapters.linux.workspace import remove
+from headway.adapters.linux.trees import remove
 
 
 class Trash:

@@ -9,13 +9,13 @@ import fcntl
 import itertools
 import os
 import re
-import shutil
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from headway.adapters.linux.trees import remove
 from headway.model.errors import Drifted, Failed, Invalid
 from headway.record import dataclass
 
@@ -131,29 +131,6 @@ def fresh_names(place: Workspace) -> Iterator[str]:
     """Names for scripts and environment files that nothing of an interrupted run has."""
     heads = (re.match("[0-9]+", name) for name in os.listdir(place.files))  # noqa: PTH208
     return map(str, itertools.count(max((int(h.group()) + 1 for h in heads if h), default=0)))
-
-
-def remove(folder: Path) -> None:
-    """Remove a tree, also one that holds folders nobody may write to. Links are not followed."""
-
-    def again(function: Callable[..., object], path: str, _error: object) -> None:
-        os.chmod(Path(path).parent, 0o700)  # noqa: PTH101
-        if not Path(path).is_symlink() and Path(path).is_dir():
-            Path(path).chmod(0o700)
-            shutil.rmtree(path)
-        else:
-            function(path)
-
-    if folder.is_symlink() or folder.is_file():
-        folder.unlink()
-        return
-    with contextlib.suppress(FileNotFoundError):
-        try:
-            folder.rmdir()
-        except OSError as error:
-            if error.errno != errno.ENOTEMPTY:
-                raise
-            shutil.rmtree(folder, onerror=again)
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from headway.adapters.linux import trees
 from headway.model.errors import Failed
 
 MAX_FILES = 300_000
@@ -74,10 +75,12 @@ def parse(text: str, base: Path, tops: tuple[Path, ...]) -> list[Pattern]:
 
 
 def walk(folder: Path) -> Iterator[Path]:
-    """Every file and link below; links are named, never followed."""
-    for parent, folders, names in os.walk(folder):
-        for name in (*names, *(f for f in folders if (Path(parent) / f).is_symlink())):
-            yield Path(parent) / name
+    """Every file and link below; links are named, never followed. Raises Failed (`bad-path`)."""
+    try:
+        for _, entries in trees.walk(str(folder)):
+            yield from (Path(entry.path) for entry in entries)
+    except OSError as error:
+        raise Failed("a folder is too deep", why=str(error)[:200], code="bad-path") from error
 
 
 def _pattern(line: str, base: Path, tops: tuple[Path, ...]) -> Pattern:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from headway.adapters.linux.actions.acting import Acting
+from headway.adapters.linux.trees import remove as remove  # noqa: PLC0414 - for those that write here too
 from headway.model.errors import Failed
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -112,23 +113,6 @@ def place(path: str, base: Path, tops: tuple[Path, ...]) -> Path:
         names = ", ".join(str(top) for top in tops)
         raise Failed(f"{path!r} is outside what a job may touch", why=names, code="outside")
     return found
-
-
-def remove(path: Path) -> None:
-    """Remove a tree, also one with folders nobody may write to. Links are not followed."""
-
-    def again(function: object, failed: str, _error: object) -> None:
-        os.chmod(Path(failed).parent, 0o700)  # noqa: PTH101
-        if not Path(failed).is_symlink() and Path(failed).is_dir():
-            Path(failed).chmod(0o700)
-            shutil.rmtree(failed)
-        else:
-            Path(failed).unlink(missing_ok=True)
-
-    if path.is_symlink() or path.is_file():
-        path.unlink()
-    elif path.exists():
-        shutil.rmtree(path, onerror=again)
 
 
 def _clear(name: str, parent: int) -> None:
