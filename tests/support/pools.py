@@ -1,0 +1,150 @@
+"""Real worker processes with homes of their own, and a server's bench that gives them jobs."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from headway import workbench
+from headway.adapters.linux import logs
+from headway.adapters.linux.actions.listing import lay_out
+from headway.flows import pipeline
+from headway.flows.pipeline_bench import Bench
+from headway.flows.pool_bench import Ways, pooled
+from headway.model.job import JobOrder, JobReport
+from headway.pipeline.run.state import RunSpec, RunState
+from headway.store import database
+from tests.contract.job_runs import Seen, short_home
+
+
+@dataclass
+class Hears(Seen):
+    """A RunWatch that remembers."""
+
+    jobs: dict[str, JobReport] = field(default_factory=dict)
+
+    def job_began(self, order: JobOrder) -> None:
+        pass
+
+    def job_ended(self, job: str, report: JobReport) -> None:
+        self.jobs[report.key] = report
+
+
+@dataclass
+class Worker:
+    """One `headway worker`."""
+
+    process: "subprocess.Popen[bytes]"
+    home: Path
+    pool: str
+
+    @property
+    def id(self) -> str:
+        return str(json.loads((self.folder / "worker.json").read_text())["id"])
+
+    @property
+    def folder(self) -> Path:
+        return self.home / "worker" / self.pool
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self, seconds: float = 60.0) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(seconds)
+
+
+@contextmanager
+def worker(url: str, pool: str, *words: str, home: Path | None = None) -> Iterator[Worker]:
+    """Runs until the block ends; its home is gone then, unless it was given."""
+    with short_home() as own:
+        used = home or own
+        argv = [sys.executable, "-m", "headway", "--home", str(used), "worker", "--pool", pool]
+        with (used / "worker.log").open("ab") as log:
+            process = subprocess.Popen(
+                [*argv, *words],
+                env={**os.environ, "HEADWAY_DATABASE": url},
+                stdout=log,
+                stderr=log,
+            )
+        made = Worker(process, used, pool)
+        try:
+            yield made
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+
+
+@dataclass
+class Server:
+    """What a server is to runs, without its engine."""
+
+    bench: Bench
+    engine: sa.Engine
+
+    @property
+    def home(self) -> Path:
+        return self.bench.home
+
+    def run(self, spec: RunSpec, watch: Hears | None = None) -> tuple[RunState, Hears]:
+        hears = watch or Hears()
+        pipeline.create(self.bench, spec)
+        return pipeline.run(self.bench, spec.id, hears), hears
+
+    def rows(self, text: str, **values: object) -> list[sa.Row[tuple[object, ...]]]:
+        with self.engine.connect() as connection:
+            return list(connection.execute(sa.text(text), values).all())
+
+    def log(self, run: str, key: str, step: int) -> str:
+        return logs.read(self.home / "runs" / run / key, step)[0].decode()
+
+
+@contextmanager
+def server(
+    url: str, home: Path, secrets: Mapping[str, str] | None = None, *, reuse: bool = False
+) -> Iterator[Server]:
+    """As wiring builds it."""
+    database.prepare(url)
+    engine = database.connect(url)
+    near = workbench.bench(home, 2, secrets, reuse=reuse)
+    packs = workbench.load("headway.source_packs", "git")()
+    ways = Ways(packs, parse=logs.parse, lay_out=partial(lay_out, share=True))
+    try:
+        yield Server(pooled(near, engine, home.name, ways), engine)
+    finally:
+        engine.dispose()
+        near.runner.close()  # type: ignore[attr-defined]
+
+
+def spec(run: str, text: str, **more: object) -> RunSpec:
+    """A run of this workflow."""
+    made = RunSpec(
+        id=run,
+        workflow=".github/workflows/ci.yml",
+        texts={".github/workflows/ci.yml": text},
+        repo="",
+        sha="0" * 40,
+        ref="refs/heads/main",
+        event="push",
+    )
+    return replace(made, **more)  # type: ignore[arg-type]
+
+
+def until(true: Callable[[], object], seconds: float = 60.0) -> None:
+    """Wait for it; fail if it does not come."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it did not come"
+        time.sleep(0.02)
