@@ -72,6 +72,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wreck]:
         deadline = time.monotonic() + SECONDS
         while not (top / "waits").exists():
             assert time.monotonic() < deadline
+            assert running.poll() is None
             time.sleep(0.02)
     finally:
         running.send_signal(signal.SIGKILL)
