@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from headway.pipeline.run.state import RunSpec, RunState
     from headway.pipeline.syntax.ir import Workflow
 
+GREEN = 0
 RED = 1
 REFUSED = 3
 DEMANDING = ("services", "container", "shell")
 """Words of keys that a machine may be unable to obey; a file without them needs no look ahead."""
-EXIT_CODES = {"success": 0, "failure": RED, "cancelled": INTERRUPTED}
 EXAMPLES = (
     "headway run",
     "headway run --job test",
@@ -168,7 +168,14 @@ def finish(context: Context, bench: "Bench", found: "RunState") -> None:
     state = followed(context, bench, found)
     _report(context, state)
     context.hard_exit = True  # everything is on disk; taking the interpreter apart takes 30 ms
-    click.get_current_context().exit(EXIT_CODES.get(state.phase, RED))
+    click.get_current_context().exit(exit_code(state))
+
+
+def exit_code(state: "RunState") -> int:
+    """A job that took too long makes the run cancelled too, but nobody has asked for it."""
+    if state.phase == "cancelled":
+        return INTERRUPTED if state.cancelled else RED
+    return GREEN if state.phase == "success" else RED
 
 
 def _chosen(context: Context, tree: "WorkTree", asked: "Asked") -> tuple["Workflow", "Asked"]:
@@ -271,7 +278,8 @@ def _run_on(context: Context, bench: "Bench", found: "RunState", *, park: bool) 
     say = (lambda _text: None) if sys.stderr.isatty() else context.note  # the tree says it itself
     ended = {key: report for key, report in found.ended.items() if key not in found.calls}
     begun = Begun(wanted, found.orders, ended)
-    with screen(context, begun, stop) as watch, interruptible(stop, cancel, say):
+    last = f"killed; next: headway pipeline show {spec.id}"
+    with screen(context, begun, stop) as watch, interruptible(stop, cancel, say, last):
         return pipeline.run(bench, spec.id, watch, park=park)
 
 

@@ -107,7 +107,7 @@ def _played(context: Context, spec: "RunSpec", scratch: Path, jobs: int) -> int:
     ours = (str(fetched), str(scratch))
     found = _contained(state, shielded, shield.lost_packets(), ours)
     _tell(context, state, found)
-    return command.EXIT_CODES.get(state.phase, command.RED)
+    return command.exit_code(state)
 
 
 def _contained(

@@ -4,6 +4,7 @@ The first Ctrl-C (or TERM) asks the run to stop in order: cleanup steps run, log
 second kills: everything that the jobs started dies with this process.
 """
 
+import contextlib
 import os
 import signal
 import sys
@@ -61,15 +62,16 @@ def _live(context: Context, picture: Picture) -> Iterator[Picture]:
 
 @contextmanager
 def interruptible(
-    stop: Stop, cancel: Callable[[], None], say: Callable[[str], None]
+    stop: Stop, cancel: Callable[[], None], say: Callable[[str], None], last: str
 ) -> Iterator[None]:
     """Hear INT and TERM until the block ends. `cancel` writes down that the run shall stop; it is
-    called from a thread of its own, because a signal may come at any point of this one.
+    called from a thread of its own, because a signal may come at any point of this one. `last`:
+    what is said before this process is gone at once.
     """
 
     def heard(_number: int, _frame: object) -> None:
         if stop.wanted:
-            _kill()
+            _kill(last)
         stop.wanted = True
         threading.Thread(target=_ask, args=(cancel, say), daemon=True).start()
 
@@ -86,9 +88,11 @@ def _ask(cancel: Callable[[], None], say: Callable[[str], None]) -> None:
     cancel()
 
 
-def _kill() -> None:
-    """Leave at once. The terminal gets its cursor back; the run's log tells the rest later."""
-    if sys.stderr.isatty():
-        sys.stderr.write("\x1b[?25h\n")
-        sys.stderr.flush()
+def _kill(last: str) -> None:
+    """Leave at once. The terminal gets its cursor back; the run's log tells the rest later. Written
+    without buffers: the signal may have come while they were in use.
+    """
+    front = "\x1b[?25h\n" if sys.stderr.isatty() else ""
+    with contextlib.suppress(OSError):
+        os.write(2, f"{front}{last}\n".encode())
     os._exit(INTERRUPTED)
