@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headway import expression
-from headway.adapters.linux.actions.services import Services
 from headway.adapters.linux.hands import StepHands
 from headway.adapters.linux.job import Job, Level
 from headway.adapters.linux.output import Output
@@ -19,6 +18,7 @@ from headway.model.job import StepSpec
 if TYPE_CHECKING:
     from headway.adapters.linux.actions.job_container import Places
     from headway.adapters.linux.actions.pod import Pod
+    from headway.adapters.linux.actions.services import Services
 
 
 class Aside:
@@ -54,7 +54,7 @@ class Aside:
             self._fault = error if self._job.order.container else None
             raise
 
-    def _start(self, scope: Scope, services: Services) -> None:
+    def _start(self, scope: Scope, services: "Services") -> None:
         job = self._job
         wanted = _filled(job.order.services, scope)
         pod = self._found_pod() if self._contained() else None
@@ -119,7 +119,9 @@ class Aside:
         finally:
             out.close()
 
-    def _made(self, out: Output, env: dict[str, str]) -> Services:
+    def _made(self, out: Output, env: dict[str, str]) -> "Services":
+        from headway.adapters.linux.actions.services import Services  # noqa: PLC0415
+
         job = self._job
         self._hands.hands = StepHands(job, out, float("inf"))
         return Services(job.place.folder / "services", self._hands, env, job.order)

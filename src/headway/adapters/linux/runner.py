@@ -9,7 +9,6 @@ from datetime import datetime
 from pathlib import Path
 
 from headway import expression
-from headway.adapters.linux.actions import services
 from headway.adapters.linux.actions.acting import Finder
 from headway.adapters.linux.boxes import Boxes, Nursery, nursery
 from headway.adapters.linux.course import Course, Means
@@ -110,7 +109,10 @@ class LinuxRunner(JobRunner):
 
     def check(self, order: JobOrder) -> None:
         """As the port says."""
-        services.check(order, self._home)
+        if order.services or order.container:
+            from headway.adapters.linux.actions import services  # noqa: PLC0415  few jobs have any
+
+            services.check(order, self._home)
         if not order.network and not self._nursery.able().network:
             raise Refused(
                 f"job `{order.name or order.id}` is to run without network",
