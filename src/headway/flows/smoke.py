@@ -2,7 +2,7 @@
 users come, and after a first deploy. A red test is Failed, which rolls back.
 """
 
-from headway.flows import pipeline
+from headway.flows import contracts, pipeline
 from headway.flows.build import Ran, ran, tail
 from headway.flows.journal import Journal
 from headway.flows.journey import ordered
@@ -25,6 +25,7 @@ def smoke(journal: Journal, world: World, trip: Trip, address: str) -> None:
     answers = journal.act("http tests", ask, world, trip, address)
     journal.commit("http tests ended", asked, trip, answers)
     _must_pass(trip, [a for a in answers if a.problem])
+    contracts.check(journal, world, trip, address)
     for number, test in enumerate(trip.environment.tests.workflows):
         done = journal.act(f"test {number}", run_test, world, trip, test, number, address)
         journal.commit(f"test {number} ended", tested, trip, test.workflow, done)

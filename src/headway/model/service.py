@@ -3,11 +3,12 @@
 Durations are seconds, sizes bytes, shares and growths fractions of 1 (5% is 0.05).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from headway.model.job_settings import JobSettings
 from headway.model.pace import STANDARD, Pace
+from headway.record import dataclass
 
 Strategy = Literal["canary", "blue-green", "rolling", "shadow"]
 InsufficientData = Literal["hold", "extend", "promote_unproven", "ask"]
@@ -80,12 +81,25 @@ class Journey:
 
 
 @dataclass(frozen=True, slots=True)
+class ContractTest:
+    """The recorded contracts of the consumers that are in the environment, replayed.
+
+    `provider`: its name in the contracts (None: the service's). `states`: the path that is told
+    which state to set up.
+    """
+
+    provider: str | None = None
+    states: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Tests:
     """The tests of an environment, HTTP first, each kind in the order written."""
 
     http: tuple[HttpTest, ...] = ()
     workflows: tuple[WorkflowTest, ...] = ()
     journeys: tuple[Journey, ...] = ()
+    contracts: tuple[ContractTest, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +224,19 @@ class BurnRateGate:
 
 
 @dataclass(frozen=True, slots=True)
+class Train:
+    """Releases wait for the next moment of `schedule` (cron, in the IANA zone `zone`) and leave
+    together. `name`: services with the same name share one; "": the service's own. `order`: of
+    services; empty: all at once.
+    """
+
+    schedule: str
+    zone: str = "UTC"
+    name: str = ""
+    order: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Environment:
     """One place on the path with everything merged into it: nothing else needs to be looked up."""
 
@@ -226,6 +253,7 @@ class Environment:
     auto: bool = True
     after: tuple[str, ...] = ()
     queue: Literal["latest", "every"] = "latest"
+    train: Train | None = None
     target: str = "local"
     error_budget: ErrorBudgetGate | None = None
     slo: SloGate | None = None
@@ -298,6 +326,7 @@ class AlertPolicy:
 class Service:
     """One headway.yaml. `environments` is the path, in promotion order. `jobs`: by name, as written
     under `pipeline.jobs`. `builders`: URIs of who else may build its artifacts.
+    `folder`: in a workspace, where it is; `watch`: paths whose change affects it.
     """
 
     name: str
@@ -310,6 +339,8 @@ class Service:
     artifact_from: str | None = None
     artifact_kind: str = "archive"
     builders: tuple[str, ...] = ()
+    folder: str = ""
+    watch: tuple[str, ...] = ()
     slos: tuple[Slo, ...] = ()
     alerts: AlertPolicy = AlertPolicy()
     jobs: dict[str, JobSettings] = field(default_factory=dict)

@@ -13,6 +13,7 @@ from headway.model.service import (
     ApprovalPolicy,
     BurnRateGate,
     By,
+    ContractTest,
     Environment,
     ErrorBudgetGate,
     Health,
@@ -28,6 +29,7 @@ from headway.model.service import (
     Tests,
     Tier,
     Traffic,
+    Train,
     WorkflowTest,
 )
 from headway.settings import goals, jobs, units
@@ -48,6 +50,7 @@ def service(root: Mapping) -> Service:
         branch=pipeline.text("branch", was.branch),
         artifact_from=artifact.text("from", None),
         builders=artifact.texts("builders"),
+        watch=top.texts("watch"),
         slos=goals.slos(top.block("slos")),
         alerts=goals.alerts(top.block("alerts")),
         jobs=jobs.jobs(pipeline),
@@ -83,12 +86,23 @@ def _environment(name: str, merged: Mapping, *, last: bool, above: tuple[str, ..
         auto=block.flag("auto", default=True),
         after=block.texts("after") or above,
         queue="every" if block.text("queue", "latest") == "every" else "latest",
+        train=_train(block.block("train")) if block.get("train") else None,
         target=block.block("target").text("kind", "local"),
         error_budget=_error_budget(gates.block("error_budget"))
         if gates.get("error_budget")
         else None,
         slo=_slo(gates.block("slo")) if gates.get("slo") else None,
         burn_rate=_burn_rate(gates.block("burn_rate")) if gates.get("burn_rate") else None,
+    )
+
+
+def _train(block: Block) -> Train:
+    was = Train("")
+    return Train(
+        schedule=block.text("schedule", was.schedule),
+        zone=block.text("zone", was.zone),
+        name=block.text("name", was.name),
+        order=block.texts("order"),
     )
 
 
@@ -232,7 +246,13 @@ def _tests(block: Block, health: Health) -> Tests:
         journeys=tuple(
             Journey(test.text("journey", "")) for test in written if test.get("journey")
         ),
+        contracts=tuple(_contract(test) for test in written if test.get("contracts") is not None),
     )
+
+
+def _contract(test: Block) -> ContractTest:
+    block = Block(test.get("contracts"))
+    return ContractTest(block.text("provider", None), block.text("states", None))
 
 
 def _http(node: Node | None) -> HttpTest:

@@ -13,7 +13,12 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from headway.model.errors import Unreachable
-from headway.store import pool_tables, test_tables  # noqa: F401  made with the others
+from headway.store import (  # noqa: F401  their tables are made with the others
+    contract_tables,
+    pool_tables,
+    test_tables,
+    train_tables,
+)
 from headway.store.tables import metadata
 
 _LOCK = 4_839_201

@@ -5,10 +5,11 @@ import time
 import httpx
 
 from headway.model.service import HttpTest
-from headway.ports.probe import Answer, Probe
+from headway.ports.probe import Answer, Call, Probe, Reply
 
 DEFAULT_TIMEOUT_SECONDS = 10.0
 BODY_LIMIT = 1_000_000
+REPLY_LIMIT = 4 * 1024 * 1024
 
 
 class HttpProbe(Probe):
@@ -31,6 +32,33 @@ class HttpProbe(Probe):
             return Answer(name, f"no answer: {type(error).__name__}", None, seconds)
         seconds = time.monotonic() - begun
         return Answer(name, _problem(test, answer, seconds), answer.status_code, seconds)
+
+
+    def send(self, address: str, call: Call, seconds: float) -> Reply:
+        """See Probe."""
+        try:
+            with (
+                httpx.Client(timeout=seconds, trust_env=False) as client,
+                client.stream(
+                    call.method,
+                    address + call.target,
+                    headers=list(call.headers),
+                    content=call.body,
+                ) as answer,
+            ):
+                return _reply(answer)
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+            return Reply(problem=f"no answer: {type(error).__name__}: {str(error)[:200]}")
+
+
+def _reply(answer: httpx.Response) -> Reply:
+    body = bytearray()
+    for chunk in answer.iter_bytes():
+        body += chunk
+        if len(body) > REPLY_LIMIT:
+            return Reply(problem=f"the answer is longer than {REPLY_LIMIT >> 20} MiB")
+    headers = {name.lower(): value for name, value in answer.headers.items()}
+    return Reply(answer.status_code, headers, bytes(body))
 
 
 def _problem(test: HttpTest, answer: httpx.Response, seconds: float) -> str:
