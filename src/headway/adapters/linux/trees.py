@@ -42,6 +42,8 @@ def remove(folder: Path) -> None:
     except OSError as error:
         if error.errno != errno.ENOTEMPTY:
             raise
+    else:
+        return
     top = _opened(str(folder), None)
     try:
         while os.listdir(top):  # noqa: PTH208 - a descriptor; not empty: there was something deep

@@ -130,7 +130,8 @@ interrupted() {
     done
 }
 trap interrupted INT
-setsid --wait "$@" &
+# What a shell starts in the background would ignore INT, and so would all below it.
+env --default-signal=INT,QUIT setsid --wait "$@" &
 while :; do
     wait $!
     code=$?
