@@ -15,7 +15,7 @@ from headway.adapters.linux.runner import LinuxRunner
 from headway.adapters.linux.sandbox import Limits
 from headway.model.job import JobOrder, Line, StepReport, StepSpec
 
-QUICK = Limits(int_seconds=0.3, term_seconds=0.3)
+QUICK = Limits(int_seconds=0.1, term_seconds=0.1)
 
 
 @dataclass

@@ -267,8 +267,6 @@ def test_refused_before_anything_runs(runner: LinuxRunner, home: Path) -> None:
         with pytest.raises(Refused):
             runner.run(order(key, "touch /tmp/ran", step), {}, seen)
         assert not (home / "runs/run_1" / key).exists()
-    with pytest.raises(Refused, match="container"):
-        runner.run(order("cont", "true", container="alpine"), {}, seen)
     with pytest.raises(Invalid):
         runner.run(order("../up", "true"), {}, seen)
     assert seen.began == []
@@ -340,7 +338,7 @@ def test_a_hundred_mebibytes(runner: LinuxRunner, home: Path) -> None:
     report, seen = ran(
         runner,
         "large",
-        "yes 'a line of forty characters, more or less' | head -c 100M; echo; echo END",
+        'yes "a line of $(printf %0400d 0) characters" | head -c 100M; echo; echo END',
     )
     (step,) = report.steps
     folder = home / "runs/run_1/large"
@@ -378,25 +376,25 @@ def test_no_network_but_loopback(runner: LinuxRunner) -> None:
 def test_a_job_that_runs_is_not_run_twice(
     runner: LinuxRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workspace, "_LOCK_SECONDS", 0.2)
+    monkeypatch.setattr(workspace, "_LOCK_SECONDS", 0.02)
     seen = Seen()
     tried: list[str] = []
 
     def again(_: object) -> None:
         try:
-            runner.run(order("twice", "echo go; sleep 0.3"), {}, Seen())
+            runner.run(order("twice", "echo go; sleep 0.05"), {}, Seen())
         except Drifted as error:
             tried.append(error.code)
 
     seen.on_line = again
-    assert runner.run(order("twice", "echo go; sleep 0.3"), {}, seen).outcome == "success"
+    assert runner.run(order("twice", "echo go; sleep 0.05"), {}, seen).outcome == "success"
     assert tried == ["job-running"]
 
 
 def test_times_are_in_the_index(runner: LinuxRunner, home: Path) -> None:
-    ran(runner, "times", "echo a; sleep 0.5; echo b")
+    ran(runner, "times", "echo a; sleep 0.25; echo b")
     (offset, at, lines), (offset2, at2, lines2) = logs.index(home / "runs/run_1/times", 0)
     assert (offset, lines, offset2, lines2) == (0, 0, 2, 1)
-    assert at2 - at > 0.4
+    assert at2 - at > 0.2
     records = (home / "runs/run_1/times/steps.jsonl").read_text().splitlines()
     assert [json.loads(r)["began"] for r in records] == [0, 1, -1]

@@ -27,6 +27,7 @@ from headway.adapters.linux.runner import LinuxRunner
 from headway.adapters.linux.sandbox import Limits, Sandbox
 from headway.model.job import Line, StepSpec
 
+UNTIL_ALIVE = "for n in $(seq 3000); do test -e alive && exit 0; sleep 0.01; done; exit 1"
 GRACE = QUICK.int_seconds + QUICK.term_seconds
 DAEMON = (
     'python3 -c "import os,time\nfor _ in range(2):\n if os.fork(): os._exit(0)\n os.setsid()\n'
@@ -37,7 +38,7 @@ DAEMON = (
 @pytest.fixture(scope="module", params=["any", "user", "none"])
 def runner(request: pytest.FixtureRequest) -> Iterator[LinuxRunner]:
     with short_home() as home:
-        limits = Limits(int_seconds=0.3, term_seconds=0.3, namespaces=request.param)
+        limits = replace(QUICK, namespaces=request.param)
         made = runner_in(home, limits)
         if request.param != "none" and not made._nursery.able().namespaces:
             pytest.skip("this machine gives no PID namespace")
@@ -59,10 +60,10 @@ def test_a_daemon_serves_later_steps_and_its_pipe_is_read(runner: LinuxRunner) -
     report = runner.run(
         order(
             "server",
-            "(while true; do echo noise; sleep 0.01; touch alive; done) & sleep 0.1",
-            "rm alive; sleep 0.3; test -e alive",
-            StepSpec("slow", run="sleep 30", timeout_minutes="0.003", continue_on_error="true"),
-            "rm alive; sleep 0.3; test -e alive",
+            "(while true; do echo noise; sleep 0.01; touch alive; done) &",
+            f"rm -f alive; {UNTIL_ALIVE}",
+            StepSpec("slow", run="sleep 30", timeout_minutes="0.001", continue_on_error="true"),
+            f"rm -f alive; {UNTIL_ALIVE}",
         ),
         {},
         Seen(),
@@ -76,7 +77,7 @@ def test_a_step_that_takes_too_long(runner: LinuxRunner) -> None:
     report = runner.run(
         order(
             "slow",
-            StepSpec("s", run=f"trap '' INT TERM; {DAEMON} sleep 600", timeout_minutes="0.004"),
+            StepSpec("s", run=f"trap '' INT TERM; {DAEMON} sleep 600", timeout_minutes="0.002"),
             StepSpec(
                 "after",
                 run="echo after; ps -eo args | grep -c '[s]leep 600' || true",
@@ -87,7 +88,7 @@ def test_a_step_that_takes_too_long(runner: LinuxRunner) -> None:
         seen,
     )
     assert [s.outcome for s in report.steps] == ["failure", "success"]
-    assert "0.004 minutes" in report.steps[0].tail
+    assert "0.002 minutes" in report.steps[0].tail
     assert report.steps[0].finished_at - report.steps[0].started_at < GRACE + 10
     if runner._nursery.able().namespaces:
         assert seen.text().endswith("after\n0")
@@ -100,7 +101,7 @@ def test_a_job_that_takes_too_long(runner: LinuxRunner) -> None:
             "sleep 600",
             StepSpec("a", run="true", condition="cancelled()"),
             "true",
-            timeout_seconds=0.3,
+            timeout_seconds=0.1,
         ),
         {},
         Seen(),
@@ -138,7 +139,7 @@ def test_a_fork_bomb_is_bounded_and_ended(runner: LinuxRunner) -> None:
     if os.geteuid() == 0 and not Path("/sys/fs/cgroup/pids").is_dir():
         pytest.skip("nothing bounds root's processes here")
     small = Limits(
-        pids=100, int_seconds=0.2, term_seconds=0.2, namespaces=runner._nursery._limits.namespaces
+        pids=100, int_seconds=0.1, term_seconds=0.1, namespaces=runner._nursery._limits.namespaces
     )
     bounded = runner_in(runner._home, small)
     report = bounded.run(
@@ -156,7 +157,10 @@ def test_endless_output_ends_its_step_and_says_so(runner: LinuxRunner) -> None:
     home, how = runner._home, runner._nursery._limits.namespaces
     small = replace(QUICK, output_bytes=20 << 20, namespaces=how)
     bounded = runner_in(home, small)
-    steps = ("trap '' INT TERM; yes", StepSpec("b", run="echo on", condition="always()"))
+    steps = (
+        "trap '' INT TERM; yes $(printf %0500d 0)",
+        StepSpec("b", run="echo on", condition="always()"),
+    )
     report = bounded.run(order("printing", *steps), {}, Seen())
     bounded.close()
     assert [s.outcome for s in report.steps] == ["failure", "success"]
@@ -170,7 +174,7 @@ def test_endless_output_ends_its_step_and_says_so(runner: LinuxRunner) -> None:
 
 def test_endless_output_is_cancelled(runner: LinuxRunner) -> None:
     seen = Seen()
-    threading.Timer(0.5, seen.stop.set).start()
+    threading.Timer(0.2, seen.stop.set).start()
     report = runner.run(order("endless", "yes; yes"), {}, seen)
     assert report.outcome == "cancelled"
     assert survivors(mark_of(runner)) == []
@@ -178,7 +182,7 @@ def test_endless_output_is_cancelled(runner: LinuxRunner) -> None:
 
 def test_a_line_without_end_is_cancelled(runner: LinuxRunner) -> None:
     seen = Seen()
-    threading.Timer(0.5, seen.stop.set).start()
+    threading.Timer(0.2, seen.stop.set).start()
     report = runner.run(order("line", "tr '\\0' x < /dev/zero"), {"K": "not-in-there"}, seen)
     assert report.outcome == "cancelled"
     assert survivors(mark_of(runner)) == []

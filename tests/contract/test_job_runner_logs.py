@@ -50,7 +50,7 @@ def written(folder: Path, data: bytes, cuts: list[int]) -> tuple[bytes, list[Lin
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=25), st.randoms(use_true_random=False))
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_where_output_is_cut_makes_no_difference(
     tmp_path_factory: pytest.TempPathFactory, pieces: list[str], chance: random.Random
 ) -> None:

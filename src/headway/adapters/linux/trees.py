@@ -44,7 +44,10 @@ def remove(folder: Path) -> None:
             raise
     else:
         return
-    top = _opened(str(folder), None)
+    try:
+        top = _opened(str(folder), None)
+    except FileNotFoundError:
+        return
     try:
         while os.listdir(top):  # noqa: PTH208 - a descriptor; not empty: there was something deep
             _clear(top, top, 0)
@@ -67,11 +70,12 @@ def _clear(folder: int, top: int, depth: int) -> None:
     with os.scandir(folder) as found:
         entries = [(e.name, e.is_dir(follow_symlinks=False)) for e in found]
     for name, is_folder in entries:
-        try:
-            _remove(name, folder, (top, depth), is_folder=is_folder)
-        except PermissionError:
-            os.fchmod(folder, 0o700)
-            _remove(name, folder, (top, depth), is_folder=is_folder)
+        with contextlib.suppress(FileNotFoundError):
+            try:
+                _remove(name, folder, (top, depth), is_folder=is_folder)
+            except PermissionError:
+                os.fchmod(folder, 0o700)
+                _remove(name, folder, (top, depth), is_folder=is_folder)
 
 
 def _remove(name: str, folder: int, place: tuple[int, int], *, is_folder: bool) -> None:
