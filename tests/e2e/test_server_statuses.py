@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.support.git_forge import TOKEN, GitForge, git_forge
-from tests.support.served import Served, job, workflow
+from tests.support.served import STEP, Served, job, workflow
 from tests.unit.pipeline_trigger import forge_payloads as sent
 
 from headway.model.connection import Connection
@@ -115,9 +115,9 @@ def test_a_forge_that_is_away_is_told_the_newest_when_it_is_back(
 
 
 def test_what_is_refused_is_an_error_with_its_reason(served: Served, forge: GitForge) -> None:
-    windows = "  a:\n    runs-on: windows-latest\n    steps: [{run: dir}]\n"
-    sha = publish(forge, win=workflow("push", windows, name="Win"))
+    lacking = f"  a:\n{STEP}      - {{run: x, shell: 'nosuchshell {{0}}'}}\n"
+    sha = publish(forge, no=workflow("push", lacking, name="No"))
     hear(served, "push", pushed(sha), "d-5")
-    served.eventually(lambda: forge.states("headway / Win") == ["error"])
-    (said,) = [words for _, named, _, words in forge.told if named == "headway / Win"]
-    assert "windows" in said
+    served.eventually(lambda: forge.states("headway / No") == ["error"])
+    (said,) = [words for _, named, _, words in forge.told if named == "headway / No"]
+    assert "nosuchshell" in said
