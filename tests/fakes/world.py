@@ -1,7 +1,7 @@
 """A world in memory whose parts keep the promises of the ports, with ledgers of what took hold."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,7 +27,7 @@ from headway.ports.job_runner import JobWatch
 from headway.ports.journey_player import JourneyOrder, Played
 from headway.ports.metric_source import MetricSource
 from headway.ports.notifier import Notifier
-from headway.ports.probe import Answer
+from headway.ports.probe import Answer, Call, Reply
 from headway.ports.shadow_differ import Comparison, Differences
 from headway.ports.status_sink import StatusSink
 from headway.store.database import Tx, lock
@@ -381,6 +381,10 @@ class FakePlayer(FakeBeside):
 class FakeProbe:
     red: set[str] = field(default_factory=set)
     asked: list[tuple[str, str]] = field(default_factory=list)
+    replies: Callable[[Call], Reply] = lambda _call: Reply(problem="nobody is there")
+
+    def send(self, address: str, call: Call, seconds: float) -> Reply:
+        return self.replies(call)
 
     def ask(self, address: str, test: HttpTest, headers: dict[str, str]) -> Answer:
         release = next(iter(headers.values()))
