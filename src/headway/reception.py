@@ -17,6 +17,7 @@ from headway.flows import (
     trigger_status,
     trigger_work,
 )
+from headway.flows.affected import affected
 from headway.flows.rounds import Rounds, going
 from headway.flows.trigger_work import Desk
 from headway.model.connection import Connection
@@ -122,9 +123,11 @@ class Reception:
                 file.unlink()
 
     def _ask_for(self, push: intake.Push) -> None:
-        if intake.wanted(self.world, push):
+        wanted = intake.wanted(self.world, push)
+        found = affected(self.world, self.reading, push.repo, push.new, wanted)
+        for one in found:
             with self.tx() as tx:
-                intake.take(tx, self.world, push)
+                intake.take(tx, self.world, push, one.name)
 
     def _known(self, name: str) -> Connection | None:
         """The connection, if there is one of that name."""

@@ -18,7 +18,7 @@ def asked(branch: str, config: str = CONFIG, workflow: str = WORKFLOW, sha: str 
         "headway.yaml": config,
         ".github/workflows/deliver.yml": workflow,
     }
-    return wanted(parts.world(Path("/nowhere")), Push("shop", "/repo", branch, sha))
+    return bool(wanted(parts.world(Path("/nowhere")), Push("shop", "/repo", branch, sha)))
 
 
 def test_the_services_branch_starts_and_others_do_not() -> None:

@@ -123,8 +123,8 @@ def push(  # noqa: PLR0913
     signed = handed.statements(provenance) if provenance else ()
     stored = handed.stored(context, path, found, service, signed)
     context.note(f"artifact {stored.digest}")
-    see(context, Request(service, found, context.person, to, stored.digest), timeout,
-        no_wait=no_wait)  # fmt: skip
+    asked = Request(service, found, context.person, to, stored.digest)
+    see(context, [asked], timeout, no_wait=no_wait)
 
 
 @artifact.verb("headway artifact digest dist --service shop --commit 3f2a9c1")

@@ -4,8 +4,9 @@ Used by the commands that start or watch a delivery. Two of them at once is fine
 engine, the other follows; if the one ends, the other takes over.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import click
 
@@ -17,23 +18,29 @@ from headway.model.errors import Drifted
 from headway.store.views.delivery import DeliveryView
 
 
-def finish(context: Context, ask: Callable[[], str], timeout: float | None) -> None:
-    """Ask for a delivery (`ask` gives its id), see it through, leave with its exit code."""
+def finish(context: Context, ask: Sequence[Callable[[], str]], timeout: float | None) -> None:
+    """Ask for deliveries (each `ask` gives an id), see them through, leave with their exit code:
+    the first that is not 0.
+    """
     asked: list[str] = []
 
-    def id_once() -> str:
+    def id_of(number: int) -> str:
         if not asked:
-            asked.append(ask())
-            context.note(f"delivery {asked[0]}")
-        return asked[0]
+            asked.extend(one() for one in ask)
+            for id in asked:
+                context.note(f"delivery {id}")
+        return asked[number]
 
+    views: list[DeliveryView] = []
     try:
-        view = see_through(context, id_once, Terms(timeout))
+        for number, _ in enumerate(ask):
+            view = see_through(context, partial(id_of, number), Terms(timeout))
+            views.append(view)
     except (Detached, KeyboardInterrupt):
-        detach(context, asked[0] if asked else "")
+        detach(context, asked[len(views)] if asked else "")
     else:
-        report(context, view)
-        click.get_current_context().exit(exit_code(view))
+        report(context, *views)
+        click.get_current_context().exit(next(filter(None, map(exit_code, views)), 0))
 
 
 def watch(context: Context, id: str, timeout: float | None, *, here: bool) -> None:
@@ -75,11 +82,11 @@ def _with_engine(context: Context, id: Callable[[], str], terms: Terms) -> Deliv
         return follow(context, id(), terms)
 
 
-def report(context: Context, view: DeliveryView) -> None:
-    """How it ended, on stdout."""
+def report(context: Context, *views: DeliveryView) -> None:
+    """How they ended, on stdout; as JSON one document, a list if they are not one."""
     if context.json:
-        context.document(view)
-    else:
+        context.document(views[0] if len(views) == 1 else {"deliveries": views})
+    for view in () if context.json else views:
         context.lines(summary(view))
 
 

@@ -12,9 +12,11 @@ from headway.cli.context import Context
 from headway.cli.repository import service_of, text_of, top_level
 from headway.cli.text import percent
 from headway.flows import budgets, enter
+from headway.flows.train import upcoming
 from headway.flows.trip import Trip
-from headway.gate import approval, quarantine
+from headway.gate import approval, quarantine, train
 from headway.gate.error_budget import Asked as AskedBudget
+from headway.gate.train import Passenger, Seat
 from headway.model.commit import Commit
 from headway.model.delivery import Release
 from headway.model.errors import HeadwayError, Invalid
@@ -76,7 +78,7 @@ def preview(context: Context, path: str, rev: str, only: str) -> Preview:
     """Raises Invalid (repository, revision, headway.yaml, workflow, environment)."""
     source = context.headway.world.source
     commit = source.commit(top_level(path), rev)
-    service = service_of(source, commit)
+    service = service_of(source, commit, path)
     text = text_of(source, commit, service.workflow)
     jobs = reader.read(text, service.workflow).jobs
     wanted = _environments(service, only)
@@ -168,6 +170,7 @@ def _verdicts(
         approval.judge(environment.approval, given, asked.commit.author, now),
         _auto(connection, asked, environment),
         *_budgets(connection, asked, environment, now),
+        _train(asked, environment, now),
         _turn(holder, asked),
     ]
     if asked.release is not None:
@@ -209,6 +212,16 @@ def _auto(connection: sa.Connection, asked: _Asked, environment: Environment) ->
     return Verdict("auto", Outcome.WAIT, "waits for somebody")
 
 
+def _train(asked: _Asked, environment: Environment, now: float) -> Verdict:
+    """The next departure; who has left with one is not asked here any more."""
+    policy = environment.train
+    if policy is None:
+        return train.judge(None, None)
+    number = asked.release.number if asked.release else 0
+    passenger = Passenger("", asked.service.name, asked.name, number, ready=True)
+    return train.judge(policy, Seat(passenger, upcoming(policy, now)))
+
+
 def _turn(holder: str, asked: _Asked) -> Verdict:
     if not holder or (asked.release is not None and holder == asked.release.delivery):
         return Verdict("turn", Outcome.PASS, "nothing else is rolling out here")
@@ -235,6 +248,7 @@ def _next(verdict: Verdict, release: str, environment: str) -> str:
         "auto": f"headway release start {release} --env {environment}",
         "quarantine": f"headway artifact clear {release} --env {environment}",
         "turn": "headway status",
+        "train": f"headway release start {release} --env {environment} --hotfix",
         "error_budget": "headway slo list",
         "slo": "headway slo list",
         "burn_rate": "headway slo list",

@@ -84,17 +84,28 @@ def _lines(known: Release) -> list[str]:
     ]
 
 
-@release.verb('headway release start shop-43 --env production --reason "sale begins"')
+@release.verb(
+    'headway release start shop-43 --env production --reason "sale begins"',
+    'headway release start shop-44 --env production --hotfix --reason "prices are wrong"',
+)
 @RELEASE
 @said.environment()
 @said.reason(required=False)
+@click.option("--hotfix", is_flag=True, help="Beside the train, at once; needs --reason.")
 @pass_context
-def start(context: Context, name: str, environment: str, reason: str | None) -> None:
-    """Let a release into an environment that waits for a person (`auto: false`)."""
+def start(
+    context: Context, name: str, environment: str, reason: str | None, *, hotfix: bool
+) -> None:
+    """Let a release into an environment that waits for a person (`auto: false`).
+
+    With --hotfix it does not wait for the train either. Every other gate is asked as ever.
+    """
+    if hotfix and not (reason or "").strip():
+        raise Invalid("a hotfix needs a reason", next="--reason TEXT", code="missing-reason")
     with context.headway.tx() as tx:
         known = records.release(tx.connection, name)
         _check(known, environment)
-        word = Word("start", context.person, reason or "", environment)
+        word = Word("hotfix" if hotfix else "start", context.person, reason or "", environment)
         commands.say(tx, context.headway.outbox, known.delivery, word)
     if context.json:
         context.document({"release": name, "environment": environment, "command": "start"})

@@ -14,6 +14,9 @@ from headway.cli.options import verb
 from headway.cli.repository import top_level
 from headway.cli.server import make_token, read_state
 from headway.model.errors import Failed, Unreachable
+from headway.model.service import Service
+from headway.settings import workspace
+from headway.settings.block import Block
 
 
 @verb("headway remote", "headway remote ~/src/shop")
@@ -28,12 +31,24 @@ def remote(context: Context, path: str) -> None:
     if state is None:
         raise Unreachable("no server runs for this home", next="headway server", code="no-server")
     top = Path(top_level(path))
-    service = settings.load(top / "headway.yaml")
-    url = f"{state['address']}/{service.name}.git"
-    context.headway.host(service.name)
+    name, branch = _named(top)
+    url = f"{state['address']}/{name}.git"
+    context.headway.host(name)
     configure(top, state["address"], url, context.home_folder)
     context.line(f"remote `headway` is {url}")
-    context.note(f"deliver with:  git push headway {service.branch}")
+    context.note(f"deliver with:  git push headway {branch}")
+
+
+def _named(top: Path) -> tuple[str, str]:
+    """The repository's name and the branch to push: its service's; a workspace is called as its
+    folder is.
+    """
+    many = workspace.read(settings.text_of(settings.find(top)), "headway.yaml")
+    if many is None:
+        service = settings.load(top / "headway.yaml")
+        return service.name, service.branch
+    branch = Block(many.defaults.get("pipeline")).text("branch", Service("", ()).branch)
+    return top.name.lower(), branch
 
 
 @verb("git config credential.http://127.0.0.1:8470.helper '!headway credential'")

@@ -34,13 +34,26 @@ def _bare(folder: Path) -> bool:
     return (folder / "HEAD").is_file() and all((folder / d).is_dir() for d in ("objects", "refs"))
 
 
-def service_of(source: SourceHost, commit: Commit) -> "Service":
-    """headway.yaml at the commit. Raises Invalid with every problem, each with its place."""
-    from headway import settings  # noqa: PLC0415  `headway run` needs no schema
-    from headway.settings import openslo  # noqa: PLC0415
+def service_of(source: SourceHost, commit: Commit, path: str) -> "Service":
+    """The service of the commit; in a workspace the one whose folder `path` lies in.
 
-    service = settings.read(text_of(source, commit, FILE), FILE)
-    return openslo.resolved(service, lambda path: text_of(source, commit, path))
+    Raises Invalid with every problem, each with its place; `workspace` if it lies in none's.
+    """
+    from headway.flows import configuration  # noqa: PLC0415  `headway run` needs no schema
+
+    name = named_at(source, commit, path)
+    return configuration.service_at(source, commit.repo, commit.sha, name)
+
+
+def named_at(source: SourceHost, commit: Commit, path: str) -> str:
+    """The name of the workspace's service that `path` lies in; "" outside of all, and where the
+    repository is of one service.
+    """
+    from headway.flows import configuration  # noqa: PLC0415
+
+    many = configuration.workspace_at(source, commit.repo, commit.sha)
+    here, top = Path(path).resolve(), Path(commit.repo)
+    return many.at(here.relative_to(top).as_posix()) if many and here.is_relative_to(top) else ""
 
 
 def text_of(source: SourceHost, commit: Commit, path: str) -> str:

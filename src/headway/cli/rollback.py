@@ -34,4 +34,4 @@ def rollback(  # noqa: PLR0913
         with context.headway.tx() as tx:
             return commands.go_back(tx, context.headway.outbox, service, word, to)
 
-    finish(context, ask, timeout)
+    finish(context, [ask], timeout)

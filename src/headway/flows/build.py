@@ -6,9 +6,9 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from headway import settings
 from headway.artifact.provenance import PAYLOAD_TYPE, Build, statement
 from headway.flows import pipeline
+from headway.flows.configuration import service_at
 from headway.flows.job_settings import with_settings
 from headway.flows.journal import Journal
 from headway.flows.pipeline_gates import gates
@@ -25,7 +25,6 @@ from headway.model.job import JobReport, Upload
 from headway.model.service import Service
 from headway.pipeline.run.state import RunPhase, RunSpec, RunState
 from headway.pipeline.syntax import reader
-from headway.settings import openslo
 from headway.store import records
 from headway.store.database import Tx
 from headway.store.log import About, append
@@ -92,15 +91,7 @@ def read_config(world: World, order: Order) -> Service:
     """headway.yaml of that commit with the OpenSLO files that it names. Raises Invalid, also if it
     names another service.
     """
-    service = settings.read(_text(world, order, "headway.yaml"), "headway.yaml")
-    if order.service and service.name != order.service:
-        raise Invalid(
-            f"headway.yaml names the service `{service.name}`, this delivery is of "
-            f"`{order.service}`",
-            next=f"write `service: {order.service}`, or push to `{service.name}.git`",
-            code="other-service",
-        )
-    return openslo.resolved(service, lambda path: _text(world, order, path))
+    return service_at(world.source, order.repo, order.sha, order.service)
 
 
 def plan_jobs(world: World, order: Order, service: Service) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from headway.artifact.admission import Attested, Expected
 from headway.artifact.admission import judge as judge_admission
-from headway.flows import budgets
+from headway.flows import budgets, train
 from headway.flows.journal import Journal
 from headway.flows.trip import Stopped, Trip
 from headway.flows.world import World
@@ -34,12 +34,13 @@ TURN_SECONDS = 3.0
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What the gates said. `overtaken` names a newer release that was here first, `cancelled`
-    who ended the delivery.
+    who ended the delivery. `again_seconds`: when to ask again at the latest.
     """
 
     verdict: Verdict
     overtaken: str = ""
     cancelled: str = ""
+    again_seconds: float = ASK_AGAIN_SECONDS
 
 
 def admit(journal: Journal, world: World, trip: Trip) -> None:
@@ -64,7 +65,7 @@ def admit(journal: Journal, world: World, trip: Trip) -> None:
         if asked.verdict.outcome is Outcome.PASS:
             break
         # Nobody wakes a delivery when the place it waits for becomes free.
-        journal.wait(TURN_SECONDS if asked.verdict.judge == "turn" else ASK_AGAIN_SECONDS)
+        journal.wait(asked.again_seconds)
     verdict = journal.act("verify artifact", verify, world, trip)
     journal.commit("artifact verified", verified, trip, verdict)
     if verdict.outcome is not Outcome.PASS:
@@ -105,7 +106,7 @@ def ask_gates(tx: Tx, world: World, trip: Trip, rules: tuple[Verdict, ...]) -> A
     started, cancelled = _words(tx, trip)
     if cancelled:
         return Asked(Verdict("person", Outcome.FAIL, cancelled), cancelled=cancelled)
-    overtaken = "" if trip.back else _overtaken(tx, trip)
+    overtaken, again = "" if trip.back else _overtaken(tx, trip), ASK_AGAIN_SECONDS
     verdicts = [
         *rules,
         quarantine.judge(
@@ -118,12 +119,15 @@ def ask_gates(tx: Tx, world: World, trip: Trip, rules: tuple[Verdict, ...]) -> A
         verdicts.append(approval.judge(environment.approval, given, release.author, tx.now))
         verdicts.append(_auto(trip, started=started))
         verdicts += _budgets(tx, trip)
+        leaving = train.ask(tx, world, trip, worst(verdicts))
+        verdicts.append(leaving.verdict)
+        overtaken, again = overtaken or leaving.overtaken, leaving.again_seconds
     verdict = worst(verdicts)
     if verdict.outcome is Outcome.PASS and not overtaken:
-        verdict = worst([verdict, _turn(tx, world, trip)])
+        verdict, again = worst([verdict, _turn(tx, world, trip)]), TURN_SECONDS
     if _tell(tx, trip, verdict, verdicts):
         _wake_older(tx, world, trip)
-    return Asked(verdict, overtaken)
+    return Asked(verdict, overtaken, "", min(again or ASK_AGAIN_SECONDS, ASK_AGAIN_SECONDS))
 
 
 def _budgets(tx: Tx, trip: Trip) -> list[Verdict]:
@@ -146,7 +150,7 @@ def _words(tx: Tx, trip: Trip) -> tuple[bool, str]:
     for word in records.take_commands(tx, trip.delivery, trip.environment.name):
         data: dict[str, object] = {"by": word.by, "reason": word.reason}
         append(tx, trip.about, Fact(f"delivery.{word.verb}", trip.delivery, word.seq, data))
-        started = started or word.verb == "start"
+        started = started or word.verb in {"start", "hotfix"}
         if word.verb in {"cancel", "abort"}:
             cancelled = f"cancelled by {word.by}: {word.reason}"
     return started, cancelled

@@ -5,10 +5,9 @@ for every branch whose newest commit nobody ever delivered, so that a lost hook 
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
-from headway import settings
 from headway.flows import commands
+from headway.flows.affected import Known, services_at
 from headway.flows.commands import Request
 from headway.flows.world import World
 from headway.model.errors import HeadwayError
@@ -19,12 +18,13 @@ from headway.store.database import Tx
 
 NO_COMMIT = "0" * 40
 DEFAULT_BRANCH = "main"
-Unreadable = Literal["unreadable"]
 
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """One ref that moved. `repo` is the hosted repository's folder."""
+    """One ref that moved. `repo` is the hosted repository's folder, `service` its name, which is
+    that of its service where it has only one.
+    """
 
     service: str
     repo: str
@@ -47,11 +47,15 @@ def read_notes(folder: Path) -> list[tuple[Path, Push]]:
     return found
 
 
-def wanted(world: World, push: Push) -> bool:
-    """Whether this push starts a delivery: the service's branch moved, was not deleted, and the
-    workflow's own `on.push` does not leave it out. Without a headway.yaml nothing is delivered.
+def wanted(world: World, push: Push) -> tuple[Known, ...]:
+    """The services of which this push may start deliveries: a service's branch moved, was not
+    deleted, and the workflow's own `on.push` does not leave it out. Without a headway.yaml nothing
+    is delivered. Which of a workspace are affected is flows/affected's to say.
     """
-    return _moved(push) and _wanted(world, push, _service(world, push))
+    if not _moved(push):
+        return ()
+    found = services_at(world, push.repo, push.new, push.service)
+    return tuple(one for one in found if _wanted(world, push, one.service))
 
 
 def delivers(world: World, event: TriggerEvent, file: str) -> str:
@@ -61,38 +65,26 @@ def delivers(world: World, event: TriggerEvent, file: str) -> str:
     push = Push(event.repo, event.address, event.ref, event.sha or NO_COMMIT)
     if event.name != "push" or not _moved(push):
         return ""
-    service = _service(world, push)
-    mine = service is not None and (isinstance(service, str) or service.workflow == file)
-    if not mine or not _wanted(world, push, service):
-        return ""
-    if isinstance(service, str):
+    found = [one.service for one in wanted(world, push)]
+    if any(service is not None and service.workflow == file for service in found):
+        return "it is how the commit is delivered"
+    if None in found:
         return "headway.yaml cannot be read: nobody knows whether this is what delivers the commit"
-    return "it is how the commit is delivered"
+    return ""
 
 
 def _moved(push: Push) -> bool:
     return push.new != NO_COMMIT and push.ref.startswith("refs/heads/")
 
 
-def _wanted(world: World, push: Push, service: Service | Unreadable | None) -> bool:
+def _wanted(world: World, push: Push, service: Service | None) -> bool:
+    """One that nobody can read is, on the default branch, a failed delivery, so that somebody is
+    told.
+    """
     branch = push.ref.removeprefix("refs/heads/")
     if service is None:
-        return False
-    if isinstance(service, str):
         return branch == DEFAULT_BRANCH
     return branch == service.branch and _starts(world, push, service, branch)
-
-
-def _service(world: World, push: Push) -> Service | Unreadable | None:
-    """None: there is no headway.yaml. One that nobody can read is, on the default branch, a failed
-    delivery, so that somebody is told.
-    """
-    try:
-        return settings.read(_text(world, push, "headway.yaml"), "headway.yaml")
-    except HeadwayError as error:
-        return None if error.code == "missing-file" else "unreadable"
-    except UnicodeDecodeError:
-        return "unreadable"
 
 
 def _starts(world: World, push: Push, service: Service, branch: str) -> bool:
@@ -109,10 +101,10 @@ def _text(world: World, push: Push, path: str) -> str:
     return world.source.read(push.repo, push.new, path).decode("utf-8")
 
 
-def take(tx: Tx, world: World, push: Push) -> str:
+def take(tx: Tx, world: World, push: Push, service: str) -> str:
     """Ask for the delivery unless it was asked for before; gives its id or ''."""
-    if commands.was_delivered(tx.connection, push.service, push.new):
+    if commands.was_delivered(tx.connection, service, push.new):
         return ""
     commit = world.source.commit(push.repo, push.new)
     named = replace(commit, repo=push.repo, ref=push.ref)
-    return commands.request(tx, world.outbox, Request(push.service, named, commit.author))
+    return commands.request(tx, world.outbox, Request(service, named, commit.author))

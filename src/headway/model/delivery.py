@@ -9,7 +9,9 @@ DeliveryState = Literal["queued", "building", "delivering", "waiting", "held", "
 DeliveryOutcome = Literal[
     "", "delivered", "failed", "refused", "rolled_back", "superseded", "cancelled"
 ]
-Verb = Literal["pause", "resume", "abort", "promote", "approve", "reject", "start", "cancel"]
+Verb = Literal[
+    "pause", "resume", "abort", "promote", "approve", "reject", "start", "hotfix", "cancel"
+]
 
 
 @dataclass(frozen=True, slots=True)

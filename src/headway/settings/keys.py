@@ -36,13 +36,19 @@ class Key:
 def keys(*, planned: bool = False) -> tuple[Key, ...]:
     """Every key of one service's file, in the schema's order; with those planned, if asked."""
     strategies: dict[Key, list[str]] = {}
-    for key in _keys(full()["else"], Key("", "")):
+    for key in (*_keys(_workspace(), Key("", "")), *_keys(full()["else"], Key("", ""))):
         if planned or key.issue in BUILT:
             strategies.setdefault(replace(key, strategy=""), []).append(key.strategy)
     return tuple(
         replace(k, strategy=", ".join(dict.fromkeys(filter(None, s))))
         for k, s in strategies.items()
     )
+
+
+def _workspace() -> Schema:
+    """What only the file of a workspace knows."""
+    one, many = full()["else"]["properties"], full()["then"]["properties"]
+    return {"properties": {name: many[name] for name in many if name not in one}}
 
 
 def _keys(schema: Schema, at: Key) -> Iterator[Key]:

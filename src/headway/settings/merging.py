@@ -25,6 +25,31 @@ def effective(root: Mapping, environment: str) -> Mapping:
     return _over(_written_out(top), _written_out(block))
 
 
+def defaults(workspace: Mapping, own: Mapping) -> Mapping:
+    """A service's file over the defaults of the workspace it is in; environments merge, too."""
+    return _over(_long_everywhere(workspace), _long_everywhere(own))
+
+
+def _long_everywhere(root: Mapping) -> Mapping:
+    entries = [(k, _environments(v) if k.text == "environments" else v) for k, v in root.entries]
+    return _written_out(Mapping(tuple(entries), root.at))
+
+
+def _environments(node: Node) -> Node:
+    """Bare values written out in each; an environment without a block has an empty one, which
+    takes nothing away from the defaults.
+    """
+    if not isinstance(node, Mapping):
+        return node
+    return Mapping(tuple((k, _block(v)) for k, v in node.entries), node.at)
+
+
+def _block(node: Node) -> Node:
+    if isinstance(node, Scalar) and node.value is None:
+        return Mapping((), node.at)
+    return _written_out(node) if isinstance(node, Mapping) else node
+
+
 def _written_out(block: Mapping) -> Mapping:
     return Mapping(tuple((key, _long(key.text, value)) for key, value in block.entries), block.at)
 

@@ -62,16 +62,35 @@ def text_of(path: Path) -> str:
 
 def parse(text: str, file: str) -> tuple[Mapping, Service]:
     """The tree with its places beside the service made of it. Raises Invalid as `read` does."""
-    root = _root(document.read(text, file, limits=LIMITS), file)
-    if problems := _problems(root, file):
+    root = root_of(document.read(text, file, limits=LIMITS), file)
+    return root, service_of(root, file)
+
+
+def service_of(root: Mapping, file: str) -> Service:
+    """The service that a tree describes. Raises Invalid as `read` does."""
+    if root.get("services") is not None:
+        raise _many(root, file)
+    if problems := faults_of(root, file):
         raise document.invalid(problems)
     service = building.service(root)
     if problems := list(checks.resolved(service, root, file)):
         raise document.invalid(problems)
-    return root, service
+    return service
 
 
-def _root(node: Node, file: str) -> Mapping:
+def _many(root: Mapping, file: str) -> Invalid:
+    written = root.get("services")
+    names = ", ".join(written.keys()) if isinstance(written, Mapping) else "none"
+    return Invalid(
+        f"{file} is a workspace of several services",
+        why=f"they are {names}; each has a headway.yaml in its folder",
+        next="go into the folder of one",
+        code="workspace",
+    )
+
+
+def root_of(node: Node, file: str) -> Mapping:
+    """The block of keys that a file is. Raises Invalid (`wrong-type`)."""
     if isinstance(node, Mapping):
         return node
     at: Mark = node.at
@@ -79,7 +98,7 @@ def _root(node: Node, file: str) -> Mapping:
     raise document.invalid([Problem(file, at.line, at.column, sentence, "wrong-type")])
 
 
-def _problems(root: Mapping, file: str) -> list[Problem]:
+def faults_of(root: Mapping, file: str) -> list[Problem]:
     """Faults of the text and of the form; of two at one place the text's is the cause."""
     found = list(checks.written(root, file))
     places = {(p.line, p.column) for p in found}

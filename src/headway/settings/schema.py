@@ -28,7 +28,9 @@ def published() -> Schema:
     """JSON Schema (draft 2020-12) of what this version reads, for editors. Shared, too."""
     whole = full()
     out = {name: whole[name] for name in ("$schema", "$id")}
-    out |= {"title": "headway.yaml", **_built(whole["else"]), "$defs": _built_all(whole["$defs"])}
+    out |= {"title": "headway.yaml", "if": whole["if"]}
+    out |= {part: _built(whole[part]) for part in ("then", "else")}
+    out["$defs"] = _built_all(whole["$defs"])
     out["$defs"] = _used(out)
     return out
 

@@ -1,5 +1,7 @@
 """What people decided and what failed where: approvals, quarantines, starts."""
 
+import json
+
 import sqlalchemy as sa
 
 from headway.gate.approval import Approval
@@ -83,9 +85,31 @@ def was_started(connection: sa.Connection, delivery: str, environment: str) -> b
     query = sa.select(events.c.seq).where(
         events.c.delivery == delivery,
         events.c.environment == environment,
-        events.c.kind == "delivery.start",
+        events.c.kind.in_(["delivery.start", "delivery.hotfix"]),
     )
     return connection.execute(query).first() is not None
+
+
+def last_said(
+    connection: sa.Connection, delivery: str, environment: str, kind: str
+) -> tuple[str, str] | None:
+    """Who told the delivery so in this environment, and why, the last time; None: nobody."""
+    query = sa.select(events.c.data).where(
+        events.c.delivery == delivery, events.c.environment == environment, events.c.kind == kind
+    )
+    found = connection.execute(query.order_by(events.c.seq.desc())).scalar()
+    if found is None:
+        return None
+    data = json.loads(found)
+    return str(data["by"]), str(data["reason"])
+
+
+def count_of(connection: sa.Connection, kind: str, prefix: str) -> int:
+    """How many events of the kind there are about subjects that begin so."""
+    query = sa.select(sa.func.count()).where(
+        events.c.kind == kind, events.c.subject.startswith(prefix, autoescape=True)
+    )
+    return connection.execute(query).scalar() or 0
 
 
 def count(connection: sa.Connection, subject: str, kind: str) -> int:

@@ -36,6 +36,20 @@ def delivery(connection: sa.Connection, id: str) -> Delivery:
     return Delivery(**found._mapping)
 
 
+def last_delivered(connection: sa.Connection, service: str) -> str:
+    """The commit of the newest delivery of the service that reached its end or is on its way there;
+    "" if there is none. One that a person sent back to an older release is not asked.
+    """
+    mine = sa.select(releases.c.name).where(releases.c.delivery == deliveries.c.id).exists()
+    counts = sa.or_(
+        sa.and_(deliveries.c.outcome == "", sa.or_(deliveries.c.release == "", mine)),
+        sa.and_(deliveries.c.outcome == "delivered", mine),
+    )
+    query = sa.select(deliveries.c.sha).where(deliveries.c.service == service, counts)
+    newest = query.order_by(deliveries.c.requested_at.desc(), deliveries.c.id.desc())
+    return str(connection.execute(newest).scalar() or "")
+
+
 def add_delivery(tx: Tx, new: Delivery) -> None:
     """Record a delivery."""
     tx.connection.execute(

@@ -23,6 +23,7 @@ _WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 _PART = re.compile(r"(?:(\*)|([0-9A-Za-z]{1,3})(?:-([0-9A-Za-z]{1,3}))?)(?:/([0-9]{1,2}))?")
 _LONGEST = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 MOST_TEXT = 200
+MOST_YEARS = 9  # 29 February may skip a turn of the century
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,19 @@ def _bad(text: str, why: str) -> Invalid:
 def latest(cron: Cron, zone: tzinfo, since: float, until: float) -> float | None:
     """The last moment with since < moment <= until, in Unix seconds; None if there is none."""
     return next(_back(cron, zone, since, until), None)
+
+
+def following(cron: Cron, zone: tzinfo, after: float) -> float:
+    """The first moment after that one, in Unix seconds. Raises Invalid (`bad-cron`) if none comes
+    in the next MOST_YEARS.
+    """
+    day = datetime.fromtimestamp(after, zone).date() - timedelta(days=1)
+    for _ in range(MOST_YEARS * 366):
+        found = [m for m in (_moments(cron, zone, day) if cron.on(day) else ()) if m > after]
+        if found:
+            return min(found)
+        day += timedelta(days=1)
+    raise _bad(cron.text, f"it does not come in {MOST_YEARS} years")
 
 
 def missed(cron: Cron, zone: tzinfo, since: float, until: float, most: int = 1000) -> int:

@@ -18,6 +18,7 @@ from headway.settings.checks import (
     telling,
     text,
     traffic,
+    trains,
 )
 from headway.settings.checks.places import Places
 from headway.settings.merging import effective
@@ -40,6 +41,6 @@ def resolved(service: Service, root: Mapping, file: str) -> Iterator[Problem]:
     for environment in service.environments:
         places = Places(effective(root, environment.name), file)
         yield from text.paths(places)
-        for check in (instance.check, rollout.check, signals.check, traffic.check):
+        for check in (instance.check, rollout.check, signals.check, traffic.check, trains.check):
             yield from check(environment, places)
         yield from goals.gates(environment, service, places)
