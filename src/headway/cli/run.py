@@ -3,6 +3,7 @@
 import gc
 import os
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -90,7 +91,9 @@ def run(  # noqa: PLR0913  one option each
     """
     from headway import workbench  # noqa: PLC0415  `--help` needs none of it
     from headway.cli import run_secrets  # noqa: PLC0415
+    from headway.cli.repository import top_level  # noqa: PLC0415
 
+    tree = _Looking(top_level(path))
     given = run_secrets.pairs(inputs, "--input"), run_secrets.pairs(vars, "--var")
     known = run_secrets.secrets(secrets, secret_file, os.environ)
     with _loading():
@@ -110,7 +113,33 @@ def run(  # noqa: PLR0913  one option each
         substitutes=substitutes,
         instead=instead,
     )
-    _go(context, bench, path, asked, "dry" if dry_run else "sandbox" if sandbox else "")
+    _go(context, bench, tree.found(), asked, "dry" if dry_run else "sandbox" if sandbox else "")
+
+
+class _Looking:
+    """Git is asked about the folder while the rest of the program is loaded."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._tree: WorkTree | None = None
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._look)
+        self._thread.start()
+
+    def _look(self) -> None:
+        from headway.adapters.git.work_tree import look  # noqa: PLC0415
+
+        try:
+            self._tree = look(self._folder)
+        except BaseException as error:  # noqa: BLE001  raised where it is asked for
+            self._error = error
+
+    def found(self) -> "WorkTree":
+        """Raises as adapters/git/work_tree.look."""
+        self._thread.join()
+        if self._tree is None:
+            raise self._error or RuntimeError("git was not asked")
+        return self._tree
 
 
 @contextmanager
@@ -123,14 +152,11 @@ def _loading() -> Iterator[None]:
         gc.enable()
 
 
-def _go(context: Context, bench: "Bench", path: str, asked: "Asked", how: str) -> None:
+def _go(context: Context, bench: "Bench", tree: "WorkTree", asked: "Asked", how: str) -> None:
     """`how`: empty, `dry` or `sandbox`."""
     from headway import workbench  # noqa: PLC0415
-    from headway.adapters.git.work_tree import look  # noqa: PLC0415
     from headway.cli import run_gates, run_request  # noqa: PLC0415
-    from headway.cli.repository import top_level  # noqa: PLC0415
 
-    tree = look(top_level(path))
     chosen, asked = _chosen(context, tree, asked)
     id = workbench.run_id(time.time())
     spec = run_request.spec(id, context.person, tree, chosen, asked)
