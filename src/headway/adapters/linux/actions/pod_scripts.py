@@ -126,7 +126,7 @@ cd "$HEADWAY_BRIEF"
 echo /proc/[0-9]* >before
 interrupted() {
     for file in "$HEADWAY_STORE"/root/*-containers/*/userdata/*/exec_pid; do
-        if test -s "$file"; then kill -INT -- "-$(cat "$file")" 2>/dev/null; fi
+        if test -s "$file"; then kill -s INT -- "-$(cat "$file")" 2>/dev/null; fi
     done
 }
 trap interrupted INT
