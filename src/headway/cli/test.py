@@ -12,12 +12,13 @@ from headway.cli.duration import Duration
 from headway.cli.options import Noun
 from headway.cli.test_import import importing
 from headway.model.errors import Invalid
-from headway.store import tests, tests_coverage, tests_held, tests_shards
+from headway.store import tests, tests_coverage, tests_files, tests_held, tests_shards
 from headway.store.views import tests as views
 from headway.store.views.tests import Known
 from headway.testing import quarantine as holding
 from headway.testing import shard as sharding
 from headway.testing.pyramid import sized
+from headway.testing.result import Case, Report, TestId, attempts
 from headway.testing.tripwire import standing
 
 MOST_ITEMS = 500_000
@@ -193,29 +194,39 @@ def _held(context: Context, service: str) -> None:
 @test.verb(
     "headway test shard --index 2 --total 4 tests/unit/*.py | xargs -r pytest",
     "go list ./... | headway test shard --index 1 --total 3 | xargs -r go test",
+    "ls tests/*.py | headway test shard --index 1 --total 3 --from last/junit.xml",
 )
 @click.argument("items", nargs=-1, metavar="[TEST]...")
 @click.option("--index", type=click.IntRange(1), required=True, help="This shard, from 1.")
 @click.option("--total", type=click.IntRange(1, 10_000), required=True, help="How many there are.")
+@click.option("--from", "given", multiple=True, metavar="FILE", help="JUnit XML with the times.")
 @RUN
 @said.service()
 @pass_context
 def shard(  # noqa: PLR0913  one option each
-    context: Context, items: tuple[str, ...], index: int, total: int, run: str, service: str
+    context: Context,
+    items: tuple[str, ...],
+    index: int,
+    total: int,
+    given: tuple[str, ...],
+    run: str,
+    service: str,
 ) -> None:
     """Print this shard's tests, one a line, the longest first.
 
     Tests (files, classes, packages, pytest nodes) are arguments, or lines of stdin. They are spread
     by their recorded times; an unknown one counts as the median. With a run, all of its shards are
-    made by the first that asks, so that none misses a test.
+    made by the first that asks, so that none misses a test. With --from the times are those of
+    report files, and nothing else is asked: so it works inside a job, which sees no records.
     """
     if index > total:
         raise Invalid(f"there is no shard {index} of {total}", code="shards")
     wanted = dict.fromkeys(items or _from_stdin(context))
-    timings = sharding.Timings(views.timings(_known(context, service)))
+    recorded = _recorded(given) if given else views.timings(_known(context, service))
+    timings = sharding.Timings(recorded)
     seconds = {item: timings.seconds(item) for item in wanted}
     made = sharding.shards(seconds, total)
-    if run:
+    if run and not given:
         with context.headway.tx() as tx:
             made = tests_shards.agreed(tx, service, run, made)
     _tell_shard(context, made, index, seconds)
@@ -237,6 +248,17 @@ def _tell_shard(
     for item in mine:
         click.echo(item)
     context.note(text.shard(made, index, loads, unknown))
+
+
+def _recorded(files: tuple[str, ...]) -> list[tuple[TestId, str, float]]:
+    """The times in reports. Raises Invalid (`no-timings`, and as tests_files.read)."""
+    cases: list[Case] = []
+    for path in files:
+        found = tests_files.read(path).read
+        if not isinstance(found, Report):
+            raise Invalid(f"{path} holds no results of tests", code="no-timings")
+        cases += found.cases
+    return [(a.id, a.file, a.seconds) for a in attempts(cases)]
 
 
 def _from_stdin(context: Context) -> list[str]:

@@ -50,7 +50,7 @@ class History(Protocol):
     """What is remembered of tests, from run to run. Two: store (flows/tests_kept), none."""
 
     def past(self, origin: Origin, wanted: Sequence[TestId]) -> Mapping[TestId, Past]:
-        """What is known of the tests beside what the origin's own fingerprint said."""
+        """What is known of the tests beside what the origin's own run said."""
         ...
 
     def keep(self, origin: Origin, kept: Kept) -> None:
@@ -77,14 +77,14 @@ class Trial:
 
     @property
     def origin(self) -> Origin:
-        """Where its results come from. Files of a folder are of no commit: there only tries of
-        the same run can prove a flake.
+        """Where its results come from. Files of a folder that differ are of no commit: then only
+        tries of the same run can prove a flake.
         """
         spec, order = self.spec, self.order
         tests = self.settings.tests
         run = spec.id if order.attempt == 1 else f"{spec.id}/{order.attempt}"
         branch = spec.ref.removeprefix("refs/heads/").removeprefix("refs/")
-        own = self.content or (f"{spec.id}/{order.key}" if spec.folder else "")
+        own = self.content or (f"{spec.id}/{order.key}" if spec.changed else "")
         size = tests.size if tests else ""
         return Origin(spec.service, run, order.key, spec.sha, own, branch, size)
 
@@ -112,7 +112,7 @@ def judged(bench: Bench, trial: Trial) -> JobReport:
     covered, history = _joined(found), bench.history
     gates = _gates(settings)
     if history is not None and trial.spec.trusted:
-        of_commit = None if trial.spec.folder else covered
+        of_commit = None if trial.spec.changed else covered
         history.keep(trial.origin, Kept(found.reports, of_commit, gates.coverage))
     if found.wrong:
         return _without(trial, found)

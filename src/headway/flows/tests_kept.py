@@ -24,7 +24,8 @@ class KeptTests(History):
     def past(self, origin: Origin, wanted: Sequence[TestId]) -> Mapping[TestId, Past]:
         """See History."""
         with self._tx() as tx:
-            return tests.past(tx.connection, origin, wanted, tx.now)
+            run = origin.run.partition("/")[0]
+            return tests.past(tx.connection, origin, wanted, tx.now, run=run)
 
     def keep(self, origin: Origin, kept: Kept) -> None:
         """See History."""

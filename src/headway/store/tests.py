@@ -144,17 +144,25 @@ def _attempts(row: "sa.Row[tuple[object, ...]]") -> Attempts:
 
 
 def past(
-    connection: sa.Connection, origin: Origin, wanted: Iterable[TestId], now: float
+    connection: sa.Connection,
+    origin: Origin,
+    wanted: Iterable[TestId],
+    now: float,
+    *,
+    run: str = "",
 ) -> dict[TestId, Past]:
-    """What is known of the tests beside what the origin's own fingerprint said."""
+    """What is known of the tests beside what the origin's own fingerprint said; with a `run` beside
+    what that run's tries said, on whatever fingerprint.
+    """
     asked = list(wanted)
     known = _known(connection, origin.service) if asked else {}
     numbers = {known[test]: test for test in asked if test in known}
-    told = episodes(connection, numbers, now - KEEP_SECONDS)
+    told = episodes(connection, numbers, now - KEEP_SECONDS, run)
     held = tests_held.of(connection, numbers)
+    own = "" if run else origin.fingerprint
     found = {}
     for number, test in numbers.items():
-        before = [e for e in told.get(number, ()) if e.fingerprint != origin.fingerprint]
+        before = [e for e in told.get(number, ()) if e.fingerprint != own]
         one = held.get(number)
         since = tuple(e.failures > 0 for e in before if one and e.at >= one.at)
         found[test] = Past(standing(before), one, since)
@@ -162,12 +170,13 @@ def past(
 
 
 def episodes(
-    connection: sa.Connection, numbers: Iterable[int], since: float
+    connection: sa.Connection, numbers: Iterable[int], since: float, but: str = ""
 ) -> dict[int, list[Episode]]:
     """What each test did on each fingerprint, oldest first. Runs in which nearly everything failed
-    are left out: they say nothing about a test.
+    are left out: they say nothing about a test. `but`: so is this run, with all its tries.
     """
     wanted = sorted(numbers)
+    own = (reports.c.run == but) | reports.c.run.startswith(f"{but}/", autoescape=True)
     found: dict[int, list[Episode]] = defaultdict(list)
     for first in range(0, len(wanted), MOST_IN):
         some = wanted[first : first + MOST_IN]
@@ -181,7 +190,7 @@ def episodes(
             )
             .select_from(results.join(reports, _of_report))
             .where(results.c.test.in_(some), reports.c.at >= since)
-            .where(sa.not_(reports.c.infrastructure))
+            .where(sa.not_(reports.c.infrastructure), sa.not_(own) if but else sa.true())
             .group_by(results.c.test, reports.c.fingerprint)
             .order_by(sa.func.min(reports.c.at), sa.func.min(reports.c.id))
         )
