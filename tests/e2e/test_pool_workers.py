@@ -35,11 +35,9 @@ def server(url: str) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
-def two(url: str, server: Server) -> Iterator[list[Worker]]:
+def two(url: str) -> Iterator[list[Worker]]:
     with ExitStack() as stack:
-        made = [stack.enter_context(pools.worker(url, "two", "--lease", "3s")) for _ in range(2)]
-        alive = "SELECT id FROM headway_pool_worker WHERE pool = 'two' AND state = 'ready'"
-        pools.until(lambda: len(server.rows(alive)) == 2)
+        made = [stack.enter_context(pools.worker(url, "two")) for _ in range(2)]
         yield made
         for one in made:
             assert one.stop() == 0
@@ -170,12 +168,13 @@ class Going:
 def test_a_killed_workers_job_is_finished_elsewhere(
     url: str, server: Server, tmp_path: Path
 ) -> None:
-    with pools.worker(url, "k", "--lease", "2s") as first:
+    with pools.worker(url, "k") as first:
         going = Going(server, "run_kill", "k", tmp_path)
         going.at_step_two()
         assert going.row() == (first.id, 1)
         first.kill()
-        with pools.worker(url, "k", "--lease", "2s") as second:
+        with pools.worker(url, "k") as second:
+            pools.silence(server.engine, first)
             going.at_step_two(2)
             assert going.row() == (second.id, 2)
             going.go()
@@ -192,11 +191,12 @@ def test_a_worker_that_was_taken_for_dead_is_fenced(
     url: str, server: Server, tmp_path: Path
 ) -> None:
     with ExitStack() as stack:
-        old = stack.enter_context(pools.worker(url, "f", "--lease", "2s"))
+        old = stack.enter_context(pools.worker(url, "f"))
         going = Going(server, "run_fence", "f", tmp_path)
         going.at_step_two()
         old.process.send_signal(signal.SIGSTOP)
-        new = stack.enter_context(pools.worker(url, "f", "--lease", "2s"))
+        new = stack.enter_context(pools.worker(url, "f"))
+        pools.silence(server.engine, old)
         going.at_step_two(2)
         assert going.row() == (new.id, 2)
         old.process.send_signal(signal.SIGCONT)
@@ -213,11 +213,11 @@ def test_the_same_worker_started_again_goes_on_where_it_stood(
     url: str, server: Server, tmp_path: Path
 ) -> None:
     with short_home() as home:
-        with pools.worker(url, "r", "--lease", "60s", home=home) as first:
+        with pools.worker(url, "r", home=home) as first:
             going = Going(server, "run_resume", "r", tmp_path)
             going.at_step_two()
             first.kill()
-        with pools.worker(url, "r", "--lease", "60s", home=home) as again:
+        with pools.worker(url, "r", home=home) as again:
             going.at_step_two(2)
             going.go()
             assert going.end() == "success"

@@ -22,7 +22,8 @@ from headway.flows.pipeline_bench import Bench
 from headway.flows.pool_bench import Ways, pooled
 from headway.model.job import JobOrder, JobReport
 from headway.pipeline.run.state import RunSpec, RunState
-from headway.store import database
+from headway.store import database, pool_members
+from headway.store.pool_tables import workers
 from tests.contract.job_runs import Seen, short_home
 
 
@@ -46,6 +47,7 @@ class Worker:
     process: "subprocess.Popen[bytes]"
     home: Path
     pool: str
+    since: float = field(default_factory=time.time)
 
     @property
     def id(self) -> str:
@@ -80,11 +82,33 @@ def worker(url: str, pool: str, *words: str, home: Path | None = None) -> Iterat
             )
         made = Worker(process, used, pool)
         try:
+            until(lambda: _registered(url, made))
             yield made
         finally:
             if process.poll() is None:
                 process.kill()
             process.wait()
+
+
+def _registered(url: str, made: Worker) -> bool:
+    """Whether this process has said that it is there; a pool is known from then on."""
+    assert made.process.poll() is None, (made.home / "worker.log").read_text()
+    if not (made.folder / "worker.json").exists():
+        return False
+    engine = database.connect(url)
+    try:
+        with engine.connect() as connection:
+            found = pool_members.member(connection, made.id)
+            return found is not None and found.started_at >= made.since
+    finally:
+        engine.dispose()
+
+
+def silence(engine: sa.Engine, gone: Worker) -> None:
+    """As if its lease had run out."""
+    with engine.begin() as connection:
+        mine = workers.update().where(workers.c.id == gone.id)
+        connection.execute(mine.values(beat_at=0.0))
 
 
 @dataclass
