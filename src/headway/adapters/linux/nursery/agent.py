@@ -161,21 +161,26 @@ class Agent:
 
     def _kill(self) -> float:
         until = time.monotonic() + KILL_SECONDS
-        while self._step or self._left():
+        while self._strike() or self._step:
             if time.monotonic() > until:
                 return 0.0
-            if self._alone and not self._older:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(-1, signal.SIGKILL)
-            else:
-                found = self._mine()
-                processes.tell(found, signal.SIGSTOP)
-                processes.tell(found, signal.SIGKILL)
             time.sleep(0.001)
             self._reap()
         return time.monotonic()
 
-    def _left(self) -> bool:
+    def _strike(self) -> bool:
+        """Kill whatever of the step is there; False if nothing was."""
         if self._alone and not self._older:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(-1, signal.SIGKILL)
             return processes.anybody()
-        return bool(self._mine())
+        found = self._soon() or self._mine()
+        processes.tell(found, signal.SIGSTOP)
+        processes.tell(found, signal.SIGKILL)
+        return bool(found)
+
+    def _soon(self) -> set[int]:
+        """As `_mine`, but only what is in the job's cgroup: few to look at on a full machine."""
+        if self._cgroup is None:
+            return set()
+        return processes.without(processes.tree(self._cgroup.members()), self._older)

@@ -50,6 +50,11 @@ class Cgroup:
         memory = "memory.events" if self.version == 2 else "memory.oom_control"
         return self._count("memory", memory, "oom_kill"), self._count("pids", "pids.events", "max")
 
+    def members(self) -> list[str]:
+        """The ids of the processes in it."""
+        folder = next(iter(self.folders.values()))
+        return (folder / "cgroup.procs").read_text().split()
+
     def _count(self, controller: str, file: str, word: str) -> int:
         if controller not in self.folders:
             return 0
