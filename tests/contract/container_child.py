@@ -11,9 +11,7 @@ def main() -> None:
     seen = Seen()
     seen.on_line = lambda line: print(line.text, flush=True)
     script = "export MARK=kept-running-in-container; setsid sleep 900 & echo ready; sleep 900"
-    runner_in(Path(sys.argv[1])).run(
-        order("killed", script, container=sys.argv[2]), {}, seen
-    )
+    runner_in(Path(sys.argv[1])).run(order("killed", script, container=sys.argv[2]), {}, seen)
 
 
 if __name__ == "__main__":

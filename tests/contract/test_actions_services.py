@@ -1,6 +1,7 @@
 """Services: a real PostgreSQL in the place of a container; what cannot be is refused by name."""
 
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -9,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.contract.job_runs import order
 from tests.support.actions_bench import PlainHands
+from tests.support.podman import needs_redis
 
-from headway.adapters.linux.actions import containers, native, services
+from headway.adapters.linux.actions import engine, native, services
 from headway.adapters.linux.actions.service_images import Wish, native_fault, wishes
-from headway.model.errors import Failed, HeadwayError, Refused
+from headway.model.errors import Failed, Refused
 
 POSTGRES = {"image": "postgres:15", "env": {"POSTGRES_PASSWORD": "te'st $x"}}
 needs_postgres = pytest.mark.skipif(
@@ -23,8 +26,8 @@ needs_postgres = pytest.mark.skipif(
 
 @pytest.fixture(autouse=True)
 def no_podman(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(services, "has_podman", lambda: "")
-    monkeypatch.setattr(containers, "has_podman", lambda: "")
+    found = engine._which
+    monkeypatch.setattr(engine, "_which", lambda name: "" if name == "podman" else found(name))
 
 
 @pytest.fixture
@@ -36,7 +39,11 @@ def made(tmp_path: Path) -> Iterator[services.Services]:
 
 def _services(folder: Path) -> services.Services:
     env = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": str(folder)}
-    return services.Services(folder / "services", PlainHands(), env, network=True)
+    return services.Services(folder / "services", PlainHands(), env, order("x"))
+
+
+def check(given: dict[str, Any], container: Any = None, **more: Any) -> None:
+    services.check(order("x", services=given, container=container, **more), Path("/nowhere"))
 
 
 def ask(port: str, sql: str, user: str = "postgres", database: str = "postgres") -> str:
@@ -62,8 +69,8 @@ def is_open(port: int) -> bool:
 def test_postgres_as_the_image_has_it(made: services.Services, tmp_path: Path) -> None:
     env = {**POSTGRES["env"], "POSTGRES_USER": "app", "POSTGRES_DB": "shop-db"}
     given = {"db": {**POSTGRES, "env": env, "ports": ["5432"], "options": "--health-cmd x"}}
-    services.check(given, None)
-    context = made.start(given)
+    check(given)
+    context = made.start(given, None)
     port = context["db"]["ports"]["5432"]
     assert int(port) > 1023
     assert ask(port, "select current_user || current_database()", "app", "shop-db") == "appshop-db"
@@ -77,14 +84,14 @@ def test_postgres_as_the_image_has_it(made: services.Services, tmp_path: Path) -
 @needs_postgres
 def test_a_job_that_goes_on_finds_its_data_at_the_same_port(tmp_path: Path) -> None:
     first = _services(tmp_path)
-    port = first.start({"db": POSTGRES})["db"]["ports"]["5432"]
+    port = first.start({"db": POSTGRES}, None)["db"]["ports"]["5432"]
     ask(port, "create table t as select 42 as x")
     pid = int((tmp_path / "services/db/data/postmaster.pid").read_text().split()[0])
     os.kill(pid, 9)  # as the end of the sandbox does
     first._held.close()
     second = _services(tmp_path)
     try:
-        assert second.start({"db": POSTGRES})["db"]["ports"]["5432"] == port
+        assert second.start({"db": POSTGRES}, None)["db"]["ports"]["5432"] == port
         assert ask(port, "select x from t") == "42"
     finally:
         second.stop()
@@ -100,7 +107,7 @@ def test_a_wanted_port_that_is_taken_is_told(
         other.listen()
         port = other.getsockname()[1]
         with pytest.raises(Failed, match=f"port {port} is taken") as taken:
-            made.start({"db": {**POSTGRES, "ports": [f"{port}:5432"]}})
+            made.start({"db": {**POSTGRES, "ports": [f"{port}:5432"]}}, None)
     assert taken.value.code == "port-taken"
 
 
@@ -110,7 +117,7 @@ def test_a_wanted_port_is_used_and_another_version_is_said(made: services.Servic
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     given = {"db": {**POSTGRES, "image": "postgres:9-alpine", "ports": [f"{port}:5432"]}}
-    assert made.start(given)["db"]["ports"] == {"5432": str(port)}
+    assert made.start(given, None)["db"]["ports"] == {"5432": str(port)}
     assert ask(str(port), "select 7") == "7"
     said = made._hands.lines  # type: ignore[attr-defined]
     assert any("postgres:9-alpine is asked for" in line for line in said)
@@ -120,7 +127,7 @@ def test_a_wanted_port_is_used_and_another_version_is_said(made: services.Servic
 def test_what_fails_to_start_says_why_and_leaves_nothing(made: services.Services) -> None:
     env = {**POSTGRES["env"], "POSTGRES_INITDB_ARGS": "--no-such-flag"}
     with pytest.raises(Failed) as failed:
-        made.start({"db": {**POSTGRES, "env": env}})
+        made.start({"db": {**POSTGRES, "env": env}}, None)
     assert failed.value.code == "service-failed"
     assert "no-such-flag" in failed.value.why
     assert list(made._folder.iterdir()) == []
@@ -138,12 +145,13 @@ def test_what_fails_to_start_says_why_and_leaves_nothing(made: services.Services
         ({"q": {**POSTGRES, "command": "x"}}, "command"),
         ({"q": {**POSTGRES, "ports": ["5432/udp"]}}, "5432/udp"),
         ({"q": {**POSTGRES, "ports": ["99999"]}}, "99999"),
+        ({"q": {**POSTGRES, "credentials": {"username": "x"}}}, "credentials"),
         ({"q": ["postgres"]}, "postgres"),
     ],
 )
 def test_what_cannot_be_is_refused_before_the_run(given: dict[str, Any], says: str) -> None:
     with pytest.raises(Refused) as refused:
-        services.check(given, None)
+        check(given)
     assert says in str(refused.value)
 
 
@@ -154,18 +162,27 @@ def test_a_server_that_is_not_there_is_named(
     monkeypatch.setattr(native, "_PLACES", ())
     for image, name in (("postgres:15", "PostgreSQL"), ("redis:7", "Redis")):
         with pytest.raises(Refused, match=name) as refused:
-            services.check({"x": {**POSTGRES, "image": image}}, None)
+            check({"x": {**POSTGRES, "image": image}})
         assert refused.value.code == "no-server"
 
 
 def test_a_job_in_a_container_is_refused() -> None:
-    with pytest.raises(HeadwayError, match="container"):
-        services.check({}, {"image": "node:20"})
+    with pytest.raises(Refused, match="podman is not installed here") as refused:
+        check({}, {"image": "node:20"})
+    assert refused.value.code == "no-podman"
+    assert refused.value.next.startswith("apt-get install podman")
+    with pytest.raises(Refused, match="podman"):
+        check({}, "${{ matrix.image }}")
+
+
+def test_a_service_beside_a_container_needs_a_container_too() -> None:
+    with pytest.raises(Refused, match="podman"):
+        check({"db": POSTGRES}, "node:20")
 
 
 def test_templates_wait_until_they_are_filled() -> None:
-    services.check({"x": {"image": "${{ matrix.image }}"}}, None)
-    services.check({"x": {"image": ""}}, None)
+    check({"x": {"image": "${{ matrix.image }}"}})
+    check({"x": {"image": ""}})
     assert wishes({"x": {"image": ""}}) == ()
 
 
@@ -206,3 +223,33 @@ def test_redis_answers(tmp_path: Path) -> None:
         argv = ["/bin/bash", "-c", native._PING, "ping", port]
         assert subprocess.run(argv, check=False, timeout=120).returncode == 0
         server.wait(30)
+
+
+@needs_redis
+@pytest.mark.seed("S-026")
+def test_redis_with_the_password_of_its_command(made: services.Services, tmp_path: Path) -> None:
+    word = 'pass "word\\ ü'
+    given = {
+        "kv": {"image": "redis:7", "command": f"redis-server --requirepass {shlex.quote(word)}"}
+    }
+    check(given)
+    port = made.start(given, None)["kv"]["ports"]["6379"]
+    assert redis(port, "", "ping").startswith("NOAUTH")
+    assert redis(port, word, "ping") == "PONG"
+    made.stop()
+    assert not is_open(int(port))
+
+
+def redis(port: str, password: str, *words: str) -> str:
+    env = {"PATH": os.environ["PATH"], **({"REDISCLI_AUTH": password} if password else {})}
+    argv = ["redis-cli", "-p", port, *words]
+    return subprocess.run(argv, env=env, capture_output=True, text=True, check=False).stdout.strip()
+
+
+@needs_redis
+@pytest.mark.parametrize(
+    "command", ["redis-server --loadmodule x", "sh -c id", "redis-server --save"]
+)
+def test_what_redis_cannot_be_told_here_is_refused(command: str) -> None:
+    with pytest.raises(Refused, match="command"):
+        check({"kv": {"image": "redis:7", "command": command}})

@@ -2,21 +2,17 @@
 nothing is left.
 """
 
-import os
-import signal
+import shutil
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.contract.job_runs import QUICK, Seen, gone_within, order, repository, runner_in, short_home
+from tests.contract.job_runs import Seen, gone_within, order, repository, runner_in, short_home
 from tests.support.podman import image, leftovers, needs_podman, needs_redis
 
 from headway.adapters.linux.runner import LinuxRunner
-from headway.adapters.linux.sandbox import Limits
 from headway.model.job import JobReport, StepSpec
 
 pytestmark = needs_podman
@@ -41,7 +37,9 @@ def runner(home: Path) -> Iterator[LinuxRunner]:
     made.close()
 
 
-def ran(runner: LinuxRunner, seen: Seen, key: str, *steps: str | StepSpec, **more: object) -> JobReport:
+def ran(
+    runner: LinuxRunner, seen: Seen, key: str, *steps: str | StepSpec, **more: object
+) -> JobReport:
     report = runner.run(order(key, *steps, **more), {}, seen)
     assert leftovers() == []
     return report
@@ -59,7 +57,7 @@ echo "$GITHUB_WORKSPACE/bin" >> "$GITHUB_PATH"
 test -e /work-of-the-host || echo "another root"
 echo "::add-mask::hidden-word"; echo hidden-word
 """,
-    "echo \"$set\"; sh $(command -v tool || echo bin/tool); cat /__w/shop/shop/made.txt; exit 4",
+    'echo "$set"; sh $(command -v tool || echo bin/tool); cat /__w/shop/shop/made.txt; exit 4',
 )
 
 
@@ -108,7 +106,8 @@ runs:
 """
 
 
-@pytest.mark.skipif(not Path("/usr/bin/node").exists(), reason="no Node.js")
+@pytest.mark.soak
+@pytest.mark.skipif(not shutil.which("node"), reason="no Node.js")
 def test_actions_run_in_the_container(runner: LinuxRunner, home: Path, img: str) -> None:
     files = {"js/action.yml": ACTION, "js/main.js": MAIN, "c/action.yml": COMPOSITE}
     files["js/post.js"] = "console.log('post ' + process.env.STATE_kept + process.env.FROM_IMAGE)"
@@ -118,7 +117,9 @@ def test_actions_run_in_the_container(runner: LinuxRunner, home: Path, img: str)
     told = StepSpec("t", run="echo told ${{ steps.c.outputs.both }}")
     report = ran(
         *(runner, seen, "actions", *steps, StepSpec("js", uses="./js"), told),
-        container=img, repo=str(home / "shop"), sha=sha,
+        container=img,
+        repo=str(home / "shop"),
+        sha=sha,
     )
     text = seen.text()
     assert report.outcome == "success", text
@@ -146,17 +147,22 @@ def test_a_cancelled_step_ends_with_all_it_started(runner: LinuxRunner, img: str
     assert gone_within("sleep\x001234", 10)
 
 
+@pytest.mark.soak
 def test_a_step_that_hears_nothing_is_killed(runner: LinuxRunner, img: str) -> None:
     seen = Seen()
     seen.on_line = lambda line: seen.stop.set() if line.text == "ready" else None
-    report = ran(runner, seen, "deaf", f"trap '' INT TERM\n{LINGER[LINGER.index('setsid'):]}", container=img)
+    report = ran(
+        runner, seen, "deaf", f"trap '' INT TERM\n{LINGER[LINGER.index('setsid') :]}", container=img
+    )
     assert report.outcome == "cancelled"
 
 
+@pytest.mark.soak
 def test_nothing_is_left_when_the_runner_is_killed(home: Path, img: str) -> None:
     child = subprocess.Popen(
         [sys.executable, "-m", "tests.contract.container_child", str(home), img],
-        stdout=subprocess.PIPE, text=True,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert child.stdout is not None
     with child:
@@ -173,8 +179,13 @@ def test_nothing_is_left_when_the_runner_is_killed(home: Path, img: str) -> None
         made.close()
 
 
-REDIS = {"image": "IMG", "entrypoint": "redis-server", "command": "--bind 0.0.0.0 --protected-mode no",
-         "options": "--health-cmd 'redis-cli ping' --network-alias kv", "ports": ["6379"]}
+REDIS = {
+    "image": "IMG",
+    "entrypoint": "redis-server",
+    "command": "--bind 0.0.0.0 --protected-mode no",
+    "options": "--health-cmd 'redis-cli ping' --network-alias kv",
+    "ports": ["6379"],
+}
 PING = 'exec 3<>"/dev/tcp/{}"; printf "PING\\r\\n" >&3; read -r answer <&3; echo "{} $answer"'
 
 
@@ -190,6 +201,7 @@ def test_services_are_reached_from_outside_by_port(runner: LinuxRunner, img: str
     assert "1 +PONG" in seen.text()
 
 
+@pytest.mark.soak
 @needs_redis
 @pytest.mark.parametrize("network", [True, False])
 def test_services_are_reached_from_the_container_by_name(
@@ -206,6 +218,7 @@ def test_services_are_reached_from_the_container_by_name(
     assert "kv +PONG" in seen.text()
 
 
+@pytest.mark.soak
 def test_a_service_that_is_not_healthy_shows_its_log(runner: LinuxRunner, img: str) -> None:
     seen = Seen()
     said = {"image": img, "entrypoint": "sh", "command": "-c 'echo no disk; exit 3'", "ports": [80]}
@@ -236,15 +249,24 @@ echo from-action > written
 """
 
 
+@pytest.mark.soak
 def test_docker_actions_are_built_and_run(runner: LinuxRunner, home: Path, img: str) -> None:
-    files = {"d/action.yml": DOCKER, "d/main.sh": DOCKER_MAIN, "d/post.sh": "#!/bin/sh\necho post\n"}
+    files = {
+        "d/action.yml": DOCKER,
+        "d/main.sh": DOCKER_MAIN,
+        "d/post.sh": "#!/bin/sh\necho post\n",
+    }
     files["d/Dockerfile"] = f"FROM {img}\nCOPY --chmod=755 main.sh post.sh /\n"
     sha = repository(home / "dock", files)
     seen = Seen()
     steps = (
         StepSpec("get", uses="actions/checkout@v4"),
         StepSpec("d", uses="./d", inputs={"who": "me; id"}),
-        StepSpec("i", uses=f"docker://{img}", inputs={"entrypoint": "sh", "args": "-c 'echo by image $PWD'"}),
+        StepSpec(
+            "i",
+            uses=f"docker://{img}",
+            inputs={"entrypoint": "sh", "args": "-c 'echo by image $PWD'"},
+        ),
         StepSpec("t", run="echo told ${{ steps.d.outputs.said }}; cat written"),
     )
     report = ran(runner, seen, "docker", *steps, repo=str(home / "dock"), sha=sha)

@@ -49,7 +49,7 @@ class LocalFinder(Finder):
     def _builtin(self, order: JobOrder, uses: str, known: Builtin) -> Found:
         if order.container and uses.partition("@")[0] in SETUPS:
             raise Refused(
-                f"`{uses[:80]}` sets up tools of this machine, and the job's steps run in a container",
+                f"`{uses[:80]}` sets up tools of this machine, not of the job's container",
                 next="take an image that has the tools, or leave `container:` out",
                 code="in-container",
             )
@@ -68,7 +68,7 @@ class LocalFinder(Finder):
             if text is not None:
                 action = read_action(text, posixpath.normpath(f"{path}/{name}"))
                 at = _in_workspace(path)
-                return _found(action, checkout / path, at, order, local=True)
+                return _found(action, (checkout / path, at), order, local=True)
         raise Invalid(
             f"there is no action {uses[:80]!r}",
             why=f"neither the workspace nor commit {order.sha[:12]} has {path}/action.yml",
@@ -104,7 +104,7 @@ class LocalFinder(Finder):
             except OSError:
                 continue
             action = read_action(text, f"{name}/{posixpath.join(path, file)}@{ref}")
-            return _found(action, folder, lambda _: folder, order, note=note)
+            return _found(action, (folder, lambda _: folder), order, local=False, note=note)
         raise Invalid(f"{uses[:120]!r} has no action.yml at {sha[:12]}", code="no-action")
 
 
@@ -126,14 +126,9 @@ def split(uses: str) -> tuple[str, str, str]:
 
 
 def _found(
-    action: Action,
-    folder: Path,
-    at_run: Folder,
-    order: JobOrder,
-    *,
-    local: bool = False,
-    note: str = "",
+    action: Action, folders: tuple[Path, Folder], order: JobOrder, *, local: bool, note: str = ""
 ) -> Found:
+    folder, at_run = folders
     if action.using == "composite":
         return Composed(action, folder, note)
     if action.using == "docker":

@@ -209,7 +209,10 @@ def _start_redis(server: str, wish: Wish, room: Room, port: int) -> int:
     given = _redis_flags(wish)
     if given:
         # In a file: a password has no place among arguments that every process can read.
-        lines = [f"{n.removeprefix('--')} {_quoted(v)}" for n, v in zip(given[::2], given[1::2], strict=True)]
+        lines = [
+            f"{n.removeprefix('--')} {_quoted(v)}"
+            for n, v in zip(given[::2], given[1::2], strict=True)
+        ]
         conf = folder / "conf"
         conf.touch(mode=0o600)
         conf.write_text("\n".join(lines), "utf-8")

@@ -1,7 +1,7 @@
 """The containers of one job: a place for them that ends with the job, and calls into it.
 
-Everything of them lives below one process of the job's sandbox, in a mount namespace and (unless the
-job is cut off) a network namespace of their own, joined to the world by slirp4netns: when the
+Everything of them lives below one process of the job's sandbox, in a mount namespace and (unless
+the job is cut off) a network namespace of their own, joined to the world by slirp4netns: when the
 sandbox ends, also by `kill -9`, the kernel takes processes, mounts, addresses and packet filters
 with it. What can be left are files and empty control groups; `sweep` removes those of jobs that do
 not live any longer, when the next pod opens. Podman keeps its records in a store of the job, beside

@@ -1,8 +1,8 @@
 """What a pod runs in the job's sandbox, as scripts for /bin/sh. Called by pod, job_container.
 
-A script does in one process what would take several orders to the sandbox, each with its own files.
-They know HEADWAY_BRIEF (the pod's folder), HEADWAY_STORE, HEADWAY_PODMAN, HEADWAY_OCI, HEADWAY_DRIVER
-and HEADWAY_IMAGES.
+A script does in one process what would take several orders to the sandbox, each with files of its
+own. They know HEADWAY_BRIEF (the pod's folder), HEADWAY_STORE, HEADWAY_PODMAN, HEADWAY_OCI,
+HEADWAY_DRIVER and HEADWAY_IMAGES.
 """
 
 OPEN = """\
