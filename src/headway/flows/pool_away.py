@@ -21,6 +21,7 @@ from headway.flows.pool_files import Mark, Parse, Said
 from headway.flows.pool_patience import patiently
 from headway.flows.pool_relay import Relay
 from headway.flows.pool_source import Sources
+from headway.model.errors import HeadwayError
 from headway.model.job import JobOrder, JobReport, Line
 from headway.ports.clock import Clock
 from headway.ports.job_runner import JobWatch
@@ -65,15 +66,26 @@ class Away:
         self._secrets = dict(secrets)
         began = self._far.clock.now()
         with self._far.relay.hearing(self.id) as news:
-            patiently(self._put)
-            while not self._gone:
-                result = patiently(self._look)
-                if result is not None:
-                    return patiently(partial(self._back, result))
-                self._wait(news)
+            try:
+                report = self._follow(news)
+            except HeadwayError:
+                patiently(self._cancel)  # nobody would take what the worker gives now
+                raise
+        if report is not None:
+            return report
         now = self._far.clock.now()
         because = "the run was cancelled before a worker took the job"
         return JobReport(self._order.key, "cancelled", began, now, because=because)
+
+    def _follow(self, news: threading.Event) -> JobReport | None:
+        """To the end; None if it was taken out of the queue."""
+        patiently(self._put)
+        while not self._gone:
+            result = patiently(self._look)
+            if result is not None:
+                return patiently(partial(self._back, result))
+            self._wait(news)
+        return None
 
     def _wait(self, news: threading.Event) -> None:
         """Until there is something to look at; a wish to stop goes to the worker at once."""

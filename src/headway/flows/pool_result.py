@@ -1,6 +1,6 @@
 """What a worker gives back: a job's report, or why it could not be run. JSON both ways.
 
-Called by flows/pool_task (writes) and flows/pool_away (reads).
+Called by flows/pool_task (writes), flows/pool_away and flows/pool_tidy (read).
 """
 
 import msgspec
@@ -32,6 +32,12 @@ def of_error(error: HeadwayError) -> bytes:
     """A job that could not be run."""
     kind = next((name for name, each in _ERRORS.items() if isinstance(error, each)), "")
     return msgspec.json.encode(_Result(None, kind, error.what, error.why, error.next, error.code))
+
+
+def blobs(data: bytes) -> list[str]:
+    """The digests of what the job left that no name means: its reports."""
+    found = typed.loads(data, _Result)
+    return [one.digest for one in (found.report.reports if found.report else ()) if one.digest]
 
 
 def read(data: bytes) -> JobReport:

@@ -2,10 +2,11 @@
 about once a minute, through wiring.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import sqlalchemy as sa
 
+from headway.flows import pool_result
 from headway.flows.pool_carry import Carry
 from headway.store import pool_jobs, pool_members, pool_sources
 from headway.store.pool_blobs import PoolBlobs
@@ -26,5 +27,7 @@ def tidy(
         pool_jobs.forget(one)
         pool_members.forget(one)
         pool_sources.forget(one)
-        kept: Iterable[str] = pool_sources.digests(one.connection)
+        kept = pool_sources.digests(one.connection)
+        for data in pool_jobs.results(one.connection):
+            kept.update(pool_result.blobs(data))
     blobs.collect({*kept, *carry.kept()})

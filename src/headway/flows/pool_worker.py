@@ -171,15 +171,14 @@ class Worker:
             task.cancelled.set()
         with self._lock:
             self._tasks[held.claim.job] = task
-        self.told(f"runs {task.order.name} of {task.order.run}")
+        self.told(f"runs {task.order.name or task.order.id} of {task.order.run}")
         task.start()
 
     def _ended(self, task: Task) -> None:
-        with self._lock:
+        with self._lock:  # held to the end: the next job of the run must not begin meanwhile
             del self._tasks[task.claim.job]
-            alone = all(t.order.run != task.order.run for t in self._tasks.values())
-        if alone:
-            self.remove(self._home / "runs" / task.order.run)
+            if all(t.order.run != task.order.run for t in self._tasks.values()):
+                self.remove(self._home / "runs" / task.order.run)
 
     def _beats(self) -> None:
         every = min(self._setup.lease / 6, 5.0)

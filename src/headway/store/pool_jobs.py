@@ -165,6 +165,13 @@ def result(connection: sa.Connection, job: str) -> bytes:
     return found
 
 
+def results(connection: sa.Connection) -> list[bytes]:
+    """What workers gave for jobs of runs that go on."""
+    return list(
+        connection.execute(sa.select(jobs.c.result).where(jobs.c.state == "done")).scalars()
+    )
+
+
 def listing(connection: sa.Connection, pool: str = "") -> list[Listed]:
     """Jobs that wait or are held, the oldest first."""
     c = jobs.c
