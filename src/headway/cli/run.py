@@ -179,7 +179,11 @@ def _go(context: Context, bench: "Bench", tree: "WorkTree", asked: "Asked", how:
     if how == "sandbox":
         from headway.cli import run_sandbox  # noqa: PLC0415
 
-        click.get_current_context().exit(run_sandbox.play(context, spec, bench, bench.jobs))
+        def follow(inside: "Bench", made: "RunState") -> "tuple[RunState, int]":
+            state = followed(context, inside, made)
+            return state, exit_code(state)
+
+        click.get_current_context().exit(run_sandbox.play(context, spec, bench, follow))
     run_gates.refuse(context, bench, spec)
     from headway.flows import pipeline  # noqa: PLC0415
 

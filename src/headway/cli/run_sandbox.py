@@ -10,7 +10,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from headway.adapters.overlay.shield import Shield
     from headway.flows.pipeline import Bench
     from headway.pipeline.run.state import RunSpec, RunState
+
+    Follow = Callable[[Bench, RunState], tuple[RunState, int]]
 
 MOST_CHANGES = 40
 MARK = {"HEADWAY_SANDBOX": "1"}
@@ -48,9 +50,20 @@ class Contained:
     read_only: tuple[str, ...] = ()
 
 
-def play(context: Context, spec: "RunSpec", bench: "Bench", jobs: int) -> int:
+@dataclass(frozen=True, slots=True)
+class _Inside:
+    """What the child is given. `scratch`: the folder that is thrown away."""
+
+    spec: "RunSpec"
+    scratch: Path
+    jobs: int
+    follow: "Follow"
+
+
+def play(context: Context, spec: "RunSpec", bench: "Bench", follow: "Follow") -> int:
     """Run it all in a sandbox, tell what it came to, and give the exit code. `bench` is the real
-    one; only what it has fetched already is used. Raises Refused (`no-sandbox`).
+    one; only what it has fetched already is used. `follow` drives a run to its end, shown as it
+    goes, and gives its exit code. Raises Refused (`no-sandbox`).
     """
     for name, sha in spec.actions.items():
         bench.actions.fetch(name.partition("@")[0], sha)
@@ -59,7 +72,7 @@ def play(context: Context, spec: "RunSpec", bench: "Bench", jobs: int) -> int:
     try:
         child = os.fork()
         if child == 0:
-            _child(context, spec, scratch, jobs)
+            _child(context, _Inside(spec, scratch, bench.jobs, follow))
         return _wait(child)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -76,11 +89,11 @@ def _wait(child: int) -> int:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def _child(context: Context, spec: "RunSpec", scratch: Path, jobs: int) -> None:
+def _child(context: Context, inside: "_Inside") -> None:
     """The process that is shielded; never returns."""
     code = errors.BUG
     try:
-        code = _played(context, spec, scratch, jobs)
+        code = _played(context, inside)
     except HeadwayError as error:
         code = errors.tell(context, error)
     except BaseException as error:  # noqa: BLE001  the child's outermost door: nothing is swallowed
@@ -91,23 +104,22 @@ def _child(context: Context, spec: "RunSpec", scratch: Path, jobs: int) -> None:
         os._exit(code)
 
 
-def _played(context: Context, spec: "RunSpec", scratch: Path, jobs: int) -> int:
+def _played(context: Context, inside: "_Inside") -> int:
     from headway import workbench  # noqa: PLC0415
     from headway.adapters.overlay import shield  # noqa: PLC0415
-    from headway.cli import run as command  # noqa: PLC0415
     from headway.flows import pipeline  # noqa: PLC0415
 
     fetched = context.home_folder
-    home = scratch / "home"
-    shielded = shield.enter(scratch, (home,))
-    bench = workbench.bench(home, jobs, {}, reuse=False, soon=True, fetched=fetched)
-    env = {**spec.env, **MARK}
-    spec = replace(spec, trusted=False, fresh=True, gates={}, env=env)
-    state = command.followed(context, bench, pipeline.create(bench, spec))
-    ours = (str(fetched), str(scratch))
+    home = inside.scratch / "home"
+    shielded = shield.enter(inside.scratch, (home,))
+    bench = workbench.bench(home, inside.jobs, {}, reuse=False, soon=True, fetched=fetched)
+    env = {**inside.spec.env, **MARK}
+    spec = replace(inside.spec, trusted=False, fresh=True, gates={}, env=env)
+    state, code = inside.follow(bench, pipeline.create(bench, spec))
+    ours = (str(fetched), str(inside.scratch))
     found = _contained(state, shielded, shield.lost_packets(), ours)
     _tell(context, state, found)
-    return command.exit_code(state)
+    return code
 
 
 def _contained(
