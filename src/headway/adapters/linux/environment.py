@@ -22,6 +22,8 @@ PASSED = (
     *("NODE_EXTRA_CA_CERTS", "TZ"),
 )
 """Where packages come from and how the network is reached. `*` ends a name that may go on."""
+_EXACT = {name for name in PASSED if not name.endswith("*")}
+_BEGINS = tuple(name[:-1] for name in PASSED if name.endswith("*"))
 _ARCH = {"x86_64": "X64", "aarch64": "ARM64", "armv7l": "ARM", "i686": "X86"}
 
 
@@ -51,14 +53,14 @@ def search_path() -> str:
 
 
 def runner_context(home: Path, place: Workspace, *, debug: bool) -> dict[str, Any]:
-    """The `runner` context."""
+    """The `runner` context. `home` is an absolute path without links, as in base_environment."""
     return {
         "os": "Linux",
         "arch": _arch(),
         "name": platform.node() or "headway",
         "environment": "self-hosted",
         "temp": str(place.temp),
-        "tool_cache": str(home.resolve() / "tools"),
+        "tool_cache": f"{home}/tools",
         "workspace": str(place.checkout.parent),
         **({"debug": "1"} if debug else {}),
     }
@@ -100,16 +102,14 @@ def write_event(place: Workspace, github: dict[str, Any]) -> None:
 
 
 def _passed() -> dict[str, str]:
-    exact = {name for name in PASSED if not name.endswith("*")}
-    begins = tuple(name[:-1] for name in PASSED if name.endswith("*"))
-    return {n: v for n, v in os.environ.items() if n in exact or n.startswith(begins)}
+    return {n: v for n, v in os.environ.items() if n in _EXACT or n.startswith(_BEGINS)}
 
 
 def _caches(home: Path) -> dict[str, str]:
     """Package caches shared by every job of this server, unless its environment names others."""
-    cache = home.resolve() / "cache"
+    cache = f"{home}/cache"
     return {
-        "PIP_CACHE_DIR": str(cache / "pip"),
-        "UV_CACHE_DIR": str(cache / "uv"),
-        "npm_config_cache": str(cache / "npm"),
+        "PIP_CACHE_DIR": f"{cache}/pip",
+        "UV_CACHE_DIR": f"{cache}/uv",
+        "npm_config_cache": f"{cache}/npm",
     }

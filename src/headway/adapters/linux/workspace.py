@@ -26,50 +26,42 @@ _LOCK_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """Where one job works."""
+    """Where one job works. `run`: the folder of its run; `uploads`: what jobs of the run hand to
+    each other. `folder`: the job's own, with `logs` and `records` (see there) and `box`: everything
+    that is not needed any longer once the job is green.
+
+    In the box: `checkout` (GITHUB_WORKSPACE, empty until a step fills it), `home` (HOME, beside the
+    checkout, so that it never ends in an upload), `temp` (RUNNER_TEMP and TMPDIR), `files`
+    (scripts, the event, and the files behind GITHUB_ENV and its like).
+    """
 
     run: Path
     folder: Path
+    uploads: Path
+    logs: Path
+    records: Path
+    box: Path
+    checkout: Path
+    home: Path
+    temp: Path
+    files: Path
 
-    @property
-    def box(self) -> Path:
-        """Everything that is not needed any longer once the job is green."""
-        return self.folder / "work"
 
-    @property
-    def checkout(self) -> Path:
-        """GITHUB_WORKSPACE: empty until a step fills it."""
-        return self.box / "tree"
-
-    @property
-    def home(self) -> Path:
-        """HOME of the steps; beside the checkout, so that it never ends in an upload."""
-        return self.box / "home"
-
-    @property
-    def temp(self) -> Path:
-        """RUNNER_TEMP and TMPDIR."""
-        return self.box / "temp"
-
-    @property
-    def files(self) -> Path:
-        """Scripts, the event, and the files behind GITHUB_ENV and its like."""
-        return self.box / "files"
-
-    @property
-    def logs(self) -> Path:
-        """See logs."""
-        return self.folder / "logs"
-
-    @property
-    def records(self) -> Path:
-        """See records."""
-        return self.folder / "steps.jsonl"
-
-    @property
-    def uploads(self) -> Path:
-        """What jobs of the run hand to each other."""
-        return self.run / ".uploads"
+def at(run: Path, folder: Path) -> Workspace:
+    """The workspace in this folder of a run."""
+    box = folder / "work"
+    return Workspace(
+        run=run,
+        folder=folder,
+        uploads=run / ".uploads",
+        logs=folder / "logs",
+        records=folder / "steps.jsonl",
+        box=box,
+        checkout=box / "tree",
+        home=box / "home",
+        temp=box / "temp",
+        files=box / "files",
+    )
 
 
 def workspace(home: Path, run: str, key: str) -> Workspace:
@@ -77,7 +69,7 @@ def workspace(home: Path, run: str, key: str) -> Workspace:
     if not _RUN.fullmatch(run) or not _KEY.fullmatch(key):
         raise Invalid(f"{run[:80]!r}, {key[:80]!r} cannot name a run and a job", code="bad-name")
     folder = home.resolve() / "runs" / run
-    return Workspace(folder, folder / key)
+    return at(folder, folder / key)
 
 
 def make_anew(place: Workspace) -> None:
@@ -114,7 +106,7 @@ def keep_try(place: Workspace, tries: int) -> None:
 
 def earlier(place: Workspace, tries: int) -> Workspace:
     """Where the logs of a job's try before the last one are; the first is 1."""
-    return Workspace(place.run, place.run / ".tries" / place.folder.name / str(tries))
+    return at(place.run, place.run / ".tries" / place.folder.name / str(tries))
 
 
 def make(place: Workspace) -> None:

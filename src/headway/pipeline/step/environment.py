@@ -15,12 +15,22 @@ FROM_GITHUB = (
     "workspace",
 )
 """Keys of the github context that are also GITHUB_* variables."""
+_GITHUB = tuple((f"GITHUB_{name.upper()}", name) for name in FROM_GITHUB)
+_RUNNER = tuple(
+    (f"RUNNER_{name.upper()}", name)
+    for name in ("os", "arch", "name", "environment", "temp", "tool_cache", "workspace")
+)
 
 
 def github_variables(github: Mapping[str, Any]) -> dict[str, str]:
     """GITHUB_* from the github context; what it does not hold is not set."""
-    found = {f"GITHUB_{name.upper()}": _text(github.get(name)) for name in FROM_GITHUB}
-    return {name: value for name, value in found.items() if value is not None}
+    found = {}
+    for variable, name in _GITHUB:
+        value = github.get(name)
+        text = value if type(value) is str else _text(value)
+        if text is not None:
+            found[variable] = text
+    return found
 
 
 def _text(value: object) -> str | None:
@@ -36,8 +46,7 @@ def _text(value: object) -> str | None:
 
 def runner_variables(runner: Mapping[str, Any]) -> dict[str, str]:
     """RUNNER_* from the runner context."""
-    names = ("os", "arch", "name", "environment", "temp", "tool_cache", "workspace")
-    found = {f"RUNNER_{name.upper()}": str(runner[name]) for name in names if name in runner}
+    found = {variable: str(runner[name]) for variable, name in _RUNNER if name in runner}
     return found | ({"RUNNER_DEBUG": "1"} if runner.get("debug") == "1" else {})
 
 
