@@ -100,7 +100,7 @@ def git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
             check=False,
         )
     except FileNotFoundError as error:
-        raise _missing() from error
+        raise missing() from error
     except subprocess.TimeoutExpired as error:
         raise Unreachable(
             f"git {arguments[0]} gave no answer in {READ_SECONDS:.0f} s", code="git-timeout"
@@ -120,7 +120,7 @@ def conversation(folder: Path, *arguments: str) -> Iterator["subprocess.Popen[by
             stderr=subprocess.DEVNULL,
         )
     except FileNotFoundError as error:
-        raise _missing() from error
+        raise missing() from error
     with process:
         try:
             yield process
@@ -142,7 +142,8 @@ def expect(result: "subprocess.CompletedProcess[bytes]", what: str) -> bytes:
     return result.stdout
 
 
-def _missing() -> Unreachable:
+def missing() -> Unreachable:
+    """What to say where there is no git."""
     return Unreachable(
         "git is not installed here", next="install git (apt install git)", code="git-missing"
     )

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from headway.adapters.git.command import closed_environment, git, git_folder
+from headway.adapters.git.objects import Objects, entries
 from headway.model.errors import Invalid, Unreachable
 from headway.ports.repositories import Repositories
 
@@ -23,6 +24,7 @@ HEADS_SECONDS = 60.0
 MOST_REFS = 50_000
 MOST_PATHS = 20_000
 MOST_FILES = 1000
+MOST_TREE_BYTES = 16 * 1024**2
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 _URL = re.compile(r"https?://[^\s\x00-\x1f\x7f]{1,2000}")
 _SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -44,6 +46,7 @@ class GitRepositories(Repositories):
 
     def __init__(self, home: Path) -> None:
         self._mirrors = home / "mirrors"
+        self._objects = Objects()
 
     def heads(self, address: str, token: str = "") -> dict[str, str]:
         """See Repositories."""
@@ -75,12 +78,15 @@ class GitRepositories(Repositories):
 
     def files(self, repo: str, sha: str, folder: str) -> tuple[str, ...]:
         """See Repositories."""
-        listed = git(git_folder(repo), "ls-tree", "-z", "--full-tree", "--end-of-options",
-                     _checked(sha), f"{folder.strip('/')}/")  # fmt: skip
-        if listed.returncode:
+        wanted = f"{_checked(sha)}:{folder.strip('/')}"
+        if self._objects.get(git_folder(repo), f"{sha}^{{tree}}", MOST_TREE_BYTES) is None:
             raise Invalid(f"there is no commit {sha[:12]!r} in {repo}", code="unknown-revision")
-        rows = (r.partition("\t") for r in listed.stdout.decode("utf-8", "replace").split("\0"))
-        return tuple(path for mode, _, path in rows if mode.startswith("100"))[:MOST_FILES]
+        tree = self._objects.get(git_folder(repo), wanted, MOST_TREE_BYTES)
+        if tree is None or tree.kind != "tree":
+            return ()
+        names = sorted(e.name for e in entries(tree) if e.mode.startswith("100"))
+        top = f"{folder.strip('/')}/".lstrip("/")
+        return tuple(f"{top}{name.decode('utf-8', 'replace')}" for name in names)[:MOST_FILES]
 
     def changed(self, repo: str, base: str, head: str, *, forked: bool) -> tuple[str, ...] | None:
         """See Repositories."""

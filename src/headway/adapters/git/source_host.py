@@ -6,9 +6,12 @@ behind `--end-of-options`, and come back split at NUL.
 
 import errno
 import re
+from datetime import datetime, timedelta, timezone
+from itertools import dropwhile, takewhile
 from pathlib import Path
 
 from headway.adapters.git.command import expect, git, git_folder
+from headway.adapters.git.objects import Object, Objects, entries
 from headway.adapters.git.tree import write_tree
 from headway.model.commit import Commit
 from headway.model.errors import Failed, Invalid
@@ -16,12 +19,18 @@ from headway.ports.source_host import SourceHost
 
 MAX_FILE_BYTES = 16 * 1024**2
 _SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_FORMAT = "%H%x00%an <%ae>%x00%s%x00%cI"
+_FORMAT = "%an <%ae>%x00%s%x00%cI"
+MAX_COMMIT_BYTES = 4 * 1024**2
+_AUTHOR = re.compile(rb"^author ([^<>\n]*[^<>\s]) <([^<>\n]*)> \d{1,10} [+-]\d{4}$", re.MULTILINE)
+_COMMITTER = re.compile(rb"^committer [^<>\n]* <[^<>\n]*> (\d{1,10}) ([+-]\d{4})$", re.MULTILINE)
 _MAX_REVISION = 512
 
 
 class GitSourceHost(SourceHost):
     """Bare and non-bare repositories, named by their folder."""
+
+    def __init__(self) -> None:
+        self._objects = Objects()
 
     def commit(self, repo: str, revision: str) -> Commit:
         """Resolve a branch, tag, `HEAD` or object name. `ref` is the short branch name, or empty.
@@ -29,26 +38,48 @@ class GitSourceHost(SourceHost):
         Raises Invalid (`unknown-revision`, `unknown-repository`).
         """
         folder = git_folder(repo)
-        sha = _resolve(folder, revision, repo)
-        shown = git(folder, "show", "-s", f"--format={_FORMAT}", "--end-of-options", sha)
-        fields = expect(shown, f"commit {sha} cannot be read").decode("utf-8", "replace")
-        sha, author, subject, committed_at = fields.rstrip("\n").split("\0")
-        return Commit(sha, repo, _branch(folder, revision), author, subject, committed_at)
+        _check_revision(revision, repo)
+        found = self._objects.get(folder, f"{revision}^{{commit}}", MAX_COMMIT_BYTES)
+        if found is None or found.kind != "commit":
+            raise _unknown(revision, repo)
+        author, subject, committed_at = read_commit(found.content) or _shown(folder, found.sha)
+        branch = self._branch(folder, revision, found.sha)
+        return Commit(found.sha, repo, branch, author, subject, committed_at)
+
+    def _branch(self, folder: Path, revision: str, sha: str) -> str:
+        """The short name, if the revision is a branch."""
+        if revision == sha:
+            return ""
+        return _branch(folder, revision)
 
     def read(self, repo: str, sha: str, path: str) -> bytes:
         """One regular file, at most MAX_FILE_BYTES. Raises Invalid (`missing-file`)."""
         folder = git_folder(repo)
         _check_sha(sha, repo)
-        size = _size(folder, sha, path)
-        if size is None or size > MAX_FILE_BYTES:
+        found = self._file(folder, sha, path)
+        if found is None or found.size > MAX_FILE_BYTES:
             raise Invalid(
                 f"{path!r} is not in commit {sha[:12]}"
-                if size is None
+                if found is None
                 else f"{path!r} in commit {sha[:12]} is larger than {MAX_FILE_BYTES >> 20} MiB",
                 next=f"git add {path} && git commit",
                 code="missing-file",
             )
-        return expect(git(folder, "cat-file", "blob", f"{sha}:{path}"), f"{path!r} cannot be read")
+        return found.content
+
+    def _file(self, folder: Path, sha: str, path: str) -> Object | None:
+        """The regular file at `path`; None for a folder, a link, a submodule or nothing."""
+        if not path.isprintable() or any(p in {"", ".", ".."} for p in path.split("/")):
+            return None
+        above, _, name = path.rpartition("/")
+        tree = self._objects.get(folder, f"{sha}:{above}", MAX_FILE_BYTES)
+        if tree is None or tree.kind != "tree":
+            return None
+        wanted = name.encode("utf-8", "surrogateescape")
+        entry = next((e for e in entries(tree) if e.name == wanted), None)
+        if entry is None or not entry.mode.startswith("100"):
+            return None
+        return self._objects.get(folder, entry.sha, MAX_FILE_BYTES)
 
     def checkout(self, repo: str, sha: str, into: str) -> None:
         """Write the commit's tree into the empty folder `into`: no .git, no filters, no hooks.
@@ -72,9 +103,38 @@ class GitSourceHost(SourceHost):
             ) from error
 
 
-def _resolve(folder: Path, revision: str, repo: str) -> str:
+def read_commit(content: bytes) -> tuple[str, str, str] | None:
+    """Author, subject and time of the committer (ISO 8601), as `git show` prints them; None for a
+    commit that is not written as git itself writes it.
+    """
+    head, _, message = content.partition(b"\n\n")
+    author, committer = _AUTHOR.search(head), _COMMITTER.search(head)
+    if author is None or committer is None or b"\nencoding " in head:
+        return None
+    seconds, zone = int(committer[1]), committer[2].decode("ascii")
+    minutes = int(zone[1:3]) * 60 + int(zone[3:])
+    offset = timezone(timedelta(minutes=-minutes if zone[0] == "-" else minutes))
+    lines = [line.rstrip() for line in message.lstrip(b"\n").split(b"\n")]
+    subject = b" ".join(takewhile(bool, dropwhile(lambda line: not line, lines)))
+    words = (b"%s <%s>" % (author[1], author[2]), subject)
+    said, told = (word.decode("utf-8", "replace") for word in words)
+    return said, told, datetime.fromtimestamp(seconds, offset).isoformat()
+
+
+def _shown(folder: Path, sha: str) -> tuple[str, str, str]:
+    shown = git(folder, "show", "-s", f"--format={_FORMAT}", "--end-of-options", sha)
+    fields = expect(shown, f"commit {sha} cannot be read").decode("utf-8", "replace")
+    author, subject, committed_at = fields.rstrip("\n").split("\0")
+    return author, subject, committed_at
+
+
+def _check_revision(revision: str, repo: str) -> None:
     if not revision or len(revision) > _MAX_REVISION or not revision.isprintable():
         raise _unknown(revision, repo)
+
+
+def _resolve(folder: Path, revision: str, repo: str) -> str:
+    _check_revision(revision, repo)
     asked = f"{revision}^{{commit}}"
     found = git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", asked)
     sha = found.stdout.decode("ascii", "replace").strip()
@@ -89,18 +149,6 @@ def _branch(folder: Path, revision: str) -> str:
     )
     ref = named.stdout.decode("utf-8", "replace").strip()
     return ref.removeprefix("refs/heads/") if ref.startswith("refs/heads/") else ""
-
-
-def _size(folder: Path, sha: str, path: str) -> int | None:
-    """Bytes of the regular file at `path`; None for a folder, a link, a submodule or nothing."""
-    if not path.isprintable() or any(p in {"", ".", ".."} for p in path.split("/")):
-        return None
-    listed = git(folder, "ls-tree", "-z", "-l", "--full-tree", "--end-of-options", sha, path)
-    lines = listed.stdout.decode("utf-8", "surrogateescape").split("\0")[:-1]
-    if listed.returncode or len(lines) != 1 or not lines[0].endswith(f"\t{path}"):
-        return None
-    mode, kind, _blob, size = lines[0].partition("\t")[0].split()
-    return int(size) if kind == "blob" and mode.startswith("100") else None
 
 
 def _check_sha(sha: str, repo: str) -> None:
