@@ -1,6 +1,7 @@
 """What a run shows, from a scripted feed: the live tree, plain lines, the end in words."""
 
 import time
+from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -11,13 +12,14 @@ from rich.console import Console
 
 from headway import workbench
 from headway.cli import run_secrets
-from headway.cli.pipeline_text import ended
+from headway.cli.pipeline_text import ended, shown
 from headway.cli.pipeline_view import view
 from headway.cli.running import Begun, Known, Picture, Stop, Teller, harmless, last_lines
 from headway.cli.running_tree import Frame, draw
 from headway.model.errors import Invalid
 from headway.model.job import Annotation, JobOrder, JobReport, Line, StepReport, StepSpec
 from headway.pipeline.run.state import (
+    Called,
     Created,
     Ended,
     Event,
@@ -71,9 +73,7 @@ def made(*known: str) -> Picture:
 
 
 def test_a_small_run_is_shown_whole() -> None:
-    picture = Picture(
-        Begun((Known("a"), Known("b"), Known("c", ("a", "b")))), Stop(), lambda: 0.0
-    )
+    picture = Picture(Begun((Known("a"), Known("b"), Known("c", ("a", "b")))), Stop(), lambda: 0.0)
     begin(picture, "a")
     end(picture, "a")
     begin(picture, "b", lines=5)
@@ -214,6 +214,48 @@ def test_the_end_of_a_red_run() -> None:
         "  again  headway run --workflow .github/workflows/ci.yml --job test.1",
         "         headway pipeline rerun run_1 --failed",
     ]
+
+
+def test_a_call_is_no_job_of_its_own() -> None:
+    spec = RunSpec("run_1", "ci.yml", {}, "/r", "a" * 40, "", changed=2)
+    state = fold(
+        [
+            Created(spec, 100.0),
+            Planned("call", ("call",), 100.0, ("call",), (None,)),
+            Called("call", "sub.yml", {}, 100.0),
+            Planned("call / one", ("call.one",), 100.0, ("one",), (None,)),
+            Started(order("call.one"), 100.0),
+            Ended("call / one", report("call.one", "failure", because="it was red"), 103.0),
+            Ended("call", report("call", "failure"), 103.0),
+            Finished("failure", 104.0),
+        ]
+    )
+    told = ended(view(state))
+    assert told[:2] == [
+        "✗ failure: ci.yml on push, aaaaaaa (2 files differ from it), 4.0 s",
+        "  jobs  1 failure",
+    ]
+    assert sum("✗" in line for line in told) == 2
+
+
+def test_how_a_run_stands_that_nobody_drives() -> None:
+    state = fold(events()[:3])
+    seen = view(state, "interrupted")
+    assert (seen.state, seen.outcome, seen.counts) == ("interrupted", "", {"interrupted": 1})
+    told = shown(seen)
+    assert "◷ interrupted  run_1  .github/workflows/ci.yml on push, main aaaaaaa" in told
+    assert "  next   headway pipeline resume run_1" in told
+    served = view(fold([Created(replace(state.spec, served=True), 100.0)]), "interrupted")
+    assert any("the server goes on with it" in line for line in shown(served))
+
+
+def test_what_stands_in_the_output_is_no_annotation_as_well() -> None:
+    said = Annotation("error", "The step was stopped: too long.")
+    late = StepReport("s1", "Hang", "cancelled", "cancelled", None, 0.0, 1.0, log=1,
+                      tail="go\nThe step was stopped: too long.\n", annotations=(said,))  # fmt: skip
+    story = [*events()[:3], Ended("test", report("test.1", "cancelled", steps=(late,)), 103.0)]
+    told = ended(view(fold(story)))
+    assert sum("The step was stopped" in line for line in told) == 1
 
 
 def test_secrets_come_from_the_environment_or_a_file(tmp_path: Path) -> None:
