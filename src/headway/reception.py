@@ -10,6 +10,7 @@ from functools import partial
 from headway.adapters.git.hosting import GitHosting
 from headway.adapters.system.bell import Bell, ring
 from headway.flows import (
+    handover_push,
     intake,
     trigger_poll,
     trigger_push,
@@ -143,8 +144,10 @@ class Reception:
             triggers.forget(tx)
 
     def _poll(self) -> None:
-        asked = [c for c in connections.every(self.home) if trigger_poll.polled(c)]
-        _complain_of([trigger_poll.poll(self.tx, self.reading, self.world, c) for c in asked])
+        known = connections.every(self.home)
+        asked = [(handover_push.poll, c) for c in known if handover_push.polled(c)]
+        asked += [(trigger_poll.poll, c) for c in known if trigger_poll.polled(c)]
+        _complain_of([poll(self.tx, self.reading, self.world, c) for poll, c in asked])
 
     def _report(self) -> None:
         with self.reading() as connection:

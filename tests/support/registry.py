@@ -78,6 +78,13 @@ class Registry:
         assert done.status_code == 201, done.text
         return digest
 
+    def name(self, repository: str, digest: str, tag: str) -> None:
+        """Another tag for what is there."""
+        got = httpx.get(
+            f"{self.url}/v2/{repository}/manifests/{digest}", headers={"accept": manifest.MANIFEST}
+        )
+        self.put(repository, got.content, tag)
+
     def push(self, repository: str, tar: bytes, tag: str = "", gzipped: bool = False) -> str:
         """An archive as `oras push` would; gives the digest of its manifest."""
         layer = self.upload(repository, tar, manifest.TAR_GZIP if gzipped else manifest.TAR)

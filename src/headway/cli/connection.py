@@ -9,6 +9,7 @@ import click
 from headway.cli.context import Context, pass_context
 from headway.cli.options import Noun
 from headway.cli.text import columns
+from headway.flows import handover_push
 from headway.model.alert import Message
 from headway.model.connection import Connection
 from headway.model.errors import Invalid
@@ -159,8 +160,13 @@ def _say(context: Context, name: str) -> str:
 
 
 def _look(context: Context, name: str) -> str:
-    """A registry is not asked: it tells."""
+    """A registry whose service is not known is not asked: it tells."""
     known = connections.get(context.home_folder, name)
+    rule = handover_push.rule_of(known)
+    if rule is not None:
+        tags = context.headway.world.registries(name).tags(rule.repository)
+        good = sum(handover_push.matches(rule, tag) for tag in tags)
+        return f"the registry answers; {good} of {len(tags)} tags of {rule.repository} are meant"
     if known.kind not in REPOSITORIES:
         return f"it is to send to /hooks/{known.kind}/{name}"
     token = known.options.get("token", "")

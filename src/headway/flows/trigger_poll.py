@@ -27,8 +27,9 @@ Transactions = Callable[[], AbstractContextManager[Tx]]
 
 
 def polled(connection: Connection) -> bool:
-    """Whether the connection's repository is asked."""
-    return connection.kind == KIND or "every" in connection.options
+    """Whether the connection's repository is asked; of registries see flows/handover_push."""
+    asked = "every" in connection.options and connection.kind != "registry"
+    return connection.kind == KIND or asked
 
 
 def every(connection: Connection) -> float:

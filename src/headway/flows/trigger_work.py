@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
-from headway.flows import intake, run_start, trigger, trigger_push, trigger_schedule
+from headway.flows import handover_push, intake, run_start, trigger, trigger_push, trigger_schedule
 from headway.flows.trigger import Found
 from headway.flows.world import World
 from headway.model.connection import Connection
@@ -59,6 +59,11 @@ def work(desk: Desk) -> None:
 
 
 def _work(desk: Desk, one: Waiting) -> None:
+    rule = handover_push.rule_of(desk.connection(one.hook))
+    if rule is not None:
+        came = handover_push.work(desk.tx, desk.world, rule, one.event)
+        _finish(desk, one, came.state, came.because)
+        return
     token = token_for(desk.connection(one.hook))
     found = [_delivered(desk.world, one, f) for f in trigger.look(desk.world, one.event, token)]
     specs = [f.spec for f in found if f.spec is not None]

@@ -32,6 +32,12 @@ class ArtifactRegistry(Protocol):
         """What the tag means now; "" if it is not there."""
         ...
 
+    def statements(self, repository: str, digest: str) -> tuple[Envelope, ...]:
+        """The signed statements that lie beside the artifact; none: there are none, or it is not
+        there.
+        """
+        ...
+
     def pull(self, repository: str, digest: str, into: str) -> Pulled:
         """Manifest, blobs (as files in the folder `into`) and statements.
 

@@ -73,6 +73,11 @@ class OciRegistry(ArtifactRegistry):
             read = client.read(where, _MANIFESTS)
         return manifest.digest_of(read.body) if read else ""
 
+    def statements(self, repository: str, digest: str) -> tuple[Envelope, ...]:
+        """See ArtifactRegistry."""
+        with self._client() as client:
+            return self._statements(client, _checked(repository), _digest(digest))
+
     def pull(self, repository: str, digest: str, into: str) -> Pulled:
         """See ArtifactRegistry."""
         name = _checked(repository)

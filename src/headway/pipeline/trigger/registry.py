@@ -6,6 +6,7 @@ namespace, version (the digest), tag. Layers and pulls start nothing. Called by 
 """
 
 import re
+from dataclasses import dataclass
 from typing import Any
 
 from headway.pipeline.trigger import payload as of
@@ -38,6 +39,29 @@ def _pushes_artifact(event: object) -> bool:
         and of.text(event, "target", "mediaType") in _MANIFESTS
         and bool(_DIGEST.fullmatch(of.text(event, "target", "digest")))
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What was pushed: `tag` is "" for a push by digest only."""
+
+    repository: str
+    tag: str
+    digest: str
+
+
+def pushed(event: TriggerEvent) -> Pushed:
+    """What the event of a registry tells of."""
+    package = of.mapping(event.payload, "registry_package")
+    namespace, name = of.text(package, "namespace"), of.text(package, "name")
+    version = of.mapping(package, "package_version")
+    tag = of.text(version, "container_metadata", "tag", "name")
+    return Pushed(f"{namespace}/{name}" if namespace else name, tag, of.text(version, "version"))
+
+
+def event(repository: str, tag: str, digest: str) -> TriggerEvent:
+    """The push as if the registry had told of it: found by asking."""
+    return _event({"target": {"repository": repository, "tag": tag, "digest": digest}})
 
 
 def _event(event: object) -> TriggerEvent:
