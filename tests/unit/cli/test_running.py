@@ -251,8 +251,8 @@ def test_how_a_run_stands_that_nobody_drives() -> None:
 
 def test_what_stands_in_the_output_is_no_annotation_as_well() -> None:
     said = Annotation("error", "The step was stopped: too long.")
-    late = StepReport("s1", "Hang", "cancelled", "cancelled", None, 0.0, 1.0, log=1,
-                      tail="go\nThe step was stopped: too long.\n", annotations=(said,))  # fmt: skip
+    late = StepReport("s1", "Hang", "cancelled", "cancelled", None, 0.0, 1.0,
+                      tail="The step was stopped: too long.", annotations=(said,))  # fmt: skip
     story = [*events()[:3], Ended("test", report("test.1", "cancelled", steps=(late,)), 103.0)]
     told = ended(view(fold(story)))
     assert sum("The step was stopped" in line for line in told) == 1
