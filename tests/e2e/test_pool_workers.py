@@ -213,11 +213,11 @@ def test_the_same_worker_started_again_goes_on_where_it_stood(
     url: str, server: Server, tmp_path: Path
 ) -> None:
     with short_home() as home:
-        with pools.worker(url, "r", home=home) as first:
+        with pools.worker(url, "r", "--lease", "10m", home=home) as first:
             going = Going(server, "run_resume", "r", tmp_path)
             going.at_step_two()
             first.kill()
-        with pools.worker(url, "r", home=home) as again:
+        with pools.worker(url, "r", "--lease", "10m", home=home) as again:
             going.at_step_two(2)
             going.go()
             assert going.end() == "success"
