@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.contract.job_runs import Seen, gone_within, order, repository, runner_in, short_home
-from tests.support.podman import image, leftovers, needs_podman, needs_redis
+from tests.support.podman import groups, image, leftovers, needs_podman, needs_redis
 
 from headway.adapters.linux.runner import LinuxRunner
 from headway.model.job import JobReport, StepSpec
@@ -40,8 +40,10 @@ def runner(home: Path) -> Iterator[LinuxRunner]:
 def ran(
     runner: LinuxRunner, seen: Seen, key: str, *steps: str | StepSpec, **more: object
 ) -> JobReport:
+    before = groups()
     report = runner.run(order(key, *steps, **more), {}, seen)
-    assert leftovers() == []
+    assert leftovers(runner._home) == []
+    assert groups() <= before
     return report
 
 
@@ -171,7 +173,7 @@ def test_nothing_is_left_when_the_runner_is_killed(home: Path, img: str) -> None
                 break
         child.kill()
     assert gone_within("kept-running-in-container", 60)
-    assert leftovers() != []  # files, until the next one
+    assert leftovers(home) != []  # files, until the next one
     made = runner_in(home)
     try:
         assert ran(made, Seen(), "next", "echo next", container=img).outcome == "success"

@@ -66,7 +66,12 @@ def podman() -> list[str]:
     return ["podman", "--events-backend", "none"]
 
 
-def leftovers() -> list[str]:
-    """What the pods of jobs have left on this machine."""
-    groups = [str(p) for p in Path("/sys/fs/cgroup").glob("*/libpod_parent/libpod-*")]
-    return [*map(str, Path("/run/headway-pods").glob("*")), *groups]
+def groups() -> set[str]:
+    """The control groups of containers on this machine."""
+    return {str(p) for p in Path("/sys/fs/cgroup").glob("*/libpod_parent/libpod-*")}
+
+
+def leftovers(home: Path) -> list[str]:
+    """What pods of this home have left."""
+    notes = [*Path("/run/headway-pods").glob("*/job.json"), *home.glob("containers/*/job.json")]
+    return [str(note) for note in notes if str(home) in note.read_text()]

@@ -80,34 +80,25 @@ def _opened(acting: Acting) -> Pod:
 
 
 def _image(action: Action, folder: Folder, acting: Acting, pod: Pod) -> tuple[str, int]:
-    """The image, built if it must be; and the exit code of building it.
+    """The image's name or id, built if it must be; and the exit code of building it.
 
-    Fetched actions do not change, so that their images are built once and kept, with a label.
+    Fetched actions do not change: their images are built once and kept in the machine's store, with
+    a label. Those of the workspace are built in the job's, and end with it.
     """
     if action.image.startswith("docker://"):
         return pod.image(action.image.removeprefix("docker://"), acting.hands).id, 0
     where = folder(acting)
     file = script_path(where, action.image)
     name = f"localhost/headway-{hashlib.sha256(str(file).encode()).hexdigest()[:20]}"
-    local = where.resolve().is_relative_to(acting.checkout.resolve())
-    env = {"HEADWAY_KEPT": "" if local else "yes", **pod.env}
-    engine = pod.engine
-    build = [*engine.shared(), "build", *engine.limits, "--label", f"{_LABEL}=1", "--tag", name]
-    context = ["--file", str(file), str(where)]
-    argv = ["/bin/sh", "-c", _BUILD, name, *engine.shared(), "--", *build, *context]
-    return name, acting.hands.run(argv, env, acting.checkout)
-
-
-_BUILD = """\
-exists=
-for each; do
-    shift
-    if test "$each" = --; then break; fi
-    exists="$exists '$each'"
-done
-if test -n "$HEADWAY_KEPT" && eval "$exists image exists '$0'"; then exit 0; fi
-exec "$@"
-"""
+    made = ["--tag", name, "--file", str(file), str(where)]
+    if where.resolve().is_relative_to(acting.checkout.resolve()):
+        argv = pod.call("build", "--network", "host", *pod.engine.limits, *made)
+        return name, acting.hands.run(argv, pod.env, acting.checkout)
+    shared = pod.engine.shared()
+    if acting.hands.run([*shared, "image", "exists", name], pod.env, acting.checkout) == 0:
+        return name, 0
+    argv = [*shared, "build", *pod.engine.limits, "--label", f"{_LABEL}=1", *made]
+    return name, acting.hands.run(argv, pod.env, acting.checkout)
 
 
 def _run(acting: Acting, pod: Pod, own: Mapping[str, str], words: list[str]) -> int:

@@ -1,7 +1,7 @@
 """`options:` of a container or service: which flags are understood, and what podman is told.
 
-An allow-list: flags of `docker create` (its public reference) that podman knows by the same name and
-that harm no other job. Pure; called by services and job_container.
+An allow-list: flags of `docker create` (its public reference) that podman knows by the same name,
+and that harm no other job. Pure; called by services and job_container.
 """
 
 from collections.abc import Iterator

@@ -89,7 +89,9 @@ class Pod:
         sweep(self.home, self.lock)
         for folder in (self.brief, self.store):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        (self.store / "job.json").write_text(json.dumps({"lock": str(self.lock)}), "utf-8")
+        note = json.dumps({"lock": str(self.lock), "store": str(self.store)})
+        for folder in (self.brief, self.store):
+            (folder / "job.json").write_text(note, "utf-8")
         (self.brief / "conf").write_text(_CONF, "utf-8")
         self.opened = True
         self.bridged = bridged
@@ -229,13 +231,14 @@ def sweep(home: Path, own: Path) -> None:
     """Remove what dead jobs have left, and what an earlier process left of the job whose lock is
     `own`. Those that live are locked.
     """
-    for note in (home / "containers").glob("*/job.json"):
+    for note in (*BRIEF.glob("*/job.json"), *(home / "containers").glob("*/job.json")):
         try:
-            lock = Path(json.loads(note.read_text("utf-8"))["lock"])
+            told = json.loads(note.read_text("utf-8"))
+            lock, store = Path(told["lock"]), Path(told["store"])
         except (OSError, ValueError, LookupError):
             continue  # being made, or being removed by another
         if lock == own or _is_free(lock):
-            _remove(note.parent, BRIEF / note.parent.name)
+            _remove(store, BRIEF / store.name)
 
 
 def _is_free(lock: Path) -> bool:
