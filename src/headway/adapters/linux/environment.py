@@ -98,7 +98,8 @@ def github_context(order: JobOrder, place: Workspace, secrets: dict[str, str]) -
 
 def write_event(place: Workspace, github: dict[str, Any]) -> None:
     """GITHUB_EVENT_PATH: what started the run."""
-    (place.files / "event.json").write_text(json.dumps(github.get("event") or {}), "utf-8")
+    data = json.dumps(github.get("event") or {}).encode("utf-8")
+    (place.files / "event.json").write_bytes(data)
 
 
 def _passed() -> dict[str, str]:

@@ -3,6 +3,7 @@
 Each job gets a workspace, a closed environment and a sandbox of its own; course runs its steps.
 """
 
+import os
 import shutil
 from collections.abc import Mapping
 from datetime import datetime
@@ -62,6 +63,7 @@ class LinuxRunner(JobRunner):
         """Instead of limits, a nursery that is starting already."""
         self._home = home.resolve()
         self._source, self._finder, self._blobs = source, finder, blobs
+        self._programs: dict[tuple[str, str], str] = {}
         self._epochs: dict[tuple[str, str], dict[str, str]] = {}
         self._nursery = limits if isinstance(limits, Nursery) else nursery(self._home, limits)
         self._trash = Trash(self._home / "runs" / ".trash")
@@ -121,7 +123,25 @@ class LinuxRunner(JobRunner):
             )
         written = {step.shell or order.shell for step in order.steps if step.run is not None}
         for shell in () if order.container else written:
-            _check_shell(shell)
+            self._check_shell(shell)
+
+    def _check_shell(self, shell: str) -> None:
+        if "${{" in shell:
+            return
+        try:
+            program = shells.program(shell)
+        except Invalid as error:
+            raise Refused(str(error), code="bad-shell") from error
+        if "/" not in program and not self._there(program, search_path()):
+            raise Refused(f"there is no `{program}` on this machine", code="no-shell")
+
+    def _there(self, program: str, path: str) -> bool:
+        """Whether it is in the path; looked for in all its folders only once."""
+        known = self._programs.get((program, path), "")
+        if not known or not os.access(known, os.X_OK):
+            known = shutil.which(program, path=path) or ""
+            self._programs[program, path] = known
+        return bool(known)
 
     def _epoch(self, order: JobOrder) -> dict[str, str]:
         """SOURCE_DATE_EPOCH, so that the same commit builds the same bytes again
@@ -168,14 +188,3 @@ def _view(home: Path, order: JobOrder, place: Workspace, secrets: Mapping[str, s
 
 def _vars(order: JobOrder) -> dict[str, object]:
     return order.contexts.get("vars") or {}
-
-
-def _check_shell(shell: str) -> None:
-    if "${{" in shell:
-        return
-    try:
-        program = shells.program(shell)
-    except Invalid as error:
-        raise Refused(str(error), code="bad-shell") from error
-    if "/" not in program and not shutil.which(program, path=search_path()):
-        raise Refused(f"there is no `{program}` on this machine", code="no-shell")
