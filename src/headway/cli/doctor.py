@@ -130,6 +130,37 @@ def _able() -> Able:
     return limits.able(limits.limits(os.environ))
 
 
+def _containers(context: Context) -> Check:
+    """What `container:`, `services:` and Docker actions of jobs can count on."""
+    from headway.adapters.linux.actions import engine  # noqa: PLC0415  loaded by few commands
+
+    try:
+        if lacking := engine.refusal("a job's container", network=True):
+            raise lacking
+        runtime = "podman"
+        if context.home_folder.exists():  # else there is no place to note what was found out
+            found = engine.engine(context.home_folder, "a job's container", network=True)
+            runtime = f"podman with {Path(found.runtime).name}"
+    except HeadwayError as error:
+        said = f"{error}; services of jobs are {_servers()}"
+        return Check("containers", "warning", said, error.next or "")
+    said = f"{runtime}: `container:`, services of any image, Docker actions"
+    return Check("containers", "ok", said, "")
+
+
+def _servers() -> str:
+    """The services that installed servers give without containers."""
+    from headway.adapters.linux.actions.native import installed  # noqa: PLC0415
+
+    return " and ".join(installed()) or "none (apt-get install postgresql redis-server)"
+
+
+def _node(_context: Context) -> Check:
+    version = _output("node", "--version")
+    found = version or "not found: JavaScript actions of others are refused"
+    return Check("node", "ok" if version else "warning", found, "install Node.js 20 or later")
+
+
 def _disk(context: Context) -> Check:
     folder = context.home_folder
     while not folder.exists():
@@ -185,6 +216,8 @@ CHECKS: tuple[Callable[[Context], Check], ...] = (
     _envoy,
     _sandbox,
     _bounds,
+    _containers,
+    _node,
     _disk,
     _home,
     _database,

@@ -49,6 +49,13 @@ def find(wish: Wish) -> Provider:
     return PROVIDERS[wish.kind](wish)
 
 
+def installed() -> list[str]:
+    """The services that servers of this machine can give."""
+    path = os.environ.get("PATH") or os.defpath
+    redis = any(shutil.which(name, path=path) for name in ("redis-server", "valkey-server"))
+    return [*(["postgres"] if _installed_postgres() else []), *(["redis"] if redis else [])]
+
+
 def last_words(folder: Path) -> str:
     """The end of what the server wrote."""
     for log in (folder / "log", folder / "init.log"):
