@@ -147,8 +147,10 @@ def test_explain_needs_no_right_file(shop: Path, tmp_path: Path) -> None:
 def test_schema_is_json_schema() -> None:
     document = json.loads(headway("config", "schema").stdout)
     assert document["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-    assert "secrets" not in document["properties"]
-    assert "slos" in document["properties"]
+    one, many = document["else"]["properties"], document["then"]["properties"]
+    assert "secrets" not in one.keys() | many.keys()
+    assert "slos" in one
+    assert "services" in many.keys() - one.keys()
 
 
 def test_the_installed_command_gives_the_exit_code(shop: Path) -> None:

@@ -100,6 +100,23 @@ def test_a_push_delivers_only_the_affected_services_in_parallel_lanes(stage: Sta
         assert here == {"catalog": "catalog-3", "web": "web-2"}
 
 
+def test_config_tells_what_a_service_gets_from_which_file(stage: Stage) -> None:
+    begin(stage)
+    web = str(stage.repo / "services" / "web")
+    every = stage.run("config", "check", str(stage.repo))
+    assert every.stdout.splitlines() == [
+        "services/catalog/headway.yaml is right: catalog, production",
+        "services/web/headway.yaml is right: web, production",
+    ]
+    assert "is right: web, production" in stage.run("config", "check", web).stdout
+    shown = stage.run("config", "show", web, "--env", "production").stdout
+    assert "the workspace's headway.yaml:3" in shown
+    broken = ROOT.replace("ready_within: 20s", "ready_within: 20")
+    write(stage, {"headway.yaml": broken})
+    told = stage.run("config", "check", web)
+    assert (told.exit_code, "headway.yaml:4:" in told.output) == (2, True), told.output
+
+
 def test_deliver_means_the_service_one_stands_in_or_all_that_are_affected(stage: Stage) -> None:
     begin(stage)
     with stage.engine():

@@ -118,7 +118,7 @@ class Asking:
 
 @pytest.mark.seed("S-006")
 def test_a_registry_that_is_asked(stage: Stage, ci: OtherCi) -> None:
-    with registry() as images:
+    with stage.engine(), registry() as images:
         asking = Asking(stage, known_as(images.url, every="10"))
         images.name("team/shop", made(stage, ci, images), "v0")
         assert asking.poll() == ""
@@ -141,5 +141,7 @@ def test_a_registry_that_is_asked(stage: Stage, ci: OtherCi) -> None:
             assert stage.ended(asked.id).outcome == "delivered"
         told = stage.run("connection", "test", "images")
         assert "3 of 4 tags of team/shop are meant" in told.output
+    before = seen(stage)
     assert "does not answer" in asking.poll()
     assert asking.poll() == ""
+    assert seen(stage) == before

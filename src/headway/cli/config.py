@@ -12,12 +12,15 @@ from headway import settings
 from headway.cli.context import Context, pass_context
 from headway.cli.options import Noun
 from headway.cli.text import columns
+from headway.document import Mapping
 from headway.model.errors import Invalid
-from headway.settings import openslo
+from headway.model.service import Service
+from headway.settings import openslo, reading, workspace
 from headway.settings import schema as schemas
 from headway.settings.keys import Key
-from headway.settings.origins import Origin, explain, key, written
+from headway.settings.origins import Origin, explained, key, written
 
+WORKSPACE = "the workspace's headway.yaml"
 _PATH = click.argument("path", default=".", type=click.Path(path_type=Path))
 
 
@@ -39,12 +42,29 @@ def config() -> None:
 def check(context: Context, path: Path) -> None:
     """Say whether headway.yaml in PATH is right, with every problem at its line."""
     where = settings.find(path)
-    service = openslo.resolved(settings.load(where), lambda file: _beside(where, file))
-    names = [environment.name for environment in service.environments]
+    many = workspace.read(settings.text_of(where), where.name)
+    files = [where.parent / f / settings.NAME for f in many.services.values()] if many else [where]
+    found = [(file, _checked(file)) for file in files]
+    told = [{"service": s.name, "environments": [e.name for e in s.environments]} for _, s in found]
     if context.json:
-        context.document({"valid": True, "service": service.name, "environments": names})
-    else:
-        context.line(f"{where.name} is right: {service.name}, {' -> '.join(names)}")
+        context.document({"valid": True, **(told[0] if not many else {"services": told})})
+        return
+    for file, service in found:
+        path_of = " -> ".join(e.name for e in service.environments)
+        name = file.relative_to(where.parent)
+        context.line(f"{name} is right: {service.name}, {path_of}")
+
+
+def _checked(file: Path) -> Service:
+    """The service of a file, with the defaults of its workspace and the files that it names."""
+    where = settings.find(file)
+    above = workspace.around(where)
+    if above is None:
+        return openslo.resolved(settings.load(where), lambda one: _beside(where, one))
+    many, name, root = above
+    at = (where.resolve().relative_to(root).as_posix(), root / settings.NAME)
+    service = workspace.service(many, name, settings.text_of(where), at[0])
+    return openslo.resolved(service, lambda one: _beside(at[1], one))
 
 
 @config.verb("headway config show", "headway config show --env production")
@@ -54,10 +74,9 @@ def check(context: Context, path: Path) -> None:
 def show(context: Context, path: Path, environment: str | None) -> None:
     """Print what each environment gets, merged, and the line each value comes from."""
     where = settings.find(path)
-    text = settings.text_of(where)
-    service = settings.read(text, where.name)
+    root, service = _merged(where)
     names = [environment] if environment else [e.name for e in service.environments]
-    shown = {name: explain(text, where.name, name) for name in names}
+    shown = {name: explained(root, service, name) for name in names}
     if context.json:
         parts = [{"name": n, "values": [_value(o) for o in shown[n]]} for n in names]
         context.document({"service": service.name, "file": where.name, "environments": parts})
@@ -66,6 +85,13 @@ def show(context: Context, path: Path, environment: str | None) -> None:
         context.line(f"{service.name}/{name}")
         rows = [(o.key, _line(o.value), _origin(o, where.name)) for o in shown[name]]
         context.lines([f"  {row}" for row in columns(rows)])
+
+
+def _merged(where: Path) -> tuple[Mapping, Service]:
+    text, above = settings.text_of(where), workspace.around(where)
+    if above is None:
+        return reading.parse(text, where.name)
+    return workspace.merged(above[0], above[1], text, where.name)
 
 
 @config.verb("headway config explain rollout.steps", "headway config explain bake", name="explain")
@@ -105,12 +131,18 @@ def _beside(where: Path, file: str) -> str:
 
 
 def _value(origin: Origin) -> dict[str, object]:
-    at = {"line": origin.at.line, "column": origin.at.column} if origin.at else None
+    at: dict[str, object] | None = None
+    if origin.at:
+        file, line = workspace.placed(origin.at, "", WORKSPACE)
+        at = {"line": line, "column": origin.at.column} | ({"file": file} if file else {})
     return {"key": origin.key, "value": origin.value, "at": at}
 
 
 def _origin(origin: Origin, file: str) -> str:
-    return f"{file}:{origin.at.line}" if origin.at else "default"
+    if origin.at is None:
+        return "default"
+    name, line = workspace.placed(origin.at, file, WORKSPACE)
+    return f"{name}:{line}"
 
 
 def _line(value: str) -> str:

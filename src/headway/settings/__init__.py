@@ -4,6 +4,6 @@
 """
 
 from headway.settings.origins import Origin, explain
-from headway.settings.reading import find, load, read, text_of
+from headway.settings.reading import NAME, find, load, read, text_of
 
-__all__ = ["Origin", "explain", "find", "load", "read", "text_of"]
+__all__ = ["NAME", "Origin", "explain", "find", "load", "read", "text_of"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from headway.document import Mapping, Mark, Path, find
 from headway.model.errors import Invalid
-from headway.model.service import Environment, HttpTest, StepPolicy, Tests
+from headway.model.service import Environment, HttpTest, Service, StepPolicy, Tests
 from headway.settings import goal_rows
 from headway.settings.keys import BLOCKS, Key, keys
 from headway.settings.merging import effective
@@ -36,7 +36,11 @@ def explain(text: str, file: str, environment: str) -> tuple[Origin, ...]:
 
     Raises Invalid: the file's own problems, or `unknown-name` for the environment.
     """
-    root, service = parse(text, file)
+    return explained(*parse(text, file), environment)
+
+
+def explained(root: Mapping, service: Service, environment: str) -> tuple[Origin, ...]:
+    """As `explain`, of a tree and the service made of it."""
     names = [e.name for e in service.environments]
     if environment not in names:
         raise Invalid(
@@ -124,6 +128,7 @@ def _rows(e: Environment) -> Iterator[_Row]:
     yield ("auto",), _flag(e.auto)
     yield ("after",), ", ".join(e.after) or "nothing"
     yield ("queue",), e.queue
+    yield from _train(e)
     yield from _run(e)
     yield from _health(e)
     for name, value in e.env.items():
@@ -134,6 +139,16 @@ def _rows(e: Environment) -> Iterator[_Row]:
     yield ("tests",), _tests(e.tests)
     yield from _gates(e)
     yield ("target", "kind"), e.target
+
+
+def _train(e: Environment) -> Iterator[_Row]:
+    if e.train:
+        yield ("train", "schedule"), e.train.schedule
+        yield ("train", "zone"), e.train.zone
+        if e.train.name:
+            yield ("train", "name"), e.train.name
+        if e.train.order:
+            yield ("train", "order"), ", ".join(e.train.order)
 
 
 def _run(e: Environment) -> Iterator[_Row]:

@@ -6,6 +6,7 @@ Called by flows/configuration and cli; `reading` refuses such a file where one s
 """
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from headway import document
 from headway.document import Mapping, Mark, Node, Scalar, Sequence, quoted
@@ -104,11 +105,16 @@ def service(workspace: Workspace, name: str, text: str, file: str) -> Service:
 
     Raises Invalid as `reading.read`; each problem names the file that it is in.
     """
+    return merged(workspace, name, text, file)[1]
+
+
+def merged(workspace: Workspace, name: str, text: str, file: str) -> tuple[Mapping, Service]:
+    """The merged tree beside the service made of it; `placed` tells where a mark of it is."""
     folder = workspace.named(name)
     own = reading.root_of(document.read(text, file, limits=reading.LIMITS), file)
-    merged = merging.defaults(_shifted(workspace.defaults), _named(own, name))
+    root = merging.defaults(_shifted(workspace.defaults), _named(own, name))
     try:
-        found = reading.service_of(merged, file)
+        found = reading.service_of(root, file)
     except Invalid as error:
         raise document.invalid([_placed(p, workspace.file) for p in error.problems]) from None
     if found.name != name:
@@ -116,7 +122,30 @@ def service(workspace: Workspace, name: str, text: str, file: str) -> Service:
         sentence = f"the workspace calls this service {quoted(name)}"
         raise document.invalid([Problem(file, at.at.line, at.at.column, sentence, "other-service")])
     watch = tuple(plain(path) for path in found.watch) or (folder,)
-    return replace(found, folder=folder, watch=(*watch, *workspace.watch))
+    return root, replace(found, folder=folder, watch=(*watch, *workspace.watch))
+
+
+def placed(at: Mark, file: str, workspace: str) -> tuple[str, int]:
+    """The file and the line of a mark in a merged tree."""
+    away = at.line > _ELSEWHERE
+    return (workspace, at.line - _ELSEWHERE) if away else (file, at.line)
+
+
+def around(where: Path) -> tuple[Workspace, str, Path] | None:
+    """The workspace on this machine that a headway.yaml belongs to, the service's name in it, and
+    its root; None: it belongs to none. Looks no further up than the repository. Raises Invalid.
+    """
+    here = where.resolve().parent
+    for folder in (here, *here.parents):
+        file = folder / reading.NAME
+        if folder != here and file.is_file():
+            many = read(reading.text_of(file), reading.NAME)
+            name = many.at(here.relative_to(folder).as_posix()) if many else ""
+            if many and name and folder / many.services[name] == here:
+                return many, name, folder
+        if (folder / ".git").exists():
+            break
+    return None
 
 
 def _named(own: Mapping, name: str) -> Mapping:
