@@ -1,8 +1,10 @@
 """headway.yaml's word on jobs ends in the run's spec; what speaks of no job is refused."""
 
 import pytest
+from tests.flows.conftest import CONFIG, Stage
 from tests.flows.test_pipeline_run import FILE, jobs, spec
 
+from headway.flows import pipeline
 from headway.flows.job_settings import with_settings
 from headway.model.errors import Invalid
 from headway.pipeline.run.state import RunSpec
@@ -55,3 +57,28 @@ def test_jobs_of_called_workflows(name: str, known: bool) -> None:
         return
     with pytest.raises(Invalid, match="has no job"):
         applied(f"    {name}: {{retry: 1}}\n", made)
+
+
+def test_a_workspace_has_settings_by_service_only() -> None:
+    text = "services: {shop: services/shop}\npipeline: {jobs: {a: {retry: 1}}}\n"
+    made = spec(jobs("a"))
+    assert with_settings(made, {"headway.yaml": text}.get) is made
+
+
+def test_a_delivery_runs_its_jobs_by_the_settings_of_its_service(stage: Stage) -> None:
+    block = "pipeline: {jobs: {build: {paths: [src/**], retry: {times: 1, backoff: 0s}}}}\n"
+    done = stage.deliver("a1", CONFIG + block)
+    assert done.outcome == "delivered", done.because
+    made = pipeline.show(stage.home, done.id).spec
+    assert (made.service, made.sources) == ("shop", {"build": ("src/**",)})
+    stage.parts.runner.red = {"build"}
+    done = stage.deliver("a2", CONFIG + block)
+    assert done.outcome == "failed"
+    assert [run for run, _ in stage.parts.runner.ledger].count(done.id) == 2
+
+
+def test_a_delivery_with_settings_of_no_job_is_refused_with_the_place(stage: Stage) -> None:
+    done = stage.deliver("a1", CONFIG + "pipeline: {jobs: {biuld: {retry: 1}}}\n")
+    assert done.outcome == "failed"
+    assert "headway.yaml:8:19" in done.because
+    assert "Did you mean `build`?" in done.because

@@ -9,7 +9,8 @@ from pathlib import Path
 from headway.artifact.provenance import PAYLOAD_TYPE, Build, statement
 from headway.flows import pipeline
 from headway.flows.configuration import service_at
-from headway.flows.job_settings import with_settings
+from headway.flows.job_facts import job_facts
+from headway.flows.job_settings import of_service
 from headway.flows.journal import Journal
 from headway.flows.pipeline_gates import gates
 from headway.flows.pipeline_pins import with_lock, with_pins
@@ -107,7 +108,7 @@ def plan_jobs(world: World, order: Order, service: Service) -> tuple[str, ...]:
         gates=gates(service),
     )
     actions, read = world.bench.actions, called(world, order)
-    whole = with_settings(complete(with_lock(spec, read), actions, read), read)
+    whole = of_service(complete(with_lock(spec, read), actions, read), service, read)
     pipeline.create(world.bench, with_pins(whole, actions, read))
     return tuple(job.id for job in reader.read(spec.texts[spec.workflow], spec.workflow).jobs)
 
@@ -181,18 +182,7 @@ def jobs_ended(tx: Tx, order: Order, service: Service, ran: Ran) -> None:
 
 def job_ended(tx: Tx, order: Order, service: Service, job: Job) -> None:
     """What came of a job is a fact, green or red."""
-    report = job.report
-    data: dict[str, object] = {
-        "job": report.key,
-        "id": job.id,
-        "outcome": report.outcome,
-        "seconds": round(report.finished_at - report.started_at, 3),
-        "because": report.because,
-        "reused": report.reused,
-        "steps": [
-            {"name": s.name, "outcome": s.outcome, "exit": s.exit_code} for s in report.steps
-        ],
-    }
+    report, data = job.report, job_facts(job.id, job.report)
     append(tx, _about(order, service), Fact(f"job.finished:{report.key}", order.delivery, 0, data))
 
 

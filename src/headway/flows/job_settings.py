@@ -1,12 +1,13 @@
 """What headway.yaml says of a run's jobs, put into the run's spec when it is made.
 
-`with_settings` is called wherever a RunSpec is made: by deliveries (flows/build), by triggers, and
-by `headway run`. From then on the run is what its spec says, whatever the file says later.
+Called wherever a RunSpec is made: by deliveries (flows/build), by triggers, and by `headway run`.
+From then on the run is what its spec says, whatever the file says later.
 """
 
 from dataclasses import replace
 
 from headway.flows.pipeline_texts import Read
+from headway.model.service import Service
 from headway.pipeline.run.state import RunSpec
 from headway.pipeline.syntax import reader
 
@@ -18,21 +19,37 @@ MOST_DEEP = 4
 def with_settings(spec: RunSpec, read: Read) -> RunSpec:
     """The spec with the settings of its workflow's jobs, from the headway.yaml that `read` gives.
 
-    A file that says nothing of jobs is not looked at any further. Raises Invalid for one with
-    faults, and for a job that the workflow does not have (`unknown-job`), with its place.
+    A file that says nothing of jobs is not looked at any further, nor is that of a workspace: only
+    a delivery is of one of its services (`of_service`). Raises Invalid for a file with faults, and
+    for a job that the workflow does not have (`unknown-job`), with its place.
     """
     text = read(FILE)
     if text is None or "jobs" not in text:
         return spec
-    from headway import document  # noqa: PLC0415  most runs need no schema
-    from headway.settings import jobs  # noqa: PLC0415
+    from headway.settings import workspace  # noqa: PLC0415  most runs need no schema
     from headway.settings.reading import parse  # noqa: PLC0415
 
-    root, service = parse(text, FILE)
+    if "services" in text and workspace.read(text, FILE) is not None:
+        return spec
+    return of_service(spec, parse(text, FILE)[1], read)
+
+
+def of_service(spec: RunSpec, service: Service, read: Read) -> RunSpec:
+    """The same for a service that is known already; `read` gives the files that describe it."""
+    if not service.jobs:
+        return replace(spec, service=service.name)
+    from headway import document  # noqa: PLC0415  most runs need no schema
+    from headway.settings import jobs  # noqa: PLC0415
+
     found = jobs.of(service, spec.workflow)
     known, closed = _known(spec, spec.workflow, 0)
     ids = known | {id for id in found if id.startswith(tuple(f"{c} / " for c in closed))}
-    if problems := jobs.unknown(root, FILE, service, spec.workflow, sorted(ids)):
+    problems = []
+    for file in dict.fromkeys((f"{service.folder}/{FILE}".lstrip("/"), FILE)):
+        root = document.read(read(file) or "{}", file)
+        if isinstance(root, document.Mapping):
+            problems += jobs.unknown(root, file, service, spec.workflow, sorted(ids))
+    if problems:
         raise document.invalid(problems)
     sources = {id: settings.paths for id, settings in found.items() if settings.paths}
     return replace(spec, service=service.name, settings=found, sources={**spec.sources, **sources})

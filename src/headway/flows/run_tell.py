@@ -7,6 +7,7 @@ flows/run_workflow.
 from dataclasses import dataclass
 
 from headway.flows import trigger_status
+from headway.flows.job_facts import job_facts
 from headway.flows.pipeline_watch import Quiet
 from headway.flows.world import World
 from headway.model.event import Fact
@@ -98,16 +99,7 @@ class Telling(Quiet):
 
 def job_ended(tx: Tx, voice: Voice, job: str, report: JobReport, name: str) -> None:
     """What came of an instance. The same again changes nothing."""
-    steps = [{"name": s.name, "outcome": s.outcome, "exit": s.exit_code} for s in report.steps]
-    data: dict[str, object] = {
-        "job": report.key,
-        "id": job,
-        "outcome": report.outcome,
-        "seconds": round(report.finished_at - report.started_at, 3),
-        "because": report.because,
-        "reused": report.reused,
-        "steps": steps,
-    }
+    data = job_facts(job, report)
     voice.fact(tx, f"job.finished:{report.key}", data)
     if report.outcome != "skipped":
         words = report.because or report.outcome
