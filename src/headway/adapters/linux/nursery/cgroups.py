@@ -106,8 +106,13 @@ class Cgroups:
         return made
 
     def give_back(self, cgroup: Cgroup) -> None:
-        """Nothing is left in it: the next job can have it."""
-        self._free.append(cgroup)
+        """Nothing is left in it: the next job can have it, unless memory is counted. A job's files
+        in memory (/dev/shm) go on counting, and are not the next one's.
+        """
+        if "memory" in cgroup.folders:
+            cgroup.remove()
+        else:
+            self._free.append(cgroup)
 
     def remove(self) -> None:
         """Remove all that are free."""
@@ -127,7 +132,7 @@ class Cgroups:
             except OSError:
                 del self._parents[controller]
         if self._parents:
-            self.give_back(self._named(f"{self._name}-0"))
+            self._free.append(self._named(f"{self._name}-0"))
 
 
 def _removed(folder: Path) -> bool:

@@ -190,7 +190,7 @@ class Nursery:
             except OSError as error:
                 fault = f"the sandbox could not be set up: {error}"
             first = bool(self._order.memory)
-            _work(waiting, Agent(cgroup, sees_all=sees_all, oom_first=first), fault)
+            _work(waiting, Agent(cgroup, sees_all=sees_all, oom_first=first), fault, once=first)
             code = 0
         except SystemExit:
             code = 0
@@ -256,8 +256,10 @@ class Nursery:
         return child.cgroup.hit()[0] if child.cgroup and self._order.memory else 0
 
 
-def _work(waiting: socket.socket, agent: Agent, fault: str) -> None:
-    """Do one job after the other, as long as the agent may be kept for the next one."""
+def _work(waiting: socket.socket, agent: Agent, fault: str, *, once: bool) -> None:
+    """Do one job after the other, as long as the agent may be kept for the next one. `once`: it may
+    not, because its cgroup counts what the job leaves in memory.
+    """
     mounts = _Mounts()
     kept = True
     while kept:
@@ -271,7 +273,7 @@ def _work(waiting: socket.socket, agent: Agent, fault: str) -> None:
             return
 
         def keep(lock: int = lock) -> bool:
-            if os.getpid() != 1 or processes.anybody() or mounts.changed():
+            if once or os.getpid() != 1 or processes.anybody() or mounts.changed():
                 return False
             os.close(lock)
             waiting.send(b".")
