@@ -20,6 +20,8 @@ from headway.ports.source_host import SourceHost
 MAX_FILE_BYTES = 16 * 1024**2
 _SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _FORMAT = "%an <%ae>%x00%s%x00%cI"
+# no pseudo-ref (HEAD, FETCH_HEAD), no object name, nothing that is more than a name
+_PLAIN = re.compile(r"(?![0-9a-f]+$)(?!.*\.\.)[a-z][A-Za-z0-9_/.-]*[A-Za-z0-9_-]")
 MAX_COMMIT_BYTES = 4 * 1024**2
 _AUTHOR = re.compile(rb"^author ([^<>\n]*[^<>\s]) <([^<>\n]*)> \d{1,10} [+-]\d{4}$", re.MULTILINE)
 _COMMITTER = re.compile(rb"^committer [^<>\n]* <[^<>\n]*> (\d{1,10}) ([+-]\d{4})$", re.MULTILINE)
@@ -47,10 +49,20 @@ class GitSourceHost(SourceHost):
         return Commit(found.sha, repo, branch, author, subject, committed_at)
 
     def _branch(self, folder: Path, revision: str, sha: str) -> str:
-        """The short name, if the revision is a branch."""
+        """The short name, if the revision is a branch. Git itself is asked only if the name could
+        mean something else as well (gitrevisions(7) has the order).
+        """
         if revision == sha:
             return ""
-        return _branch(folder, revision)
+        name = revision.removeprefix("refs/heads/")
+        others = () if name != revision else (f"refs/{name}", f"refs/tags/{name}")
+        plain = _PLAIN.fullmatch(name) and not any(self._is(folder, ref) for ref in others)
+        return (
+            name if plain and self._is(folder, f"refs/heads/{name}") else _branch(folder, revision)
+        )
+
+    def _is(self, folder: Path, ref: str) -> bool:
+        return self._objects.get(folder, ref, MAX_COMMIT_BYTES) is not None
 
     def read(self, repo: str, sha: str, path: str) -> bytes:
         """One regular file, at most MAX_FILE_BYTES. Raises Invalid (`missing-file`)."""
