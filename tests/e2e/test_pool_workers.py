@@ -232,6 +232,37 @@ def test_the_same_worker_started_again_goes_on_where_it_stood(
             assert again.stop() == 0
 
 
+DRIVER = """
+import sys
+from pathlib import Path
+from tests.support import pools
+url, home, text = sys.argv[1:]
+with pools.server(url, Path(home), {"TOKEN": "hunter2-is-long"}) as server:
+    server.run(pools.spec("run_driver", text))
+"""
+
+
+def test_a_killed_server_goes_on_waiting_for_what_is_away(url: str, tmp_path: Path) -> None:
+    text = HELD.replace("DIR", str(tmp_path)).replace("POOL", "s").replace("RUN", "run_driver")
+    with short_home() as home, pools.worker(url, "s") as worker:
+        argv = [sys.executable, "-c", DRIVER, url, str(home), text]
+        with subprocess.Popen(argv, cwd=Path(__file__).parents[2]) as driver:
+            pools.until(lambda: (tmp_path / "two").exists())
+            driver.kill()
+        with pools.server(url, home, {"TOKEN": "hunter2-is-long"}) as server:
+            hears = Hears()
+            (tmp_path / "go").touch()
+            state = pipeline.run(server.bench, "run_driver", hears)
+            assert state.phase == "success"
+            assert (tmp_path / "one").read_text().count("\n") == 1
+            assert server.log("run_driver", "job", 1) == "mark-run_driver\n"
+            asked = "SELECT generation, worker FROM headway_pool_job WHERE run = 'run_driver'"
+            assert [tuple(row) for row in server.rows(asked)] == [(1, worker.id)]
+            steps = hears.jobs["job"].steps
+            assert [step.outcome for step in steps] == ["success"] * 3
+        assert worker.stop() == 0
+
+
 def test_cancelled_given_back_and_without_a_worker(
     url: str, server: Server, tmp_path: Path
 ) -> None:

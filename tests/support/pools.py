@@ -48,6 +48,7 @@ class Worker:
     home: Path
     pool: str
     since: float = field(default_factory=time.time)
+    log: str = ""
 
     @property
     def id(self) -> str:
@@ -88,6 +89,7 @@ def worker(url: str, pool: str, *words: str, home: Path | None = None) -> Iterat
             if process.poll() is None:
                 process.kill()
             process.wait()
+            made.log = (used / "worker.log").read_text()
 
 
 def _registered(url: str, made: Worker) -> bool:
