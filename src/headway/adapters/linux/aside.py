@@ -12,7 +12,7 @@ from headway.adapters.linux.hands import StepHands
 from headway.adapters.linux.job import Job, Level
 from headway.adapters.linux.output import Output
 from headway.expression import ExpressionError, Scope
-from headway.model.errors import HeadwayError
+from headway.model.errors import HeadwayError, Refused
 from headway.model.job import StepSpec
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Aside:
     def _start(self, scope: Scope, services: "Services") -> None:
         job = self._job
         wanted = _filled(job.order.services, scope)
-        pod = self._found_pod() if self._contained() else None
+        pod = self._pod_for_services()
         known = job.view.contexts["job"]
         known["services"] = services.start(wanted, pod)
         if job.order.container and pod is not None:
@@ -67,11 +67,14 @@ class Aside:
                 known["container"] = {"id": job.within.id, "network": "job"}
                 job.base = job.within.base
 
-    def _contained(self) -> bool:
-        from headway.adapters.linux.actions.engine import refusal  # noqa: PLC0415  few jobs need it
-
-        order = self._job.order
-        return bool(order.container) or refusal("it", network=order.network) is None
+    def _pod_for_services(self) -> "Pod | None":
+        """None: there are no containers here, and the job's steps need none."""
+        try:
+            return self._found_pod()
+        except Refused:
+            if self._job.order.container:
+                raise
+            return None
 
     def _found_pod(self) -> "Pod":
         """Where containers of the job are; not opened yet. Raises Refused (`no-podman`)."""

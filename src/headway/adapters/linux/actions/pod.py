@@ -62,6 +62,7 @@ class Pod:
     network: bool
     bridged: bool = False
     opened: bool = False
+    made: bool = False
     hosts: tuple[str, ...] = ()
     _secrets: list[Path] = field(default_factory=list)
 
@@ -86,16 +87,22 @@ class Pod:
         """
         if self.opened:
             return
-        sweep(self.home, self.lock)
-        for folder in (self.brief, self.store):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        note = json.dumps({"lock": str(self.lock), "store": str(self.store)})
-        for folder in (self.brief, self.store):
-            (folder / "job.json").write_text(note, "utf-8")
-        (self.brief / "conf").write_text(_CONF, "utf-8")
+        self._make()
         self.opened = True
         self.bridged = bridged
         self._do(hands, OPEN, self._opening(bridged=bridged), "the job's containers have no place")
+
+    def _make(self) -> None:
+        """The folders, with what `sweep` needs to know; what dead jobs have left is removed."""
+        if self.made:
+            return
+        sweep(self.home, self.lock)
+        note = json.dumps({"lock": str(self.lock), "store": str(self.store)})
+        for folder in (self.brief, self.store):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            (folder / "job.json").write_text(note, "utf-8")
+        (self.brief / "conf").write_text(_CONF, "utf-8")
+        self.made = True
 
     def _opening(self, *, bridged: bool) -> dict[str, str]:
         known = {"HEADWAY_NET": "--net" if bridged and self.network else ""}
@@ -118,6 +125,7 @@ class Pod:
     def image(self, name: str, hands: Hands, credentials: tuple[str, str] | None = None) -> Image:
         """The image, pulled if it is not here. Raises Failed (`no-image`)."""
         whole = qualified(name)
+        self._make()
         auth = self._auth(whole, credentials) if credentials else ""
         known = {"HEADWAY_IMAGE": name, "HEADWAY_WHOLE": whole, "HEADWAY_AUTH": auth}
         try:
@@ -162,11 +170,12 @@ class Pod:
 
     def close(self, hands: Hands) -> None:
         """Kill the containers and remove what they were. Twice does no harm."""
-        if not self.opened:
+        if not self.made:
             return
-        self.opened = False
         self.forget()
-        hands.run([OWN, "-c", CLOSE], self._known({}), Path("/"))
+        if self.opened:
+            hands.run([OWN, "-c", CLOSE], self._known({}), Path("/"))
+        self.opened = self.made = False
         _remove(self.store, self.brief)
 
     def _auth(self, image: str, credentials: tuple[str, str]) -> str:

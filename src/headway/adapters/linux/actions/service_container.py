@@ -1,8 +1,10 @@
 """A service of a job as a container of its pod. Called by services."""
 
+from dataclasses import dataclass
+
 from headway.adapters.linux.actions.image_options import options
 from headway.adapters.linux.actions.job_container import NAME, Asked, hosts, variables
-from headway.adapters.linux.actions.pod import OWN, Pod, address
+from headway.adapters.linux.actions.pod import OWN, Image, Pod, address
 from headway.adapters.linux.actions.pod_scripts import ANSWERS, HEALTHY
 from headway.adapters.linux.actions.room import Room
 from headway.model.errors import Failed
@@ -10,12 +12,21 @@ from headway.model.errors import Failed
 HEALTH_TRIES = 200
 
 
-def run_service(asked: Asked, pod: Pod, room: Room, number: int, *, trusted: bool) -> str:
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """A service to be started from that image, with that number (see pod.address)."""
+
+    asked: Asked
+    image: Image
+    number: int
+
+
+def run_service(given: Numbered, pod: Pod, room: Room, *, trusted: bool) -> str:
     """Start the container and wait until its ports answer and its check of health is content; gives
-    its id. Raises Failed (`service-failed`, `no-image`, `port-taken`).
+    its id. Raises Failed (`service-failed`, `port-taken`).
     """
+    asked, image, number = given.asked, given.image, given.number
     wish = asked.wish
-    image = pod.image(wish.image, room.hands, wish.credentials)
     known = options(wish.options, trusted=trusted)
     flags, named = variables(wish.env)
     argv = pod.call(

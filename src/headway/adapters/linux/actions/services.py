@@ -22,9 +22,9 @@ from headway.adapters.linux.actions.engine import engine, refusal
 from headway.adapters.linux.actions.image_options import NotUnderstood, options
 from headway.adapters.linux.actions.inside import remove
 from headway.adapters.linux.actions.job_container import Asked, Enclosure, Places, enclose, hosts
-from headway.adapters.linux.actions.pod import Pod
+from headway.adapters.linux.actions.pod import Image, Pod
 from headway.adapters.linux.actions.room import Room
-from headway.adapters.linux.actions.service_container import run_service
+from headway.adapters.linux.actions.service_container import Numbered, run_service
 from headway.adapters.linux.actions.service_images import Wish, container, native_fault, wishes
 from headway.model.errors import Failed, Refused
 from headway.model.job import JobOrder
@@ -51,10 +51,12 @@ def check(order: JobOrder, home: Path) -> None:
 
 
 def _check(wish: Wish, order: JobOrder, home: Path) -> None:
-    lacking = refusal(f"the service `{wish.name}`", network=order.network)
-    if lacking is None:
-        _check_options(wish, order)
+    try:
         engine(home, f"the service `{wish.name}`", network=order.network)
+    except Refused as error:
+        lacking = error
+    else:
+        _check_options(wish, order)
         return
     fault = "the job has `container:`" if order.container else native_fault(wish)
     if fault:
@@ -94,12 +96,15 @@ class Services:
             asked = wishes(services)
             if pod is None:
                 return {wish.name: self._native(wish) for wish in asked}
-            names = _names(asked)
-            for wish in asked:
-                _check_options(wish, self._order)
-            pod.open(self._hands, bridged=True)
+            images = self._images(asked, pod)
+            names = _names(tuple(wish for wish in asked if wish.name in images))
             pod.hosts = tuple(hosts(names))
-            return {wish.name: self._contained(wish, pod, names) for wish in asked}
+            return {
+                wish.name: self._contained(wish, pod, images[wish.name], names)
+                if wish.name in images
+                else self._native(wish)
+                for wish in asked
+            }
         except BaseException:
             self.stop()
             raise
@@ -138,13 +143,32 @@ class Services:
         ports = {inside: self._port(folder, outside, inside) for outside, inside in wanted}
         return self._room(folder), ports
 
-    def _contained(self, wish: Wish, pod: Pod, names: dict[str, int]) -> dict[str, Any]:
-        if wish.credentials:
-            self._hands.mask(wish.credentials[1])
+    def _images(self, asked: tuple[Wish, ...], pod: Pod) -> dict[str, Image]:
+        """Those that are here or can be pulled, by service; the pod is open if there are any."""
+        found: dict[str, Image] = {}
+        for wish in asked:
+            _check_options(wish, self._order)
+            if wish.credentials:
+                self._hands.mask(wish.credentials[1])
+            try:
+                found[wish.name] = pod.image(wish.image, self._hands, wish.credentials)
+            except Failed:
+                if self._order.container or not _served(wish):
+                    raise
+                said = f"{wish.image} cannot be had; {wish.kind} of this machine serves instead"
+                self._hands.say(f"::warning::{said}")
+        if found:
+            pod.open(self._hands, bridged=True)
+        return found
+
+    def _contained(
+        self, wish: Wish, pod: Pod, image: Image, names: dict[str, int]
+    ) -> dict[str, Any]:
         room, ports = self._place(wish, wish.ports)
         others = {name: number for name, number in names.items() if number != names[wish.name]}
         asked = Asked(wish, ports, others)
-        id = run_service(asked, pod, room, names[wish.name], trusted=self._order.trusted)
+        numbered = Numbered(asked, image, names[wish.name])
+        id = run_service(numbered, pod, room, trusted=self._order.trusted)
         shown = {str(inside): str(outside) for inside, outside in ports.items()}
         where = ", ".join(f"{i} at 127.0.0.1:{o}" for i, o in ports.items())
         self._hands.say(f"service {wish.name}: {wish.image}{', port ' if where else ''}{where}")
@@ -205,6 +229,14 @@ class Services:
         if wanted:
             raise _taken(port)
         return 0
+
+
+def _served(wish: Wish) -> bool:
+    """Whether a server of this machine can stand for the image."""
+    try:
+        return not native_fault(wish) and bool(native.find(wish))
+    except Refused:
+        return False
 
 
 def _names(asked: tuple[Wish, ...]) -> dict[str, int]:
