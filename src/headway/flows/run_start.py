@@ -20,9 +20,10 @@ FLOW = "run"
 
 @dataclass(frozen=True, slots=True)
 class RunOrder:
-    """Go on with this run until it has ended."""
+    """Go on with this run until it has ended. `told`: a forge shows how it goes."""
 
     id: str
+    told: bool = False
 
 
 def start(world: World, queue: str, spec: RunSpec) -> RunState:
@@ -51,7 +52,7 @@ def refuse(tx: Tx, world: World, spec: RunSpec, because: str) -> None:
 
 
 def _begin(tx: Tx, speaker: Voice, spec: RunSpec, queue: str) -> None:
-    speaker.world.outbox.start(tx, FLOW, spec.id, RunOrder(spec.id), queue)
+    speaker.world.outbox.start(tx, FLOW, spec.id, RunOrder(spec.id, speaker.told), queue)
     speaker.fact(tx, "run.requested", _what(spec))
     speaker.status(tx, "", "pending", "waiting")
 

@@ -53,9 +53,7 @@ def drive(world: World, order: RunOrder) -> End:
     """The run to its end; goes on where it stood. Another process that still drives it is waited
     for: it was taken for dead, and lives.
     """
-    spec = pipeline.show(world.home, order.id).spec
-    with world.tx() as tx:
-        speaker = voice(world, tx, spec)
+    speaker = _speaker(world, order)
     while True:
         try:
             return _end(pipeline.run(world.bench, order.id, Telling(speaker)))
@@ -63,6 +61,15 @@ def drive(world: World, order: RunOrder) -> End:
             if error.code != "run-running":
                 raise
         time.sleep(AGAIN_SECONDS)
+
+
+def _speaker(world: World, order: RunOrder) -> Voice:
+    """Nothing is looked up for a run of which nobody is told."""
+    if not order.told:
+        return Voice(world, order.id, "", told=False)
+    spec = pipeline.show(world.home, order.id).spec
+    with world.tx() as tx:
+        return voice(world, tx, spec)
 
 
 def _end(state: RunState) -> End:
