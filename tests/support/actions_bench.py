@@ -44,6 +44,9 @@ class PlainHands:
     def say(self, line: str) -> None:
         self.lines.append(line)
 
+    def warn(self, text: str) -> None:
+        self.lines.append(f"::warning::{text}")
+
     def mask(self, secret: str) -> None:
         self.masked.append(secret)
 

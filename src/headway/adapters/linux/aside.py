@@ -144,6 +144,10 @@ class _Hands:
         """One line in the log, masked."""
         self._now().say(line)
 
+    def warn(self, text: str) -> None:
+        """A warning."""
+        self._now().warn(text)
+
     def run(self, argv: list[str], env: dict[str, str], cwd: Path) -> int:
         """A process in the sandbox."""
         return self._now().run(argv, env, cwd)

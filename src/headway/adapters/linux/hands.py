@@ -37,6 +37,10 @@ class StepHands:
         """One line in the log, masked."""
         self._out.say(line)
 
+    def warn(self, text: str) -> None:
+        """A warning, in the log and among the step's annotations."""
+        self._out.annotate(Annotation("warning", text))
+
     def mask(self, secret: str) -> None:
         """Never show this text again."""
         if secret.strip():

@@ -23,6 +23,10 @@ class Hands(Protocol):
         """One line in the log, masked."""
         ...
 
+    def warn(self, text: str) -> None:
+        """A warning that people see at the end, masked."""
+        ...
+
     def run(self, argv: list[str], env: dict[str, str], cwd: Path) -> int:
         """A process in the sandbox, its commands and environment files heeded; the exit code."""
         ...

@@ -66,7 +66,7 @@ class Caching:
             with self._blobs.open(hit.digest) as source:
                 count = unpack(source, inside.tops(acting))
         except HeadwayError as error:
-            acting.hands.say(f"::warning::The cache {hit.key} is not used: {error}")
+            acting.hands.warn(f"The cache {hit.key} is not used: {error}")
             return False
         acting.hands.say(f"{count} files restored")
         return True
@@ -90,12 +90,12 @@ class Caching:
         paths = _paths(acting)
         name, scope = keys.entry_name(paths, key), scopes(acting.order).write
         if any(known == name for known, _, _ in self._blobs.pointed(scope, name)):
-            acting.hands.say(f"::warning::The cache {key} is there already and does not change")
+            acting.hands.warn(f"The cache {key} is there already and does not change")
             return
         tops = inside.tops(acting)
         found = find_files("\n".join(paths), acting.checkout, tops, hidden=True)
         if not found.files:
-            acting.hands.say("::warning::Nothing is there to be cached, so no cache is saved")
+            acting.hands.warn("Nothing is there to be cached, so no cache is saved")
             return
         self._keep(acting, name, key, [found.root / path for path in found.files])
 
@@ -106,7 +106,7 @@ class Caching:
                 digest = self._blobs.put(packed)  # type: ignore[arg-type]
             made = self._blobs.point(scopes(acting.order).write, name, digest)
         except HeadwayError as error:
-            acting.hands.say(f"::warning::The cache {key} is not saved: {error}")
+            acting.hands.warn(f"The cache {key} is not saved: {error}")
             return
         late = "" if made else " by another job meanwhile"
         acting.hands.say(f"{len(files)} files saved as {key}{late}")

@@ -156,7 +156,7 @@ class Services:
                 if self._order.container or not _served(wish):
                     raise
                 said = f"{wish.image} cannot be had; {wish.kind} of this machine serves instead"
-                self._hands.say(f"::warning::{said}")
+                self._hands.warn(f"{said}")
         if found:
             pod.open(self._hands, bridged=True)
         return found
@@ -193,9 +193,7 @@ class Services:
                 code="service-failed",
             )
         if wish.major and wish.major != provider.major:
-            self._hands.say(
-                f"::warning::{wish.image} is asked for; {wish.kind} {provider.major} is here"
-            )
+            self._hands.warn(f"{wish.image} is asked for; {wish.kind} {provider.major} is here")
         code = provider.start(wish, self._room(folder), ports[own])
         if code:
             raise Failed(

@@ -86,7 +86,7 @@ def _nothing(acting: Acting, missing: str) -> int:
     if missing == "error":
         raise Failed(f"nothing was found at {where!r}", code="nothing-found")
     if missing == "warn":
-        acting.hands.say(f"::warning::No files were found with the provided path: {where}")
+        acting.hands.warn(f"No files were found with the provided path: {where}")
     return 0
 
 
