@@ -11,6 +11,7 @@ import subprocess
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from headway.adapters.git.command import READ_SECONDS, closed_environment, missing
@@ -127,6 +128,12 @@ class _Conversation:
         self._git.kill()
         with contextlib.suppress(BrokenPipeError):
             self._git.communicate()
+
+
+@cache
+def shared() -> Objects:
+    """The one of this process: who reads the same repository shares its git."""
+    return Objects()
 
 
 @dataclass(frozen=True, slots=True)

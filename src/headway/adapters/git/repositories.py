@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from headway.adapters.git.command import closed_environment, git, git_folder
-from headway.adapters.git.objects import Objects, entries
+from headway.adapters.git.objects import entries, shared
 from headway.model.errors import Invalid, Unreachable
 from headway.ports.repositories import Repositories
 
@@ -46,7 +46,7 @@ class GitRepositories(Repositories):
 
     def __init__(self, home: Path) -> None:
         self._mirrors = home / "mirrors"
-        self._objects = Objects()
+        self._objects = shared()
 
     def heads(self, address: str, token: str = "") -> dict[str, str]:
         """See Repositories."""

@@ -11,7 +11,7 @@ from itertools import dropwhile, takewhile
 from pathlib import Path
 
 from headway.adapters.git.command import expect, git, git_folder
-from headway.adapters.git.objects import Object, Objects, entries
+from headway.adapters.git.objects import Object, entries, shared
 from headway.adapters.git.tree import write_tree
 from headway.model.commit import Commit
 from headway.model.errors import Failed, Invalid
@@ -32,7 +32,7 @@ class GitSourceHost(SourceHost):
     """Bare and non-bare repositories, named by their folder."""
 
     def __init__(self) -> None:
-        self._objects = Objects()
+        self._objects = shared()
 
     def commit(self, repo: str, revision: str) -> Commit:
         """Resolve a branch, tag, `HEAD` or object name. `ref` is the short branch name, or empty.

@@ -23,9 +23,12 @@ from headway.adapters.git.command import (
     expect,
     git_folder,
 )
+from headway.adapters.git.objects import Object, entries, shared
 from headway.model.errors import Failed, Invalid, Unreachable
 from headway.ports.source_trees import SourceTrees
 
+MOST_TREE_BYTES = 16 * 1024**2
+_SUBMODULE = "160000"
 _GLOB = re.compile(r"[*?]")
 _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
@@ -41,7 +44,8 @@ class GitTrees(SourceTrees):
                 return _ids(at, cleaned)
         if not _SHA.fullmatch(sha):
             raise Invalid(f"{sha!r} is not a commit's full name", code="unknown-revision")
-        return _ids(_At(git_folder(repo), f"{sha}^{{tree}}"), cleaned)
+        at = _At(git_folder(repo), f"{sha}^{{tree}}")
+        return _read(at, sha, cleaned) or _ids(at, cleaned)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,28 @@ def _clean(path: str) -> str:
     if any(part in {".", "..", ""} or "\0" in part or "\n" in part for part in parts):
         raise Invalid(f"{path!r} is no path inside a repository", code="bad-path")
     return "" if parts == ["**"] else "/".join(parts)
+
+
+def _read(at: _At, sha: str, cleaned: dict[str, str]) -> dict[str, str] | None:
+    """Plain paths of a commit, by the git that is there already; None where that is not enough."""
+    if any(_GLOB.search(path) for path in cleaned.values()):
+        return None
+    found = {}
+    for asked, path in cleaned.items():
+        above, _, name = path.rpartition("/")
+        tree = shared().get(at.repo, f"{sha}:{above}" if path else at.tree, MOST_TREE_BYTES)
+        if tree is not None and (tree.kind != "tree" or tree.size > MOST_TREE_BYTES):
+            return None
+        if tree is None and not path:
+            raise Invalid(f"there is no commit {at.tree}", code="unknown-revision")
+        found[asked] = tree.sha if tree and not path else _entry(tree, os.fsencode(name))
+    return found
+
+
+def _entry(tree: Object | None, name: bytes) -> str:
+    """The id of that entry, "" if there is none; a submodule's objects are not here."""
+    known = entries(tree) if tree else []
+    return next((e.sha for e in known if e.name == name and e.mode != _SUBMODULE), "")
 
 
 def _ids(at: _At, cleaned: dict[str, str]) -> dict[str, str]:
