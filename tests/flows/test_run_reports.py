@@ -290,6 +290,28 @@ def test_without_a_history_tries_of_the_run_decide(go: Go, tmp_path: Path) -> No
     assert pipeline.run(made, "plain", FakeWatch()).phase == "success"
 
 
+@pytest.mark.seed("S-025")
+def test_coverage_of_a_result_that_was_taken_over_is_the_new_commits_too(
+    tmp_path: Path, history: KeptTests, db: sa.Engine
+) -> None:
+    blobs, trees = FakeBlobs(), FakeTrees()
+    code, files = green(total=True)
+    job = Job(blobs, (code, files | {"c.xml": cobertura(85)}))
+    made = bench(
+        tmp_path, FakeRunner(tmp_path / "l", job), blobs=blobs, trees=trees, history=history
+    )
+    for id, sha in (("run_1", "a" * 40), ("run_2", "b" * 40)):
+        given: dict[str, Any] = {"sha": sha, "service": "shop", "settings": {"a": COVERED}}
+        pipeline.create(made, spec(jobs("a"), id, **given))
+        assert pipeline.run(made, id, FakeWatch()).phase == "success"
+    assert pipeline.show(tmp_path, "run_2").ended["a"].reused == "run_1"
+    with db.connect() as connection:
+        shown = tests_coverage.listed(connection, "shop", "", 10)
+    assert {(c.sha, c.path, c.lines_run) for c in shown} == {
+        (sha * 40, path, 85) for sha in "ab" for path in ("", "src/pay/**")
+    }
+
+
 def test_a_stricter_gate_takes_no_older_result(go: Go, tmp_path: Path) -> None:
     blobs, trees = FakeBlobs(), FakeTrees()
     code, files = green(total=True)

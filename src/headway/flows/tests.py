@@ -132,6 +132,17 @@ def judged(bench: Bench, trial: Trial) -> JobReport:
     return _told(trial, asked, decision.decide(end, asked, bench.clock.now()))
 
 
+def recalled(bench: Bench, trial: Trial) -> None:
+    """The job was not run again: the coverage that its report shows is this commit's, too. Raises
+    HeadwayError if it cannot be read any more, or not be kept.
+    """
+    settings, spec = trial.settings, trial.spec
+    if bench.history is None or settings.coverage is None or not spec.trusted or spec.changed:
+        return
+    covered = _joined(_read(bench.blobs, trial.report, settings))
+    bench.history.keep(trial.origin, Kept((), covered, _gates(settings).coverage))
+
+
 def _gates(settings: JobSettings) -> Gates:
     coverage, findings = settings.coverage, settings.findings
     covered = None
