@@ -41,6 +41,15 @@ def test_what_cannot_be_read_is_delivered_so_that_somebody_is_told() -> None:
     assert asked("refs/heads/main", workflow="on: [")
 
 
+def test_where_others_build_a_push_without_a_workflow_waits_for_their_artifact() -> None:
+    parts = FakeParts()
+    elsewhere = f"{CONFIG}artifact: {{builders: ['urn:ci:acme']}}\n"
+    for config, starts in ((CONFIG, True), (elsewhere, False)):
+        parts.source.files["a1"] = {"headway.yaml": config}
+        push = Push("shop", "/repo", "refs/heads/main", "a1")
+        assert bool(wanted(parts.world(Path("/nowhere")), push)) is starts
+
+
 def test_a_file_that_is_no_note_is_set_aside(tmp_path: Path) -> None:
     (tmp_path / "1.json").write_text("{")
     assert read_notes(tmp_path) == []

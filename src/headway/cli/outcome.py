@@ -72,6 +72,8 @@ def _decide(view: DeliveryView) -> str:
         return f'headway approve {view.release} --env {here.environment} --reason "…"'
     if waits and waits[0].judge == "auto":
         return f"headway release start {view.release} --env {here.environment}"
+    if waits and waits[0].judge == "train":
+        return "headway train list"
     return f"headway delivery watch {view.id}"
 
 

@@ -11,12 +11,10 @@ import sqlalchemy as sa
 from headway.cli.context import Context
 from headway.cli.repository import service_of, text_of, top_level
 from headway.cli.text import percent
-from headway.flows import budgets, enter
-from headway.flows.train import upcoming
+from headway.flows import budgets, enter, train
 from headway.flows.trip import Trip
-from headway.gate import approval, quarantine, train
+from headway.gate import approval, quarantine
 from headway.gate.error_budget import Asked as AskedBudget
-from headway.gate.train import Passenger, Seat
 from headway.model.commit import Commit
 from headway.model.delivery import Release
 from headway.model.errors import HeadwayError, Invalid
@@ -170,7 +168,7 @@ def _verdicts(
         approval.judge(environment.approval, given, asked.commit.author, now),
         _auto(connection, asked, environment),
         *_budgets(connection, asked, environment, now),
-        _train(asked, environment, now),
+        train.foresee(connection, environment, asked.release, now),
         _turn(holder, asked),
     ]
     if asked.release is not None:
@@ -210,16 +208,6 @@ def _auto(connection: sa.Connection, asked: _Asked, environment: Environment) ->
     if environment.auto or started:
         return Verdict("auto", Outcome.PASS, "starts by itself")
     return Verdict("auto", Outcome.WAIT, "waits for somebody")
-
-
-def _train(asked: _Asked, environment: Environment, now: float) -> Verdict:
-    """The next departure; who has left with one is not asked here any more."""
-    policy = environment.train
-    if policy is None:
-        return train.judge(None, None)
-    number = asked.release.number if asked.release else 0
-    passenger = Passenger("", asked.service.name, asked.name, number, ready=True)
-    return train.judge(policy, Seat(passenger, upcoming(policy, now)))
 
 
 def _turn(holder: str, asked: _Asked) -> Verdict:

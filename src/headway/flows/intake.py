@@ -88,10 +88,14 @@ def _wanted(world: World, push: Push, service: Service | None) -> bool:
 
 
 def _starts(world: World, push: Push, service: Service, branch: str) -> bool:
-    """A workflow that cannot be read starts too, for the same reason."""
+    """A workflow that cannot be read starts too, for the same reason; one that is not there does
+    not where others build: its artifacts are handed over.
+    """
     try:
         workflow = reader.read(_text(world, push, service.workflow), service.workflow)
-    except (HeadwayError, UnicodeDecodeError):
+    except HeadwayError as error:
+        return not (service.builders and error.code == "missing-file")
+    except UnicodeDecodeError:
         return True
     pushed = TriggerEvent("push", push.service, f"refs/heads/{branch}", push.new, "hosted")
     return starts(workflow, pushed).yes

@@ -17,9 +17,10 @@ from headway.flows.trip import Trip
 from headway.flows.world import World
 from headway.gate import train as gate
 from headway.gate.train import Bundle, Passenger, Progress, Seat
+from headway.model.delivery import Release
 from headway.model.errors import Refused
 from headway.model.event import Fact
-from headway.model.service import Train
+from headway.model.service import Environment, Train
 from headway.model.verdict import Outcome, Verdict
 from headway.pipeline.trigger import cron
 from headway.store import decisions, records, trains
@@ -54,7 +55,7 @@ def ask(tx: Tx, world: World, trip: Trip, others: Verdict) -> Answer:
     held = trains.learn(tx, id, trip.environment.name, policy)
     named = (trip.delivery, release.service, release.name, release.number)
     seen = trains.wait(tx, id, Passenger(*named, ready))
-    hotfix = _hotfix(tx.connection, trip)
+    hotfix = _hotfix(tx.connection, trip.delivery, trip.environment.name)
     moment = _due(policy, seen.since, tx.now)
     if moment is not None and not held and not hotfix and seen.passenger.state == "waiting":
         left = Departure(f"{id}/{cron.shown(moment, zone_of(policy.zone))}", id, moment, tx.now,
@@ -84,9 +85,9 @@ def _due(policy: Train, since: float, now: float) -> float | None:
     return cron.latest(known, zone, max(since, now - LATE_SECONDS), now)
 
 
-def _hotfix(connection: sa.Connection, trip: Trip) -> str:
+def _hotfix(connection: sa.Connection, delivery: str, environment: str) -> str:
     """Who let it go beside the train, and why."""
-    said = decisions.last_said(connection, trip.delivery, trip.environment.name, HOTFIX)
+    said = decisions.last_said(connection, delivery, environment, HOTFIX)
     return f"by {said[0]}: {said[1]}" if said else ""
 
 
@@ -101,6 +102,23 @@ def _before(tx: Tx, trip: Trip, one: Passenger) -> dict[str, Progress]:
         released = place.stable == other.release and place.candidate != other.release
         found[other.release] = "released" if released else "ended" if over else "going"
     return found
+
+
+def foresee(
+    connection: sa.Connection, environment: Environment, release: Release | None, now: float
+) -> Verdict:
+    """What the train would say now, for `headway plan`; changes nothing. None: not built yet."""
+    policy = environment.train
+    if policy is None:
+        return gate.judge(None, None)
+    one = Passenger("", "", "", 0, ready=True)
+    held = hotfix = ""
+    if release is not None:
+        id = trains.train_id(policy, release.service, environment.name)
+        held = next((t.held for t in trains.known(connection) if t.id == id), "")
+        one = trains.passenger(connection, id, release.delivery) or one
+        hotfix = _hotfix(connection, release.delivery, environment.name)
+    return gate.judge(policy, Seat(one, upcoming(policy, now), held, hotfix))
 
 
 def _let_go(tx: Tx, outbox: Outbox, known: Known, left: Departure) -> Bundle:

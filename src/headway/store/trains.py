@@ -112,6 +112,14 @@ def wait(tx: Tx, train: str, passenger: Passenger) -> Waiting:
     return _waiting(tx.connection.execute(sa.select(t).where(*here)).one())
 
 
+def passenger(connection: sa.Connection, train: str, delivery: str) -> Passenger | None:
+    """Where a delivery stands at a train; None: it has not come to it."""
+    t = passengers
+    query = sa.select(t).where(t.c.delivery == delivery, t.c.train == train)
+    row = connection.execute(query).first()
+    return _waiting(row).passenger if row else None
+
+
 def at_door(connection: sa.Connection, train: str) -> list[Waiting]:
     """Who waits for the next departure, in the order they came; ended deliveries do not."""
     t = passengers

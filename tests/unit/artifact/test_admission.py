@@ -91,6 +91,29 @@ def test_an_unsigned_artifact_fails_as_signature() -> None:
     assert "no trusted signature" in verdict.because
 
 
+ELSEWHERE = replace(EXPECTED, builders=("urn:headway:builder:me",), elsewhere=(BUILD.builder,))
+
+
+def test_a_foreign_builders_repository_and_workflow_are_its_own() -> None:
+    other = replace(ELSEWHERE, repository="/here", workflow="")
+    verdict = judge(DIGEST, (GOOD,), other)
+    assert verdict.outcome is Outcome.PASS
+    assert verdict.because.startswith(f"built elsewhere by `{BUILD.builder}` from commit")
+
+
+def test_a_foreign_builders_commit_is_not() -> None:
+    verdict = judge(DIGEST, (GOOD,), replace(ELSEWHERE, commit="d" * 40))
+    assert verdict.outcome is Outcome.FAIL
+    assert "it was built from commit" in verdict.because
+    verdict = judge(DIGEST, (GOOD,), replace(ELSEWHERE, elsewhere=()))
+    assert "not a trusted builder" in verdict.because
+
+
+def test_a_statement_may_name_the_tar_that_the_manifest_names() -> None:
+    assert judge(OTHER, (GOOD,), EXPECTED).outcome is Outcome.FAIL
+    assert judge(OTHER, (GOOD,), replace(EXPECTED, also=(DIGEST,))).outcome is Outcome.PASS
+
+
 def _edited(change: Callable[[Any], object]) -> Attested:
     value = json.loads(GOOD.payload)
     change(value)
