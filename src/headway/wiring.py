@@ -111,7 +111,7 @@ class Headway:
         near = replace(workbench.bench(self.home), history=KeptTests(self.tx))
         packs = workbench.load("headway.source_packs", "git")()
         ways = Ways(packs, parse=logs.parse, lay_out=partial(lay_out, share=True))
-        return pooled(near, self.db, self._name, ways)
+        return pooled(near, self.url, self._name, ways)
 
     def _connected(self, group: str, name: str) -> Any:
         """The adapter for a connection, by its kind. `headway` is Headway's own and needs none."""

@@ -18,12 +18,14 @@ from tests.support.postgres import postgres
 
 from headway.adapters.linux import logs
 from headway.flows import pipeline
+from headway.store import database
 from headway.store.tables import metadata
 
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     with postgres() as found:
+        database.prepare(found)
         yield found
 
 
@@ -247,7 +249,7 @@ def test_a_killed_server_goes_on_waiting_for_what_is_away(url: str, tmp_path: Pa
     with short_home() as home, pools.worker(url, "s") as worker:
         argv = [sys.executable, "-c", DRIVER, url, str(home), text]
         with subprocess.Popen(argv, cwd=Path(__file__).parents[2]) as driver:
-            pools.until(lambda: (tmp_path / "two").exists())
+            pools.until((tmp_path / "two").exists)
             driver.kill()
         with pools.server(url, home, {"TOKEN": "hunter2-is-long"}) as server:
             hears = Hears()

@@ -148,7 +148,7 @@ def server(
     packs = workbench.load("headway.source_packs", "git")()
     ways = Ways(packs, parse=logs.parse, lay_out=partial(lay_out, share=True))
     try:
-        yield Server(pooled(near, engine, home.name, ways), engine)
+        yield Server(pooled(near, url, home.name, ways), engine)
     finally:
         engine.dispose()
         near.runner.close()  # type: ignore[attr-defined]

@@ -32,8 +32,8 @@ from headway.store.pool_place import tx
 
 _LOG = logging.getLogger("headway")
 ASK_SECONDS = 0.2
-SAY_SECONDS = 5.0
-"""How long a job waits before it says what it waits for."""
+LOOK_SECONDS = 30.0
+"""How often a job is looked at of which nothing is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class Away:
 
     def _wait(self, news: threading.Event) -> None:
         """Until there is something to look at; a wish to stop goes to the worker at once."""
-        for _ in range(int(SAY_SECONDS / ASK_SECONDS)):
+        for _ in range(int(LOOK_SECONDS / ASK_SECONDS)):
             heard = news.wait(ASK_SECONDS)
             if self._watch.cancelled() and not self._asked:
                 patiently(self._cancel)
@@ -139,6 +139,8 @@ class Away:
         self._say(seen)
         if self._asked and seen.state == "waiting":
             self._cancel()
+        if seen.state == "waiting":
+            return None
         self._drain()
         if seen.state != "done":
             return None

@@ -5,8 +5,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import sqlalchemy as sa
-
 from headway.flows import pipeline
 from headway.flows.pipeline_bench import Bench
 from headway.flows.pool_away import Far
@@ -19,6 +17,7 @@ from headway.flows.pool_tidy import tidy
 from headway.model.errors import Invalid
 from headway.ports.blob_store import BlobStore
 from headway.ports.source_packs import SourcePacks
+from headway.store import pool_place
 from headway.store.pool_blobs import PoolBlobs
 
 
@@ -31,13 +30,16 @@ class Ways:
     lay_out: Callable[[BlobStore, str, Path], object]
 
 
-def pooled(near: Bench, engine: sa.Engine, name: str, ways: Ways) -> Bench:
-    """The same, and jobs of pools go to workers. `name`: of this home, the same for ever."""
-    runner = PoolRunner(near.runner, partial(_far, near, engine, name, ways), near.jobs)
+def pooled(near: Bench, url: str, name: str, ways: Ways) -> Bench:
+    """The same, and jobs of pools go to workers. `url`: of the database; `name`: of this home, the
+    same for ever.
+    """
+    runner = PoolRunner(near.runner, partial(_far, near, url, name, ways), near.jobs)
     return replace(near, runner=runner, jobs=max(near.jobs, PLACES))
 
 
-def _far(near: Bench, engine: sa.Engine, name: str, ways: Ways) -> Far:
+def _far(near: Bench, url: str, name: str, ways: Ways) -> Far:
+    engine = pool_place.connect(url)
     blobs = PoolBlobs(engine)
     carry = Carry(near.home, near.blobs, blobs, ways.lay_out)
     over = partial(_over, near.home)

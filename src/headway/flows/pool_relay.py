@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 
 from headway.store import pool_claims, pool_jobs
+from headway.store.pool_jobs import Seen
 from headway.store.pool_place import EVERYTHING, Ear, tx
 
 _LOG = logging.getLogger(__name__)
@@ -84,7 +85,7 @@ class Relay:
             seen = pool_jobs.look(connection, ids)
             talking = pool_jobs.talking(connection, ids)
             dead = pool_claims.expirable(connection)
-        self._wake({job for job in ids if known.get(job, 0) != seen.get(job)} | talking)
+        self._wake({job for job in ids if _news(known.get(job), seen.get(job))} | talking)
         if dead:
             with tx(self._engine, claims=True) as one:
                 for lost in pool_claims.expire(one):
@@ -93,3 +94,8 @@ class Relay:
             self._tidied = time.monotonic()
             self._tidy()
         return dict(seen)
+
+
+def _news(known: object, seen: Seen | None) -> bool:
+    """Whether the job's thread has to look. It has looked once by itself, when it was queued."""
+    return known != seen and not (known is None and seen is not None and seen.state == "waiting")

@@ -57,11 +57,14 @@ def prepare(url: str) -> None:
         engine.dispose()
 
 
-def connect(url: str) -> sa.Engine:
-    """An engine whose SQLite connections wait for a writer instead of failing at once."""
+def connect(url: str, **pool: float) -> sa.Engine:
+    """An engine whose SQLite connections wait for a writer instead of failing at once.
+
+    `pool`: options of its connections, if not the library's own.
+    """
     if not url.startswith("sqlite"):
-        return sa.create_engine(url, pool_pre_ping=True)
-    engine = sa.create_engine(url)
+        return sa.create_engine(url, pool_pre_ping=True, **pool)
+    engine = sa.create_engine(url, **pool)
 
     @sa.event.listens_for(engine, "connect")
     def _pragmas(raw: sqlite3.Connection, _record: object) -> None:

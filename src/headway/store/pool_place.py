@@ -12,13 +12,26 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
+from headway.store import database
 from headway.store.database import Tx, lock
 
 POLL_SECONDS = 0.1
 EVERYTHING = "*"
+CONNECTIONS = 8
+CONNECTION_SECONDS = 600.0
+"""How long a thread waits for its turn before it is told that the database does not answer."""
 Kind = Literal["pool", "worker", "job"]
 """Of topics: a pool's queue or limits, something for a worker, something about a job."""
 _LOCK = 4_839_202
+
+
+def connect(url: str) -> sa.Engine:
+    """An engine for many threads that wait: they have CONNECTIONS among them, each for a moment,
+    and take nobody else's.
+    """
+    return database.connect(
+        url, pool_size=CONNECTIONS, max_overflow=0, pool_timeout=CONNECTION_SECONDS
+    )
 
 
 @contextmanager
