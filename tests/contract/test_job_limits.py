@@ -63,7 +63,7 @@ def test_the_memory_of_one_job_is_not_counted_to_the_next(runner: LinuxRunner) -
     by_cgroup(runner)
     """Neither what the kernel keeps of its files, nor what it leaves in /dev/shm."""
     most = "python3 -c 'x = bytearray(40 << 20)'; head -c 40M /dev/zero > file"
-    left = [Path(f"/dev/shm/{runner._home.name}-{n}") for n in range(3)]
+    left = [Path(f"/dev/shm/{runner._home.name}-{n}") for n in range(2)]
     try:
         for n, path in enumerate(left):
             script = f"{most}; rm file; head -c 40M /dev/zero > {path}"

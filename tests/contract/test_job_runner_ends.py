@@ -23,6 +23,7 @@ from tests.contract.job_runs import (
     survivors,
 )
 
+from headway.adapters.linux import course
 from headway.adapters.linux.runner import LinuxRunner
 from headway.adapters.linux.sandbox import Limits, Sandbox
 from headway.model.job import Line, StepSpec
@@ -190,26 +191,49 @@ def test_a_line_without_end_is_cancelled(runner: LinuxRunner) -> None:
 
 @pytest.mark.parametrize("who", ["agent", "nursery"])
 def test_killed_from_outside(runner: LinuxRunner, who: str) -> None:
-    """The step is red, says why, and the next step gets a new sandbox."""
+    """The step begins again in a new sandbox, as after a crash, and says so."""
     seen = Seen()
+    left = [_agent_of, _nursery_of] if who == "agent" else [_nursery_of]
+    kills = len(left)
 
     def kill(line: Line) -> None:
-        if line.text.startswith("up"):
-            os.kill(_agent_of(runner) if who == "agent" else _nursery_of(runner), signal.SIGKILL)
+        if line.text.startswith("up") and left:
+            os.kill(left.pop(0)(runner), signal.SIGKILL)
 
     seen.on_line = kill
+    count = 'echo x >> count; echo "up $(wc -l < count)"'
     report = runner.run(
         order(
             f"killed-{who}",
-            f"{DAEMON} echo up; sleep 600",
-            StepSpec("b", run="echo still here", condition="always()"),
+            f"{DAEMON} {count}; test $(wc -l < count) = {kills + 1} || sleep 600",
+            "echo still here",
         ),
         {},
         seen,
     )
-    assert [s.outcome for s in report.steps] == ["failure", "success"]
-    assert "killed from outside" in report.steps[0].tail
+    assert report.outcome == "success", seen.text()
+    again = "[headway: the job's processes were killed from outside; this step begins again here]"
+    assert seen.text().count(again) == kills
     assert "still here" in seen.text()
+    assert gone_within(mark_of(runner), 5)
+
+
+def test_a_step_that_is_killed_each_time_is_red(
+    runner: LinuxRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(course, "MOST_REPEATS", 1)
+    seen = Seen()
+
+    def kill(line: Line) -> None:
+        if line.text == "up":
+            os.kill(_agent_of(runner), signal.SIGKILL)
+
+    seen.on_line = kill
+    steps = (f"{DAEMON} echo up; sleep 600", StepSpec("b", run="echo on", condition="always()"))
+    report = runner.run(order("killed-each-time", *steps), {}, seen)
+    assert [s.outcome for s in report.steps] == ["failure", "success"]
+    assert "killed from outside" in report.steps[0].annotations[-1].message
+    assert seen.text().count("begins again") == 1
     assert gone_within(mark_of(runner), 5)
 
 
