@@ -75,6 +75,10 @@ def test_on_one_machine_with_sqlite(tmp_path: Path) -> None:
                 state, heard = server.run(pools.spec("run_2", TEXT))
                 assert worker.stop() == 0
             _, after = server.run(pools.spec("run_3", TEXT))
+            rows = "SELECT run, state FROM headway_pool_job ORDER BY run"
+            assert [tuple(row) for row in server.rows(rows)] == [("run_2", "done")]
+            server.bench.runner._far.relay._tidy()  # type: ignore[attr-defined]
+            assert server.rows(rows) == []
     assert state.phase == "success"
     assert [h.text() for h in (before, heard, after)] == ["hello"] * 3
     assert before.jobs["job"].outcome == heard.jobs["job"].outcome == "success"

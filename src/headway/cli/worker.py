@@ -68,7 +68,7 @@ def worker(context: Context, pool: str, places: int, lease: float, grace: float)
 
 def _worker(context: Context, setup: "Setup") -> "Worker":
     from headway import workbench  # noqa: PLC0415
-    from headway.adapters.linux.workspace import remove  # noqa: PLC0415
+    from headway.adapters.linux.trees import remove  # noqa: PLC0415
     from headway.flows.pool_source import Sources  # noqa: PLC0415
     from headway.flows.pool_worker import Worker  # noqa: PLC0415
     from headway.store import database, pool_place  # noqa: PLC0415

@@ -55,9 +55,9 @@ def _far(near: Bench, url: str, name: str, ways: Ways) -> Far:
     )
 
 
-def _over(home: Path, run: str) -> bool:
-    """Whether the run has ended; one that is not here any longer has."""
+def _over(home: Path, run: str) -> bool | None:
+    """Whether the run has ended; None if there is no such run."""
     try:
         return pipeline.show(home, run).phase != "running"
     except Invalid:
-        return True
+        return None

@@ -185,12 +185,12 @@ def listing(connection: sa.Connection, pool: str = "") -> list[Listed]:
     return [Listed(**row._mapping) for row in found]
 
 
-def runs(connection: sa.Connection, home: str) -> list[str]:
-    """Runs of this home that have rows and no job that waits or is held."""
+def runs(connection: sa.Connection, home: str) -> dict[str, float]:
+    """Runs of this home without a job that waits or is held: when the last one was done."""
     c = jobs.c
     busy = sa.select(c.run).where(c.state != "done")
-    asked = sa.select(c.run).where(c.home == home, c.run.not_in(busy)).distinct()
-    return list(connection.execute(asked).scalars())
+    asked = sa.select(c.run, sa.func.max(c.finished_at)).where(c.home == home, c.run.not_in(busy))
+    return {row[0]: row[1] for row in connection.execute(asked.group_by(c.run))}
 
 
 def drop(tx: Tx, ended: Sequence[str]) -> None:
