@@ -21,7 +21,7 @@ def tidy(
     """`over`: whether a run of the home `name` has ended; None if nobody knows of one."""
     with engine.connect() as connection:
         runs, at = pool_jobs.runs(connection, name), now(connection)
-    ended = [run for run, last in runs.items() if _ended(over(run), at - last)]
+    ended = [run for run, last in runs.items() if _ended(at - last, over=over(run))]
     for run in ended:
         carry.over(run)
     with tx(engine) as one:
@@ -35,6 +35,6 @@ def tidy(
     blobs.collect({*kept, *carry.kept()})
 
 
-def _ended(over: bool | None, seconds: float) -> bool:
+def _ended(seconds: float, *, over: bool | None) -> bool:
     """A job that is no part of a run, or of one that was removed, may still be asked for."""
     return over if over is not None else seconds > UNKNOWN_SECONDS
