@@ -187,7 +187,7 @@ def _go(context: Context, bench: "Bench", tree: "WorkTree", asked: "Asked", how:
     run_gates.refuse(context, bench, spec)
     from headway.flows import pipeline  # noqa: PLC0415
 
-    finish(context, bench, pipeline.create(bench, spec))
+    finish(context, bench, pipeline.create(bench, spec, sync=False))
 
 
 def finish(context: Context, bench: "Bench", found: "RunState") -> None:

@@ -34,14 +34,18 @@ INTERRUPTED = "interrupted"
 GONE = "the process that drove it ended before it did"
 
 
-def create(bench: Bench, spec: RunSpec) -> RunState:
-    """Write down that the run exists. The same id again gives what is there.
+def create(bench: Bench, spec: RunSpec, *, sync: bool = True) -> RunState:
+    """Write down that the run exists. The same id again gives what is there. `sync`: it is on disk
+    when this returns; not needed where `run` follows at once.
 
     Called workflows of other repositories are fetched and pinned. Raises Invalid for a workflow
     that cannot be read or planned, with every place.
     """
     whole = complete(spec, bench.actions, lambda _path: None)
-    return _created(bench, Created(whole, bench.clock.now(), _checked(load(whole))))
+    event = Created(whole, bench.clock.now(), _checked(load(whole)))
+    if run_log.create(bench.home, [event], sync=sync):
+        return state.created(event)
+    return show(bench.home, event.spec.id)
 
 
 def run(bench: Bench, id: str, watch: RunWatch, *, park: bool = False) -> RunState:
@@ -165,12 +169,6 @@ def _over(bench: Bench, id: str) -> RunState:
             f"run {id} has not ended", next=f"headway pipeline cancel {id}", code="run-running"
         )
     return found
-
-
-def _created(bench: Bench, event: Created) -> RunState:
-    if run_log.create(bench.home, [event]):
-        return state.created(event)
-    return show(bench.home, event.spec.id)
 
 
 def _checked(program: Program) -> str:

@@ -88,6 +88,7 @@ class RunLog:
         self._sum = read.sum
         self._file = os.open(folder / "log.jsonl", os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
         self._size = read.size
+        self._placed = False
         if read.torn:
             os.ftruncate(self._file, self._size)
             os.fsync(self._file)
@@ -114,9 +115,15 @@ class RunLog:
         self._count, self._sum, self._size = count, last, self._size + len(lines)
 
     def sync(self) -> None:
-        """All that was appended is on disk when this returns. Raises Failed (`storage-full`)."""
+        """All that was appended is on disk when this returns, and so is the log itself, if it was
+        created without a sync. Raises Failed (`storage-full`).
+        """
         try:
             os.fdatasync(self._file)
+            if not self._placed:
+                _sync_folder(self.folder)
+                _sync_folder(self.folder.parent)
+                self._placed = True
         except OSError as error:
             raise _full(self.folder, error) from error
 
@@ -162,9 +169,10 @@ def folder(home: Path, run: str) -> Path:
     return home / "runs" / run
 
 
-def create(home: Path, events: Iterable[Event]) -> bool:
+def create(home: Path, events: Iterable[Event], *, sync: bool = True) -> bool:
     """Begin the log of a new run with these events, the first of which is its creation; False if
-    there is one already. Raises Invalid (`bad-name`), Failed (`storage-full`).
+    there is one already. Without `sync` it is on disk when its driver syncs, for a run that follows
+    at once. Raises Invalid (`bad-name`), Failed (`storage-full`).
     """
     first, *rest = events
     if not isinstance(first, state.Created):
@@ -176,7 +184,7 @@ def create(home: Path, events: Iterable[Event]) -> bool:
         lines += line
     try:
         (place / "requests").mkdir(parents=True, exist_ok=True)
-        return _publish(place / "log.jsonl", bytes(lines))
+        return _publish(place / "log.jsonl", bytes(lines), sync=sync)
     except OSError as error:
         raise _full(place, error) from error
 
@@ -345,20 +353,22 @@ def _names(place: Path) -> Iterator[str]:
         yield from sorted(e.name for e in os.scandir(place) if e.name.endswith(".json"))
 
 
-def _publish(path: Path, content: bytes) -> bool:
-    """The file appears whole and on disk, or not at all; False if the name is taken."""
+def _publish(path: Path, content: bytes, *, sync: bool = True) -> bool:
+    """The file appears whole and on disk (`sync`), or not at all; False if the name is taken."""
     new = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         _write(file, content)
-        os.fsync(file)
+        if sync:
+            os.fsync(file)
         path.hardlink_to(new)
     except FileExistsError:
         return False
     finally:
         os.close(file)
         new.unlink()
-    _sync_folder(path.parent)
+    if sync:
+        _sync_folder(path.parent)
     return True
 
 
