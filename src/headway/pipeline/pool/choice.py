@@ -22,8 +22,8 @@ by the second claim after that (2 c). So a job waits at most
     PATIENCE_SECONDS * (1 + TOP - p) + (k + 1) * (T + 2 c)
 
 and mostly far less, because those before it need not go one by one. Property tests hold this for
-arrivals that are chosen against it. Called by store/pool_claims; the fair rule without state is that
-of weighted round robin (Nagle, RFC 970, §5, queues by source).
+arrivals that are chosen against it. The round robin by source is that of Nagle (RFC 970, section
+5). Called by store/pool_claims.
 """
 
 from collections import Counter
