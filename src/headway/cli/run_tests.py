@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from headway.flows.tests import History, Kept
+    from headway.flows.tests_history import History, Kept
     from headway.store.database import Tx
     from headway.store.place import Place
     from headway.testing.judge import Past
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class LateTests:
-    """A flows/tests.History. Asked by the threads of several jobs at once."""
+    """A flows/tests_history.History. Asked by the threads of several jobs at once."""
 
     def __init__(self, place: "Place") -> None:
         self._place = place

@@ -13,7 +13,7 @@ from headway.ports.source_trees import SourceTrees
 from headway.record import dataclass
 
 if TYPE_CHECKING:
-    from headway.flows.tests import History
+    from headway.flows.tests_history import History
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,11 @@ Reads the reports, keeps their results if there is somebody to keep them (`Histo
 testing/decision. Silence is never a pass: what was declared and is not there makes the job red.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from headway.flows.pipeline_bench import Bench
+from headway.flows.tests_history import Kept
 from headway.model.errors import HeadwayError
 from headway.model.job import Checks, JobOrder, JobReport, ReportFile
 from headway.model.job_settings import JobSettings
@@ -21,7 +21,7 @@ from headway.testing import decision, kind, pyramid
 from headway.testing.coverage import Coverage, CoverageGate, Least
 from headway.testing.decision import Asked, Decision
 from headway.testing.findings import FindingsGate, Scan
-from headway.testing.judge import Gates, Past, Stage
+from headway.testing.judge import Gates, Stage
 from headway.testing.kind import Read
 from headway.testing.origin import Origin
 from headway.testing.result import Attempts, Report, TestId, attempts, merged
@@ -33,29 +33,6 @@ _KINDS: tuple[tuple[str, type[Read], str], ...] = (
     ("coverage", Coverage, "coverage"),
     ("findings", Scan, "findings"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """What a try leaves to be remembered: reports, each with the digest of its bytes; the coverage
-    of the commit, and what was asked of it.
-    """
-
-    reports: tuple[tuple[str, Report], ...]
-    covered: Coverage | None = None
-    gate: CoverageGate | None = None
-
-
-class History(Protocol):
-    """What is remembered of tests, from run to run. Two: store (flows/tests_kept), none."""
-
-    def past(self, origin: Origin, wanted: Sequence[TestId]) -> Mapping[TestId, Past]:
-        """What is known of the tests beside what the origin's own run said."""
-        ...
-
-    def keep(self, origin: Origin, kept: Kept) -> None:
-        """Keep them. The same again changes nothing."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

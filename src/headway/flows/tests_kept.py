@@ -7,7 +7,7 @@ run` (cli/run_tests) when a job of it declared reports.
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 
-from headway.flows.tests import History, Kept
+from headway.flows.tests_history import History, Kept
 from headway.store import tests, tests_coverage
 from headway.store.database import Tx
 from headway.testing.judge import Past
