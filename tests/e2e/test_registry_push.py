@@ -137,11 +137,9 @@ def test_a_registry_that_is_asked(stage: Stage, ci: OtherCi) -> None:
         asking.poll()
         (asked,) = delivered(stage)
         assert asked.subject == "team/shop:v2"
-        with stage.engine():
-            assert stage.ended(asked.id).outcome == "delivered"
+        assert stage.ended(asked.id).outcome == "delivered"
         told = stage.run("connection", "test", "images")
-        assert "3 of 4 tags of team/shop are meant" in told.output
-    before = seen(stage)
+        assert "3 of 6 tags of team/shop are meant" in told.output
     assert "does not answer" in asking.poll()
     assert asking.poll() == ""
-    assert seen(stage) == before
+    assert len(delivered(stage)) == 1

@@ -42,6 +42,9 @@ BASIC = """\
 auth: {{htpasswd: {{realm: here, path: {file}}}}}
 """
 
+# one for all: to make one reads the authorities of this machine
+HTTP = httpx.Client(trust_env=False, verify=False, timeout=30)
+
 
 def free_port() -> int:
     with socket.socket() as door:
@@ -59,10 +62,10 @@ class Registry:
     def upload(self, repository: str, data: bytes, media_type: str) -> Descriptor:
         """One blob."""
         digest = manifest.digest_of(data)
-        begun = httpx.post(f"{self.url}/v2/{repository}/blobs/uploads/", follow_redirects=True)
+        begun = HTTP.post(f"{self.url}/v2/{repository}/blobs/uploads/", follow_redirects=True)
         where = httpx.URL(begun.headers["location"])
         where = httpx.URL(self.url).join(where).copy_merge_params({"digest": digest})
-        assert httpx.put(where, content=data).status_code == 201
+        assert HTTP.put(where, content=data).status_code == 201
         return Descriptor(media_type, digest, len(data))
 
     def put(
@@ -70,7 +73,7 @@ class Registry:
     ) -> str:
         """A manifest; gives its digest."""
         digest = manifest.digest_of(data)
-        done = httpx.put(
+        done = HTTP.put(
             f"{self.url}/v2/{repository}/manifests/{tag or digest}",
             content=data,
             headers={"content-type": kind},
@@ -80,7 +83,7 @@ class Registry:
 
     def name(self, repository: str, digest: str, tag: str) -> None:
         """Another tag for what is there."""
-        got = httpx.get(
+        got = HTTP.get(
             f"{self.url}/v2/{repository}/manifests/{digest}", headers={"accept": manifest.MANIFEST}
         )
         self.put(repository, got.content, tag)
@@ -151,7 +154,7 @@ def _answers(made: Registry, log: Path) -> None:
     deadline = time.monotonic() + 30
     while True:
         try:
-            httpx.get(f"{made.url}/v2/", timeout=5)
+            HTTP.get(f"{made.url}/v2/", timeout=5)
         except httpx.HTTPError:
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.05)

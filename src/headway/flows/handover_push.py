@@ -108,10 +108,11 @@ def _must_be_signed(world: World, rule: Rule, digest: str, told_at: float) -> No
 
 def _ask(tx: Tx, world: World, rule: Rule, found: registry.Pushed, folder: str) -> Outcome:
     moved = _told_of_move(tx, rule, found)
+    subject = f"{rule.repository}:{found.tag}"
     known = handed.get(tx.connection, rule.service, found.digest)
     if known is not None:
-        return Outcome("nothing", f"{moved}{found.digest} was handed to {known.delivery} already")
-    subject = f"{rule.repository}:{found.tag}"
+        because = f"{moved}{subject} is {found.digest}, which {known.delivery} delivers already"
+        return Outcome("nothing", because)
     commit = Commit("", folder, "", "", subject, "")
     artifact = f"{rule.connection}/{rule.repository}@{found.digest}"
     asked = Request(rule.service, commit, f"registry/{rule.connection}", "", artifact)
