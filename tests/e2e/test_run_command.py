@@ -397,6 +397,22 @@ def _all_of(mine: int, running: "subprocess.Popen[str]") -> str:
     return data.decode()
 
 
+@pytest.mark.soak
+def test_five_hundred_jobs_are_bounded(desk: Desk) -> None:
+    job = """
+    runs-on: ubuntu-latest
+    strategy: {fail-fast: false, matrix: {n: %s}}
+    steps: [{run: 'echo ${{ matrix.n }}'}]
+""" % list(range(250))  # noqa: UP031  braces are the workflow's
+    desk.write("ci.yml", f"on: push\njobs:\n  a:{job}  b:{job}")
+    running = desk.start("run", "--quiet", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(running.pid, 0)
+    running.returncode = os.waitstatus_to_exitcode(status)
+    assert running.returncode == 0
+    assert usage.ru_maxrss < 150 * 1024, "KiB"
+    assert desk.json("pipeline", "list")["items"][0]["counts"] == {"success": 500}
+
+
 def check_completion(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEADWAY_HOME", str(desk.home))
     asked = ShellComplete(main, {}, "headway", "_HEADWAY_COMPLETE")
