@@ -86,6 +86,56 @@ def test_a_variable_that_is_written_into_the_script_is_followed() -> None:
     assert told(safe) == []
 
 
+OUTPUTS = [
+    'echo "t=$T" >> "$GITHUB_OUTPUT"',
+    'echo "t=${T}" >> $GITHUB_OUTPUT',
+    "echo 't=${{ env.T }}' >> $GITHUB_OUTPUT  # lint: other",
+    'printf \'t=%s\\n\' "$T" | tee -a "$GITHUB_OUTPUT"',
+    "x=$T\n          echo t=$x >> $GITHUB_OUTPUT",
+    "{\n          echo 't<<EOF'\n          echo \"$T\"\n          } >> $GITHUB_OUTPUT",
+    'echo "t<<EOF" >> $GITHUB_OUTPUT\n          echo $T >> $GITHUB_OUTPUT',
+]
+TWO_JOBS = """\
+on: {issues: {types: [opened]}}
+permissions: {}
+jobs:
+  b:
+    needs: a
+    runs-on: u
+    timeout-minutes: 1
+    steps:
+      - run: echo ${{ needs.a.outputs.%s }}
+  a:
+    runs-on: u
+    timeout-minutes: 1
+    outputs: {t: "${{ steps.one.outputs.t }}", safe: "${{ steps.one.outputs.safe }}"}
+    steps:
+      - id: one
+        env: {T: "${{ github.event.issue.title }}"}
+        run: |
+          echo "safe=1" >> $GITHUB_OUTPUT
+          %s
+"""
+
+
+@pytest.mark.parametrize("script", OUTPUTS)
+def test_words_are_followed_through_outputs_of_steps_and_jobs(script: str) -> None:
+    lines = [place for code, place in told(TWO_JOBS % ("t", script)) if code == "injection"]
+    assert "9:19" in lines
+    assert "9:19" not in [p for _, p in told(TWO_JOBS % ("safe", script))]
+
+
+def test_words_are_followed_through_the_environment_file_and_actions() -> None:
+    first = 'run: echo "TITLE=$T" >> "$GITHUB_ENV"\n        env: {T: "${{ github.head_ref }}"}\n'
+    text = step(first + "      - run: echo ${{ env.TITLE }}")
+    assert told(text) == [("injection", "10:19")]
+    action = f'uses: o/r@{SHA}\n        id: a\n        with: {{b: "${{{{ github.head_ref }}}}"}}\n'
+    text = step(action + "      - run: echo ${{ steps.a.outputs.c }} ${{ toJSON(steps) }}")
+    assert [code for code, _ in told(text)] == ["injection", "injection"]
+    checks = 'run: test "$T" = x\n        id: a\n        env: {T: "${{ github.head_ref }}"}\n'
+    assert told(step(checks + "      - run: echo ${{ steps.a.outputs.c }}")) == []
+
+
 def test_a_script_of_github_script_is_a_script() -> None:
     text = step(
         f"uses: actions/github-script@{SHA}\n        with: "

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headway.pipeline.syntax import cron, glob, ids
+from headway.pipeline.trigger import glob as matcher
 
 
 @pytest.mark.parametrize(
@@ -78,3 +79,9 @@ def test_made_ids_are_unique_and_short() -> None:
         *("__run_2", "__run_3", "__o_r", "__o_r_2"),
     ]
     assert all(len(made.make("docker://" + "x" * 300)) == 100 for _ in range(3))
+
+
+@pytest.mark.parametrize("pattern", ["a\\", "[?]", "[-z]", "[a-]", "[a b]", "[é]"])
+def test_what_no_trigger_could_match_is_refused_when_it_is_read(pattern: str) -> None:
+    assert glob.fault(pattern)
+    assert matcher.fault(pattern)

@@ -9,11 +9,10 @@ from collections.abc import Iterator
 
 from headway.document import Mark, Node, Scalar, Sequence, quoted
 from headway.model.errors import Problem
-from headway.pipeline.syntax import check_names, check_on
+from headway.pipeline.syntax import check_names, check_on, flow
 from headway.pipeline.syntax.expressions import has_holes, is_hole
 from headway.pipeline.syntax.ir import (
     Action,
-    Bindings,
     Job,
     Permissions,
     Step,
@@ -54,17 +53,19 @@ def warnings(workflow: Workflow, text: str = "") -> tuple[Problem, ...]:
     check_on.note(page, workflow)
     check_names.note(page, workflow)
     _note_permissions(page, workflow)
-    tainted = _tainted(workflow.env, {})
+    tainted = {**flow.of_env(workflow.env, {}), **flow.of_jobs(workflow)}
     for job in workflow.jobs:
-        _note_job(page, workflow, job, _tainted(job.env, tainted))
+        _note_job(page, workflow, job, flow.of_env(job.env, tainted))
     return tuple(sorted(dict.fromkeys(page.problems), key=_order))
 
 
 def action_warnings(action: Action, text: str = "") -> tuple[Problem, ...]:
     """The same for the steps of a composite action: `injection` `unpinned` `always-true`."""
     page = Page(text, action.file)
+    tainted: Tainted = {}
     for step in action.steps:
-        _note_step(page, (), step, _tainted(step.env, {}))
+        _note_step(page, (), step, flow.of_env(step.env, tainted))
+        tainted = flow.after(step, tainted)
     return tuple(sorted(dict.fromkeys(page.problems), key=_order))
 
 
@@ -86,7 +87,8 @@ def _note_job(page: Page, workflow: Workflow, job: Job, tainted: Tainted) -> Non
         sentence = f"{quoted(job.id)} has no steps: nothing is done. Write `steps`"
         page.fault(job.at, sentence, "no-steps")
     for step in job.steps:
-        _note_step(page, workflow.on, step, _tainted(step.env, tainted))
+        _note_step(page, workflow.on, step, flow.of_env(step.env, tainted))
+        tainted = flow.after(step, tainted)
 
 
 def _note_step(page: Page, on: tuple[Trigger, ...], step: Step, tainted: Tainted) -> None:
@@ -111,17 +113,6 @@ def _note_script(page: Page, script: Text, tainted: Tainted, what: str) -> None:
             "commands here. Give it to the step by `env` and use the variable"
         )
         page.fault(page.place(script.at, number), sentence, "injection")
-
-
-def _tainted(env: Bindings, around: Tainted) -> Tainted:
-    found = dict(around)
-    for name, value in env:
-        first = next((source for _, source in sources(value.text, around)), None)
-        if first is None:
-            found.pop(name.lower(), None)
-        else:
-            found[name.lower()] = first
-    return found
 
 
 def _note_pin(page: Page, uses: Text) -> None:

@@ -18,6 +18,8 @@ def _class_fault(body: str) -> str:
     while at < len(body):
         sign = body[at]
         if sign == "\\":
+            if at + 1 == len(body):
+                return "ends with `\\`, which takes the next character as it is"
             at += 2
             continue
         if sign == "[":
@@ -36,6 +38,10 @@ def _class_fault(body: str) -> str:
 def _inside(letters: str) -> str:
     if not letters:
         return "has an empty `[]`"
+    if odd := next((x for x in letters if not (x.isascii() and (x.isalnum() or x in "_-"))), ""):
+        return f"has `{odd}` between `[` and `]`, where only letters and digits mean something"
+    if letters[0] == "-" or letters[-1] == "-":
+        return "has a `-` at an end of `[…]`: it stands between two letters or digits"
     for at in range(1, len(letters) - 1):
         if letters[at] == "-" and letters[at - 1] > letters[at + 1]:
             return f"has the range `{letters[at - 1 : at + 2]}` the wrong way round"

@@ -15,7 +15,9 @@ from headway.expression.parser import parse
 from headway.pipeline.syntax.expressions import has_holes, number_of
 
 Tainted = Mapping[str, str]
-"""Variables of `env`, in lower case, that hold such words, with where these come from."""
+"""What holds such words, with where these come from: `env.NAME`, `steps.ID.outputs.NAME` (or `*`:
+all of them), `needs.JOB.outputs.NAME`, in lower case.
+"""
 
 _HANDS_ON = ("format", "join", "tojson", "fromjson", "case")
 _NAMES = ("head_ref", "ref_name", "ref", "base_ref", "event", "triggering_actor")
@@ -69,8 +71,21 @@ def _read(node: Node, tainted: Tainted) -> Iterator[str]:
     root = node.name.lower()
     if root == "github" and _is_hostile(path):
         yield ".".join(["github", *path])
-    elif root == "env" and path and path[0] in tainted:
-        yield f"{'.'.join(['env', *path])} (that is {tainted[path[0]]})"
+    elif found := _held([root, *path], tainted):
+        yield f"{'.'.join([root, *path])} (that is {found})"
+
+
+def _held(path: list[str], tainted: Tainted) -> str:
+    """Where the words come from that the path holds, or one below it; "" for none."""
+    whole = ".".join(path)
+    if whole in tainted:
+        return tainted[whole]
+    if any_of := tainted.get(".".join([*path[:-1], "*"])):
+        return any_of
+    below = whole.removesuffix(".*") + "."
+    if len(path) > 1 or path[0] in {"steps", "needs"}:
+        return next((source for name, source in tainted.items() if name.startswith(below)), "")
+    return ""
 
 
 def _key(key: Node | None) -> str:
