@@ -1,5 +1,6 @@
 """Bounds of jobs: memory and processes by cgroups where there are some, by rlimits elsewhere."""
 
+import json
 import os
 import signal
 import subprocess
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from tests.contract.job_runs import Seen, gone_within, order, runner_in, short_home
 
 from headway.adapters.linux import limits
@@ -15,6 +17,8 @@ from headway.adapters.linux.nursery import cgroups
 from headway.adapters.linux.nursery.cgroups import Bounds, Cgroups
 from headway.adapters.linux.runner import LinuxRunner
 from headway.adapters.linux.sandbox import Limits
+from headway.cli import doctor
+from headway.cli.main import main
 from headway.model.errors import Invalid
 from headway.model.job import StepSpec
 
@@ -187,3 +191,23 @@ def test_what_is_no_bound(given: dict[str, str]) -> None:
     with pytest.raises(Invalid) as caught:
         limits.limits(given)
     assert caught.value.code == "bad-limit"
+
+
+def test_doctor_says_what_bounds_jobs_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    with short_home() as home:
+        monkeypatch.setenv(limits.MEMORY, "512MiB")
+        doctor._able.cache_clear()
+        told = CliRunner().invoke(main, ["doctor", "--json", "--home", str(home)])
+        checks = {check["name"]: check for check in json.loads(told.stdout)["checks"]}
+        able = limits.able(Limits(memory=512 << 20))
+        found = checks["limits of jobs"]["found"]
+        assert f"4096 processes ({able.pids or 'not kept here'})" in found
+        assert f"512MiB memory ({able.memory or 'not kept here'})" in found
+        assert (checks["sandbox of jobs"]["outcome"] == "ok") == able.namespaces
+
+        monkeypatch.setenv(limits.MEMORY, "much")
+        told = CliRunner().invoke(main, ["doctor", "--json", "--home", str(home)])
+        checks = {check["name"]: check for check in json.loads(told.stdout)["checks"]}
+        assert checks["limits of jobs"]["outcome"] == "failed"
+        assert limits.MEMORY in checks["limits of jobs"]["found"]
+        doctor._able.cache_clear()
