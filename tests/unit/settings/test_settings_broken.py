@@ -470,6 +470,11 @@ environments:
     tier: staging
     auto: false
     queue: every
+    train:
+      schedule: 0 14 * * TUE,THU
+      zone: Europe/Berlin
+      name: weekly
+      order: [shop]
   production:
     after: [staging]
     traffic:
