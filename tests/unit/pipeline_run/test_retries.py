@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headway.model.job import Checks, JobOrder, JobReport
@@ -56,6 +56,7 @@ def test_tries_for_tests_cost_no_retry_and_do_not_wait() -> None:
     assert retries.again(ORDER, UNDECIDED, TWICE, before, 20.0) is None
 
 
+@settings(deadline=None)
 @given(st.floats(0.0, 1e6), st.integers(0, 9))
 def test_a_delay_never_shrinks_and_is_bounded(backoff: float, used: int) -> None:
     retry = Retry(10, backoff)
