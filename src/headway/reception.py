@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import partial
 
 from headway.adapters.git.hosting import GitHosting
-from headway.adapters.system.bell import Bell, ring
+from headway.adapters.system.bell import EVENTS, NOTES, Bell, ring
 from headway.flows import (
     handover_push,
     intake,
@@ -52,7 +52,7 @@ class Reception:
         taking = Rounds("intake", INTAKE_SECONDS, self._take, self.complain)
         comparing = Rounds("refs", COMPARE_SECONDS, self._compare, self.complain)
         if bell:
-            bell.hear(taking.wake)
+            bell.hear(NOTES, taking.wake)
         with going([taking, comparing]):
             yield
 
@@ -76,7 +76,7 @@ class Reception:
             Rounds("old triggers", PRUNE_SECONDS, self._forget, self.complain),
         ]
         if bell:
-            bell.hear(working.wake)
+            bell.hear(EVENTS, working.wake)
         with going(rounds):
             yield
 
@@ -101,7 +101,7 @@ class Reception:
     def _tell_of(self, service: str, repo: str, heads: dict[str, str]) -> None:
         with self.tx() as tx:
             found = trigger_push.missed(tx, repo, heads)
-        ring(self.home)
+        ring(self.home, EVENTS)
         for event in found:
             self._ask_for(intake.Push(service, repo, event.ref, event.sha or intake.NO_COMMIT))
 
@@ -114,7 +114,7 @@ class Reception:
             if event:
                 with self.tx() as tx:
                     trigger_push.take(tx, event)
-                ring(self.home)
+                ring(self.home, EVENTS)
             try:
                 self._ask_for(push)
             except Invalid as error:

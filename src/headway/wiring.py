@@ -24,7 +24,7 @@ from headway.adapters.git.hosting import GitHosting
 from headway.adapters.linux import logs
 from headway.adapters.linux.actions.listing import lay_out
 from headway.adapters.statsd.listener import Listener
-from headway.adapters.system.bell import Bell, ring
+from headway.adapters.system.bell import RUNS, Bell, ring
 from headway.flows import run_start
 from headway.flows.deliver import deliver
 from headway.flows.journal import LOG, Engine, Outbox, executor_id
@@ -186,9 +186,9 @@ class Headway:
         """The round that takes runs from their queue; none without a place for them."""
         if self._bell is None:
             return []
-        lane = engine.lane(self._queue, most, lambda: ring(self.home))
+        lane = engine.lane(self._queue, most, lambda: ring(self.home, RUNS))
         taking = Rounds("runs", RUNS_SECONDS, lane.take, self.complain)
-        self._bell.hear(taking.wake)
+        self._bell.hear(RUNS, taking.wake)
         self.world.bench.runner.warm()
         return [taking]
 
@@ -197,7 +197,7 @@ class Headway:
         Invalid, Refused (`cannot-run`).
         """
         made = run_start.start(self.world, self._queue, spec)
-        ring(self.home)
+        ring(self.home, RUNS)
         return made
 
     @property

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from headway.adapters.system.bell import ring
+from headway.adapters.system.bell import EVENTS, ring
 from headway.flows.trigger_dispatch import Dispatch, dispatched, repository_dispatch
 from headway.model.errors import HeadwayError, Invalid, Refused
 from headway.store import triggers
@@ -91,7 +91,7 @@ def _event(headway: Headway, request: Request, asked: dict[str, Any]) -> JSONRes
     told = replace(event, repo=request.path_params["name"], delivery=delivery)
     with headway.tx() as tx:
         id = triggers.add(tx, Told(HOOK, delivery, told))
-    ring(headway.home)
+    ring(headway.home, EVENTS)
     return JSONResponse({"trigger": id}, status_code=202)
 
 

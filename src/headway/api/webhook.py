@@ -19,7 +19,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from headway.adapters.system.bell import ring
+from headway.adapters.system.bell import EVENTS, ring
 from headway.api.pace import Pace
 from headway.model.connection import Connection
 from headway.model.errors import Invalid
@@ -145,7 +145,7 @@ def _take(headway: Headway, hook: _Hook, headers: Mapping[str, str], body: bytes
         raise _Answer(503, "it cannot be stored now; send it again", 5) from error
     if not ids:
         return _said(200, "known", "this was heard before")
-    ring(headway.home)
+    ring(headway.home, EVENTS)
     return JSONResponse({"status": "accepted", "triggers": ids}, status_code=202)
 
 

@@ -4,7 +4,7 @@ A round of the server. The one call that starts a run is `Desk.start`: wiring gi
 twice for one run (a crash between it and the note that it was done) with the same id.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
@@ -66,19 +66,22 @@ def _work(desk: Desk, one: Waiting) -> None:
         return
     token = token_for(desk.connection(one.hook))
     found = [_delivered(desk.world, one, f) for f in trigger.look(desk.world, one.event, token)]
-    specs = [f.spec for f in found if f.spec is not None]
-    with desk.tx() as tx:
-        triggers.link(tx, [_started(one, spec) for spec in specs])
+    if desk.connection(one.hook):
+        with desk.tx() as tx:  # before they start: the first thing they tell goes to the forge
+            triggers.link(tx, _links(one, found))
     found = [_started_or_not(desk, f) for f in found]
     good = any(f.spec is not None for f in found)
     state = "started" if good else "failed" if any(f.broken for f in found) else "nothing"
     trigger_schedule.learn(desk.tx, desk.world, one.event, token)
     with desk.tx() as tx:
+        triggers.link(tx, _links(one, found))
         triggers.finish(tx, one.id, state, _because(tuple(found)))
 
 
-def _started(one: Waiting, spec: RunSpec) -> Started:
-    return Started(spec.id, one.id, one.hook, one.event.repo, spec.sha, spec.workflow)
+def _links(one: Waiting, found: Iterable[Found]) -> list[Started]:
+    """The runs and what started them."""
+    specs = [f.spec for f in found if f.spec is not None]
+    return [Started(s.id, one.id, one.hook, one.event.repo, s.sha, s.workflow) for s in specs]
 
 
 def _delivered(world: World, one: Waiting, found: Found) -> Found:

@@ -65,7 +65,7 @@ while read -r old new ref; do
 done
 # opened for both, because opening for writing only would wait until the server runs
 wake=$spool/../wake
-[ -p "$wake" ] && printf . 1<>"$wake"
+[ -p "$wake" ] && printf n 1<>"$wake"
 exit $status
 """
 

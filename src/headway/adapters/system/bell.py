@@ -1,8 +1,8 @@
 """A bell: who left work for the server rings, and the server looks at once.
 
-HOME/wake is a FIFO. A byte in it means "look", not at what; a lost one costs nothing, because the
-server looks now and then by itself. A shell script can ring it as well (adapters/git/hosting).
-Called by wiring.
+HOME/wake is a FIFO. A byte in it says where to look: at notes of the hook, at events, at runs that
+wait. A lost one costs nothing, because the server looks now and then by itself. A shell script can
+ring it as well (adapters/git/hosting). Called by wiring and by the doors of the server.
 """
 
 import contextlib
@@ -13,15 +13,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 NAME = "wake"
+NOTES, EVENTS, RUNS = b"n", b"e", b"r"
 _MOST_BYTES = 65536
 
 
-def ring(home: Path) -> None:
-    """Ring, if anybody listens. Never waits."""
+def ring(home: Path, what: bytes) -> None:
+    """Ring, if anybody listens: NOTES, EVENTS or RUNS. Never waits."""
     with contextlib.suppress(OSError):
         descriptor = os.open(home / NAME, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
-            os.write(descriptor, b".")
+            os.write(descriptor, what)
         finally:
             os.close(descriptor)
 
@@ -31,13 +32,13 @@ class Bell(threading.Thread):
 
     def __init__(self, home: Path) -> None:
         super().__init__(name="bell", daemon=True)
-        self._wakes: list[Callable[[], None]] = []
+        self._wakes: list[tuple[bytes, Callable[[], None]]] = []
         self._end, self._halt = os.pipe2(os.O_CLOEXEC)
         self._fifo = _open(home / NAME)
 
-    def hear(self, wake: Callable[[], None]) -> None:
-        """Call this at every ring; it must be quick."""
-        self._wakes.append(wake)
+    def hear(self, what: bytes, wake: Callable[[], None]) -> None:
+        """Call this at every ring of that kind; it must be quick."""
+        self._wakes.append((what, wake))
 
     def run(self) -> None:
         """Until stopped."""
@@ -45,9 +46,10 @@ class Bell(threading.Thread):
         poll.register(self._fifo, select.POLLIN)
         poll.register(self._end, select.POLLIN)
         while self._end not in {descriptor for descriptor, _ in poll.poll()}:
-            os.read(self._fifo, _MOST_BYTES)
-            for wake in list(self._wakes):
-                wake()
+            rung = os.read(self._fifo, _MOST_BYTES)
+            for what, wake in list(self._wakes):
+                if what in rung:
+                    wake()
 
     def stop(self) -> None:
         """Listen no more."""
