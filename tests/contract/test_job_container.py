@@ -12,6 +12,7 @@ import pytest
 from tests.contract.job_runs import Seen, gone_within, order, repository, runner_in, short_home
 from tests.support.podman import groups, image, leftovers, needs_podman, needs_redis
 
+from headway.adapters.linux.actions import native
 from headway.adapters.linux.runner import LinuxRunner
 from headway.model.job import JobReport, StepSpec
 
@@ -278,3 +279,21 @@ def test_docker_actions_are_built_and_run(runner: LinuxRunner, home: Path, img: 
     assert "by image /github/workspace" in text
     assert "told hi\nfrom-action\n" in text
     assert "post" in text
+
+
+@pytest.mark.soak
+@pytest.mark.seed("S-026")
+@pytest.mark.skipif(not native._installed_postgres(), reason="PostgreSQL is not installed")
+def test_an_installed_server_stands_for_an_image_that_cannot_be_had(runner: LinuxRunner) -> None:
+    seen = Seen()
+    image = "localhost/nowhere/x:1"
+    given = {"image": "postgres:16", "env": {"POSTGRES_PASSWORD": "test"}, "ports": ["5432"]}
+    ask = "PGPASSWORD=test psql -h localhost -p $PORT -U postgres -Atc 'select 40 + 2'"
+    step = StepSpec("ask", run=ask, env={"PORT": "${{ job.services.db.ports['5432'] }}"})
+    report = ran(runner, seen, "stands", step, services={"db": given})
+    assert report.outcome == "success", seen.text()
+    assert "42" in seen.text()
+    seen = Seen()
+    report = ran(runner, seen, "none", "echo never", services={"db": {**given, "image": image}})
+    assert report.outcome == "failure"
+    assert image in seen.text()

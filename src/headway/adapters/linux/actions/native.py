@@ -68,7 +68,9 @@ def stop(room: Room) -> None:
     """Stop the server whose room it is, at once."""
     note = room.folder / "stop"
     if note.is_file():
-        room.run(["/bin/sh", "-c", f"{note.read_text('utf-8')} >/dev/null 2>&1 || true"])
+        room.run(
+            ["/bin/sh", "-c", f"{{ {note.read_text('utf-8').rstrip()}\n}} >/dev/null 2>&1 || true"]
+        )
 
 
 def _postgres(wish: Wish) -> Provider:
@@ -212,7 +214,7 @@ def _start_redis(server: str, wish: Wish, room: Room, port: int) -> int:
     flags = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
     flags += ["--appendonly", "yes", "--appendfsync", "no", "--logfile", str(folder / "log")]
     flags += ["--daemonize", "yes", "--pidfile", str(folder / "pid")]
-    (folder / "stop").write_text("kill $(cat pid)", "utf-8")
+    (folder / "stop").write_text(_END_REDIS, "utf-8")
     given = _redis_flags(wish)
     if given:
         # In a file: a password has no place among arguments that every process can read.
@@ -236,6 +238,11 @@ def _quoted(value: str) -> str:
     return '"' + "".join(b.decode() if plain.match(b) else f"\\x{b.hex()}" for b in packed) + '"'
 
 
+_END_REDIS = """\
+read -r pid <pid && kill -9 "$pid"
+tries=0
+while kill -0 "$pid" && test $tries -lt 200; do tries=$((tries + 1)); sleep 0.01; done
+"""
 _PING = """\
 for _ in $(seq 600); do
     if exec 3<>"/dev/tcp/127.0.0.1/$1"; then
