@@ -27,7 +27,8 @@ FILE = "headway.yaml"
 def with_gates(spec: RunSpec, read: Read) -> RunSpec:
     """The spec with the approvals that headway.yaml asks for, as `read` gives it.
 
-    Only looked at where a workflow names an environment. Raises Invalid for a file with faults.
+    Only looked at where a workflow names an environment. A workspace has no environments of its
+    own: only a delivery is of one of its services. Raises Invalid for a file with faults.
     """
     if not any("environment" in text for text in spec.texts.values()):
         return spec
@@ -35,7 +36,10 @@ def with_gates(spec: RunSpec, read: Read) -> RunSpec:
     if text is None:
         return spec
     from headway import settings  # noqa: PLC0415  most runs need no schema
+    from headway.settings import workspace  # noqa: PLC0415
 
+    if "services" in text and workspace.read(text, FILE) is not None:
+        return spec
     return replace(spec, gates=gates(settings.read(text, FILE)))
 
 

@@ -9,6 +9,7 @@ import hashlib
 from dataclasses import dataclass, replace
 
 from headway.flows.job_settings import with_settings
+from headway.flows.pipeline_gates import with_gates
 from headway.flows.pipeline_pins import with_lock
 from headway.flows.world import World
 from headway.model.errors import HeadwayError, Invalid
@@ -192,7 +193,7 @@ def spec(world: World, site: Site, event: TriggerEvent, workflow: ir.Workflow) -
     def read(path: str) -> str | None:
         return _if_there(world, site, path)
 
-    return with_settings(with_lock(plain, read), read)
+    return with_gates(with_settings(with_lock(plain, read), read), read)
 
 
 def identity(event: TriggerEvent, file: str) -> str:
