@@ -275,3 +275,16 @@ def test_the_keyid_is_the_hash_of_the_public_key_as_openssl_writes_it(signer: Ke
     digest = hashes.Hash(hashes.SHA256())
     digest.update(der)
     assert signer.keyid() == digest.finalize().hex()
+
+
+def test_a_key_may_be_trusted_for_some_builders_only(signer: KeySigner, tmp_path: Path) -> None:
+    other = KeySigner(tmp_path / "other")
+    signer.sign(PAYLOAD, TYPE)
+    trust(tmp_path / "keys", "other.pub", other.public_key_pem())
+    assert signer.speaks_for(other.keyid()) == signer.speaks_for(signer.keyid()) == ()
+    trust(tmp_path / "keys", "other.builders", "urn:ci:acme\n\n urn:ci:beta \n")
+    assert signer.speaks_for(other.keyid()) == ("urn:ci:acme", "urn:ci:beta")
+    assert signer.speaks_for(signer.keyid()) == ()
+    trust(tmp_path / "keys", "other.builders", "\n")
+    with pytest.raises(Invalid, match="names no builder"):
+        signer.speaks_for(other.keyid())

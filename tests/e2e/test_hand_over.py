@@ -110,6 +110,7 @@ def test_an_artifact_in_a_registry_is_delivered_by_its_digest(
 REFUSALS = {
     "unsigned": "nothing is signed about it",
     "stranger": "not signed by a trusted key",
+    "other CI's name": "may not sign for `urn:ci:acme`",
     "other subject": "is for another artifact",
     "other builder": "is not a trusted builder",
     "other commit": "it was built from commit",
@@ -124,13 +125,16 @@ def test_what_is_not_proven_is_refused_with_its_reason(
 ) -> None:
     connections.put(stage.home, Connection("images", "registry", images.url))
     stranger, other = OtherCi(tmp_path), OtherCi(ci.folder, "urn:ci:mallory")
+    bound = OtherCi(tmp_path / "bound")
+    bound.trusted_by(stage.home, "bound", "urn:ci:beta")
     asked = {}
     for fault in REFUSALS:
         sha, tar = built(stage, ci)
         digest = images.push("shop", tar)
         commit = {"unknown commit": "9" * 40, "no commit": "main"}.get(fault, sha)
         subject = "sha256:" + "b" * 64 if fault == "other subject" else digest
-        signer = {"stranger": stranger, "other builder": other}.get(fault, ci)
+        signers = {"stranger": stranger, "other builder": other, "other CI's name": bound}
+        signer = signers.get(fault, ci)
         if fault != "unsigned":
             images.attest("shop", digest, signer.sign(subject, commit))
         rev = {"other commit": stage.commit(YAML), "no commit": sha}.get(fault, "")

@@ -125,6 +125,9 @@ class FakeSigner:
             raise Refused("the signature does not fit", code="bad-signature")
         return envelope.signatures[0].keyid
 
+    def speaks_for(self, key: str) -> tuple[str, ...]:
+        return ()
+
     @staticmethod
     def _mac(payload: bytes) -> bytes:
         return hashlib.sha256(b"secret" + payload).digest()

@@ -27,11 +27,13 @@ class OtherCi:
     def __post_init__(self) -> None:
         self.signer = KeySigner(self.folder)
 
-    def trusted_by(self, home: Path) -> None:
-        """A person of that home trusts this CI's key."""
+    def trusted_by(self, home: Path, name: str = "acme", builders: str = "") -> None:
+        """A person of that home trusts this CI's key, if they are named for these builders only."""
         folder = home / "keys" / "trusted"
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "acme.pub").write_text(self.signer.public_key_pem())
+        (folder / f"{name}.pub").write_text(self.signer.public_key_pem())
+        if builders:
+            (folder / f"{name}.builders").write_text(builders)
 
     def tar(self, files: dict[str, bytes], *, zipped: bool = False) -> bytes:
         """By Python's tarfile, with times and owners, as CI tools write it."""

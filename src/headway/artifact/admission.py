@@ -16,11 +16,14 @@ from headway.model.verdict import Outcome, Verdict
 
 @dataclass(frozen=True, slots=True)
 class Attested:
-    """One envelope whose signature by the trusted key `keyid` was verified."""
+    """One envelope whose signature by the trusted key `keyid` was verified. `builders`: for whom
+    that key may sign; empty: for any.
+    """
 
     keyid: str
     payload_type: str
     payload: bytes
+    builders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,9 @@ def _check(digest: str, one: Attested, expected: Expected) -> str:
         raise _Fault(1, f"the signed statement cannot be read: {unread}") from None
     try:
         _check_statement((digest, *expected.also), fields)
-        return _check_predicate(strict.mapping(fields.get("predicate"), "`predicate`"), expected)
+        predicate = strict.mapping(fields.get("predicate"), "`predicate`")
+        _check_key(one, builder_of(predicate))
+        return _check_predicate(predicate, expected)
     except Unreadable as unread:
         raise _Fault(2, f"the signed statement is incomplete: {unread}") from None
 
@@ -103,6 +108,12 @@ def _check_statement(known: tuple[str, ...], fields: dict[str, object]) -> None:
     if f"sha256:{sha256}" not in known:
         what = shown(f"sha256:{sha256}")
         raise _Fault(5, f"the provenance is for another artifact, {what}, not {shown(known[0])}")
+
+
+def _check_key(one: Attested, builder: str) -> None:
+    if one.builders and builder not in one.builders:
+        because = f"the key {one.keyid[:12]} may not sign for {shown(builder)}"
+        raise _Fault(6, because)
 
 
 def _check_predicate(predicate: dict[str, object], expected: Expected) -> str:

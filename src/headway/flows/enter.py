@@ -268,7 +268,8 @@ def attestations(world: World, digest: str) -> tuple[tuple[Attested, ...], list[
         except Refused as error:
             refused.append(str(error))
             continue
-        attested.append(Attested(keyid, envelope.payload_type, envelope.payload))
+        speaks_for = world.signer.speaks_for(keyid)
+        attested.append(Attested(keyid, envelope.payload_type, envelope.payload, speaks_for))
     return tuple(attested), refused
 
 

@@ -12,6 +12,10 @@ class Signer(Protocol):
         """One signature with the server's key."""
         ...
 
+    def speaks_for(self, key: str) -> tuple[str, ...]:
+        """Builders (URIs) for which the trusted key of that keyid may sign; none: for any."""
+        ...
+
     def verify(self, envelope: Envelope) -> str:
         """The keyid that signed, trusted here. Raises Refused (`bad-signature`, `unknown-key`)."""
         ...

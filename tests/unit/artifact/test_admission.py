@@ -109,6 +109,14 @@ def test_a_foreign_builders_commit_is_not() -> None:
     assert "not a trusted builder" in verdict.because
 
 
+def test_a_key_signs_only_for_the_builders_it_is_trusted_for() -> None:
+    mine = replace(GOOD, builders=("urn:ci:acme", BUILD.builder))
+    assert judge(DIGEST, (mine,), EXPECTED).outcome is Outcome.PASS
+    verdict = judge(DIGEST, (replace(GOOD, builders=("urn:ci:acme",)),), EXPECTED)
+    assert verdict.outcome is Outcome.FAIL
+    assert verdict.because == f"the key 0123456789ab may not sign for `{BUILD.builder}`"
+
+
 def test_a_statement_may_name_the_tar_that_the_manifest_names() -> None:
     assert judge(OTHER, (GOOD,), EXPECTED).outcome is Outcome.FAIL
     assert judge(OTHER, (GOOD,), replace(EXPECTED, also=(DIGEST,))).outcome is Outcome.PASS

@@ -25,6 +25,7 @@ from headway.ports.signer import Signer as SignerPort
 
 KEY_FILE = "signing.pem"
 TRUSTED_FOLDER = "trusted"
+BUILDERS_SUFFIX = ".builders"
 
 PublicKey = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
 
@@ -64,6 +65,15 @@ class KeySigner(SignerPort):
                     return name
         raise _bad_signature() if tried else _unknown_key(envelope)
 
+    def speaks_for(self, key: str) -> tuple[str, ...]:
+        """As the port says: the lines of `NAME.builders` beside `NAME.pub`."""
+        with _storage_errors():
+            for file in sorted((self._folder / TRUSTED_FOLDER).glob("*.pub")):
+                named = file.with_suffix(BUILDERS_SUFFIX)
+                if keyid(_load_public(file)) == key and named.exists():
+                    return _lines(named)
+        return ()
+
     def public_key_pem(self) -> str:
         """The server's public key as PEM (SubjectPublicKeyInfo), to be trusted elsewhere."""
         return (
@@ -100,6 +110,14 @@ def keyid(key: PublicKey) -> str:
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
     return hashlib.sha256(der).hexdigest()
+
+
+def _lines(file: Path) -> tuple[str, ...]:
+    """A file that names nobody must not mean everybody."""
+    found = tuple(line.strip() for line in file.read_text("utf-8").splitlines() if line.strip())
+    if not found:
+        raise _bad_key(file, "it names no builder")
+    return found
 
 
 def _holds(key: PublicKey, sig: bytes, message: bytes) -> bool:
