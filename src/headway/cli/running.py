@@ -134,12 +134,18 @@ class Picture(RunWatch):
     def step_began(self, job: str, number: int, name: str) -> None:
         """A step begins."""
         with self.lock:
-            self.jobs[job].steps[number] = StepSeen(name, self.clock())
+            self._step(job, number).name = name
 
     def line(self, job: str, number: int, line: Line) -> None:
-        """A step printed a line."""
+        """A step printed a line; of one that was interrupted the first comes before it begins."""
         with self.lock:
-            self.jobs[job].steps[number].take(line)
+            self._step(job, number).take(line)
+
+    def _step(self, job: str, number: int) -> StepSeen:
+        steps = self.jobs[job].steps
+        if number not in steps:
+            steps[number] = StepSeen("", self.clock())
+        return steps[number]
 
     def step_ended(self, job: str, number: int, report: StepReport) -> None:
         """A step is over; also told of one that was skipped and never began."""

@@ -238,6 +238,15 @@ def test_a_call_is_no_job_of_its_own() -> None:
     assert sum("✗" in line for line in told) == 2
 
 
+def test_a_step_that_goes_on_speaks_before_it_begins() -> None:
+    picture = made("a")
+    picture.job_began(order("a"))
+    picture.line("a", 1, Line(0.0, "it was interrupted"))
+    picture.step_began("a", 1, "step 1")
+    picture.line("a", 1, Line(0.0, "again"))
+    assert drawn(picture)[2:] == ["  ⠋ step 1  0.0 s", "    it was interrupted", "    again"]
+
+
 def test_how_a_run_stands_that_nobody_drives() -> None:
     state = fold(events()[:3])
     seen = view(state, "interrupted")
