@@ -5,6 +5,7 @@ matrices and conditions that read them are not either; they are named. Nothing i
 Called by `headway run`, before a run and for `--dry-run`.
 """
 
+from headway.document.node import Mapping, Mark
 from headway.flows.pipeline_bench import Bench
 from headway.flows.pipeline_results import Results
 from headway.model.errors import Refused
@@ -13,6 +14,7 @@ from headway.pipeline.run import state
 from headway.pipeline.run.program import load
 from headway.pipeline.run.schedule import Schedule, Words
 from headway.pipeline.run.state import Created, Ended, RunSpec, RunState, Started, after
+from headway.pipeline.run.units import Unit
 from headway.record import dataclass
 
 MOST_WAVES = 10_000
@@ -111,5 +113,24 @@ class _Walk:
             try:
                 self._bench.runner.check(job.order)
             except Refused as error:
-                found.append((job.order.key, error))
+                found.append((job.order.key, self._placed(job.order, error)))
         return found
+
+    def _placed(self, order: JobOrder, error: Refused) -> Refused:
+        """The same, saying where the service or container that it speaks of is written."""
+        unit = self._schedule.units(self._state).get(order.id)
+        at = _place(unit, str(error)) if unit else None
+        if unit is None or at is None:
+            return error
+        where = f"{unit.frame.sheet.workflow.file}:{at.line}:{at.column}"
+        what = f"{where}: {error.what}"
+        return Refused(what, why=error.why, next=error.next, code=error.code)
+
+
+def _place(unit: Unit, said: str) -> Mark | None:
+    job = unit.job
+    if isinstance(job.services, Mapping):
+        for name, _ in job.services.entries:
+            if f"service `{name.text}`" in said:
+                return name.at
+    return job.container.at if job.container is not None and "container" in said else None
