@@ -31,7 +31,6 @@ from headway.store.pool_jobs import New, Seen
 from headway.store.pool_place import tx
 
 _LOG = logging.getLogger("headway")
-ASK_SECONDS = 0.2
 LOOK_SECONDS = 30.0
 """How often a job is looked at of which nothing is told."""
 
@@ -65,7 +64,7 @@ class Away:
         """To its end. Raises what the worker's runner raised, and Failed (`storage-full`)."""
         self._secrets = dict(secrets)
         began = self._far.clock.now()
-        with self._far.relay.hearing(self.id) as news:
+        with self._far.relay.hearing(self.id, self._watch.cancelled) as news:
             try:
                 report = self._follow(news)
             except HeadwayError:
@@ -84,18 +83,11 @@ class Away:
             result = patiently(self._look)
             if result is not None:
                 return patiently(partial(self._back, result))
-            self._wait(news)
-        return None
-
-    def _wait(self, news: threading.Event) -> None:
-        """Until there is something to look at; a wish to stop goes to the worker at once."""
-        for _ in range(int(LOOK_SECONDS / ASK_SECONDS)):
-            heard = news.wait(ASK_SECONDS)
+            news.wait(LOOK_SECONDS)
+            news.clear()
             if self._watch.cancelled() and not self._asked:
                 patiently(self._cancel)
-            if heard or self._gone:
-                news.clear()
-                return
+        return None
 
     def _put(self) -> None:
         """In the queue, with all that the worker needs; nothing if it is there already."""

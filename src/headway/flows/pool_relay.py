@@ -17,6 +17,7 @@ from headway.store.pool_jobs import Seen
 from headway.store.pool_place import EVERYTHING, Ear, tx
 
 _LOG = logging.getLogger(__name__)
+ASK_SECONDS = 0.2
 LOOK_SECONDS = 1.0
 TIDY_SECONDS = 60.0
 
@@ -26,18 +27,21 @@ class Relay:
 
     def __init__(self, engine: sa.Engine, tidy: Callable[[], None]) -> None:
         self._engine, self._tidy = engine, tidy
-        self._waiters: dict[str, threading.Event] = {}
+        self._waiters: dict[str, tuple[threading.Event, Callable[[], bool]]] = {}
+        self._stopping: set[str] = set()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._tidied = time.monotonic()
 
     @contextmanager
-    def hearing(self, job: str) -> Iterator[threading.Event]:
-        """An event that is set when there may be something new about the job."""
+    def hearing(self, job: str, stop: Callable[[], bool]) -> Iterator[threading.Event]:
+        """An event that is set when there may be something new about the job, or when it shall
+        `stop`, which is asked five times a second.
+        """
         event = threading.Event()
         event.set()
         with self._lock:
-            self._waiters[job] = event
+            self._waiters[job] = event, stop
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
                 self._thread.start()
@@ -46,6 +50,7 @@ class Relay:
         finally:
             with self._lock:
                 del self._waiters[job]
+                self._stopping.discard(job)
 
     def _run(self) -> None:
         ear = Ear(self._engine, "job")
@@ -53,8 +58,8 @@ class Relay:
         looked = 0.0
         while self._wanted():
             try:
-                told = ear.wait(LOOK_SECONDS)
-                self._wake(told)
+                told = ear.wait(ASK_SECONDS)
+                self._wake(told | self._asked())
                 if EVERYTHING in told or time.monotonic() - looked >= LOOK_SECONDS:
                     known = self._look(known)
                     looked = time.monotonic()
@@ -75,7 +80,16 @@ class Relay:
     def _wake(self, jobs: frozenset[str] | set[str]) -> None:
         with self._lock:
             for job in jobs & self._waiters.keys():
-                self._waiters[job].set()
+                self._waiters[job][0].set()
+
+    def _asked(self) -> set[str]:
+        """Jobs that shall stop, each once."""
+        with self._lock:
+            asks = {job: stop for job, (_, stop) in self._waiters.items()}
+        found = {job for job, stop in asks.items() if job not in self._stopping and stop()}
+        with self._lock:
+            self._stopping |= found & self._waiters.keys()
+        return found
 
     def _look(self, known: dict[str, object]) -> dict[str, object]:
         """What was not told, and what nobody tells: workers that died."""

@@ -83,7 +83,8 @@ def claim(tx: Tx, pool: str, worker: str) -> Held | None:
             state="claimed",
             worker=worker,
             generation=jobs.c.generation + 1,
-            claimed_at=tx.now,
+            # after the jobs were read that leave it room, so not before those ended
+            claimed_at=now(tx.connection),
             shipped="{}",
             sealed=b"",
         )
