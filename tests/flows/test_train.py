@@ -149,6 +149,15 @@ def test_a_train_that_nobody_could_let_go_does_not_leave_in_the_night(line: Line
     assert line.departed() == []
 
 
+def test_who_comes_to_the_door_later_takes_no_seat_from_who_has_left(line: Line) -> None:
+    line.ask("a1")
+    line.tx(lambda tx, outbox: train.depart(tx, outbox, TRAIN, "ana", "the fair begins"))
+    line.ask("b2")
+    assert line.go("a1").outcome == "delivered"
+    assert line.go("b2").state == "waiting"
+    assert line.departed()[0]["passengers"] == ["shop-1"]
+
+
 def test_a_person_lets_it_go_at_once(line: Line) -> None:
     line.ask("a1")
     line.tx(lambda tx, outbox: train.depart(tx, outbox, TRAIN, "ana", "the fair begins"))

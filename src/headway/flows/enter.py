@@ -169,7 +169,7 @@ def _overtaken(tx: Tx, trip: Trip) -> str:
     for name in (place.stable, place.candidate):
         if name and records.release(tx.connection, name).number > trip.release.number:
             return name
-    if trip.environment.queue == "every":
+    if trip.environment.queue == "every" or train.left(tx, trip):
         return ""
     newer = [d for number, d in _waiting(tx, trip) if number > trip.release.number]
     return max(newer, key=lambda d: d.requested_at).release if newer else ""

@@ -58,11 +58,21 @@ def ask(tx: Tx, world: World, trip: Trip, others: Verdict) -> Answer:
     hotfix = _hotfix(tx.connection, trip.delivery, trip.environment.name)
     moment = _due(policy, seen.since, tx.now)
     if moment is not None and not held and not hotfix and seen.passenger.state == "waiting":
-        left = Departure(f"{id}/{cron.shown(moment, zone_of(policy.zone))}", id, moment, tx.now,
+        going = Departure(f"{id}/{cron.shown(moment, zone_of(policy.zone))}", id, moment, tx.now,
                          "schedule", "")  # fmt: skip
-        _let_go(tx, world.outbox, Known(id, trip.environment.name, policy), left)
+        _let_go(tx, world.outbox, Known(id, trip.environment.name, policy), going)
         seen = trains.wait(tx, id, Passenger(*named, ready))
     return _answer(tx, trip, policy, Seat(seen.passenger, "", held, hotfix))
+
+
+def left(tx: Tx, trip: Trip) -> bool:
+    """Whether it has left with a train: then nobody who comes to the door later takes its seat."""
+    policy = trip.environment.train
+    if policy is None:
+        return False
+    id = trains.train_id(policy, trip.release.service, trip.environment.name)
+    one = trains.passenger(tx.connection, id, trip.delivery)
+    return one is not None and one.state == "boarded"
 
 
 def _answer(tx: Tx, trip: Trip, policy: Train, seat: Seat) -> Answer:
