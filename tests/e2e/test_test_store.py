@@ -174,6 +174,27 @@ def test_old_results_are_forgotten(db: sa.Engine) -> None:
         assert tests.tried(connection, Origin("old", "r1")) == ()
 
 
+def test_the_past_of_a_run_leaves_out_its_own_tries_and_no_other(db: sa.Engine) -> None:
+    sha = "a" * 40
+    for number, (run, bad) in enumerate([("r1", 1), ("r2", 0), ("r3", 1), ("r3/2", 0)]):
+        keep(db, Origin("own", run, "unit", sha, "key"), report(bad, 1 - bad), NOW + number)
+    origin = Origin("own", "r3/2", "unit", sha, "key")
+    with db.connect() as connection:
+        all_but_r3 = tests.past(connection, origin, [FLAPS], NOW + 9, run="r3")[FLAPS]
+        but_its_fingerprint = tests.past(connection, origin, [FLAPS], NOW + 9)[FLAPS]
+    assert (all_but_r3.standing.runs, all_but_r3.standing.flips) == (1, 1)
+    assert but_its_fingerprint.standing.runs == 0
+
+
+def test_branch_and_layer_of_a_report_are_known(db: sa.Engine) -> None:
+    origin = Origin("layers", "r1", "web", "a" * 40, branch="topic", size="e2e")
+    keep(db, origin, report(0, 1), NOW)
+    with db.connect() as connection:
+        known = {k.test: k for k in views.known(connection, "layers", NOW + 1)}
+        (told,) = views.history(connection, known[FLAPS].number, 5)
+    assert (known[FLAPS].size, told.branch) == ("e2e", "topic")
+
+
 @pytest.mark.seed("S-025", "S-197")
 def test_coverage_of_critical_paths_is_shown_by_release(db: sa.Engine) -> None:
     sha = "c" * 40
