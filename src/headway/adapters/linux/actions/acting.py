@@ -6,13 +6,10 @@ The runner interprets composite actions itself (they are steps); the others say 
 from collections.abc import Callable, Mapping
 from dataclasses import field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from headway.model.job import JobOrder, StepSpec, Upload
 from headway.pipeline.syntax.ir import Action
-
-if TYPE_CHECKING:
-    from headway.adapters.linux.actions.pod import Pod
 from headway.record import dataclass
 
 
@@ -65,8 +62,8 @@ class Acting:
 
     The action writes `outputs`, `added_env`, `added_path`, `uploads`; `state` goes on to its post
     part. `checkout` is GITHUB_WORKSPACE, `uploads_folder` is shared by the jobs of the run.
-    `green`: whether the job has had no failure so far (for post parts). `pod`: where containers of
-    the job are, for Docker actions.
+    `green`: whether the job has had no failure so far (for post parts). `pod`: gives where
+    containers of the job are (a Pod), for Docker actions.
     """
 
     order: JobOrder
@@ -79,7 +76,7 @@ class Acting:
     uploads_folder: Path
     hands: Hands
     green: bool = True
-    pod: "Callable[[], Pod] | None" = None
+    pod: Callable[[], object] | None = None
     outputs: dict[str, str] = field(default_factory=dict)
     added_env: dict[str, str] = field(default_factory=dict)
     added_path: list[str] = field(default_factory=list)

@@ -73,8 +73,8 @@ def _check(what: str, order: JobOrder) -> None:
 
 
 def _opened(acting: Acting) -> Pod:
-    assert acting.pod is not None
-    pod = acting.pod()
+    pod = acting.pod() if acting.pod is not None else None
+    assert isinstance(pod, Pod)
     pod.open(acting.hands, bridged=False)  # if it is not open already, with a network
     return pod
 
