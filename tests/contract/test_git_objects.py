@@ -100,7 +100,10 @@ def test_nothing_is_left_when_nobody_asks(repo: Path, monkeypatch: pytest.Monkey
         time.sleep(0.02)
 
 
-def test_a_git_that_was_killed_is_started_again(repo: Path) -> None:
+def test_a_git_that_was_killed_is_started_again(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(objects, "KEPT_BYTES", 0)
     reader = Objects()
     blob = git(repo, "hash-object", "-w", "--stdin", data=b"x").decode().strip()
     reader.get(repo / ".git", blob, 10)

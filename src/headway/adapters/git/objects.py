@@ -9,7 +9,7 @@ import re
 import select
 import subprocess
 import threading
-from collections.abc import Callable
+import time
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,6 +18,8 @@ from headway.adapters.git.command import READ_SECONDS, closed_environment, missi
 from headway.model.errors import Failed, Unreachable
 
 IDLE_SECONDS = 2.0
+KEPT, KEPT_BYTES = 256, 32 * 1024
+_FIXED = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?(?:$|[:^])")
 _HEAD = re.compile(rb"([0-9a-f]{40}|[0-9a-f]{64}) (commit|tree|blob|tag) (\d+)\n")
 
 
@@ -37,6 +39,7 @@ class Objects:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._open: dict[Path, _Conversation] = {}
+        self._kept: dict[tuple[Path, str], Object] = {}
 
     def get(self, folder: Path, name: str, most: int) -> Object | None:
         """The object that a revision means (gitrevisions(7)); None if there is none, or more than
@@ -45,33 +48,59 @@ class Objects:
         if "\n" in name or not name:
             return None
         with self._lock:
-            for again in (True, False):
-                found = self._conversation(folder)
-                try:
-                    return found.ask(name, most)
-                except BrokenPipeError:
+            known = self._kept.get((folder, name))
+            if known is not None and known.size <= most:
+                return known
+            found = self._asked(folder, name, most)
+            if found is not None and found.size <= min(most, KEPT_BYTES) and _FIXED.match(name):
+                self._keep((folder, name), found)
+            return found
+
+    def _keep(self, name: tuple[Path, str], found: Object) -> None:
+        """What a full object name means never changes."""
+        self._kept[name] = found
+        if len(self._kept) > KEPT:
+            del self._kept[next(iter(self._kept))]
+
+    def _asked(self, folder: Path, name: str, most: int) -> Object | None:
+        for again in (True, False):
+            found = self._conversation(folder)
+            try:
+                return found.ask(name, most)
+            except BrokenPipeError:
+                self._end(folder)
+                if not again:
+                    raise Failed("git ended while it was asked", code="git-failed") from None
+            except BaseException:
+                self._end(folder)
+                raise
+            finally:
+                if found.spent:
                     self._end(folder)
-                    if not again:
-                        raise Failed("git ended while it was asked", code="git-failed") from None
-                except BaseException:
-                    self._end(folder)
-                    raise
-                finally:
-                    if found.spent:
-                        self._end(folder)
         raise AssertionError("unreachable")
 
     def _conversation(self, folder: Path) -> "_Conversation":
         known = self._open.get(folder)
         if known is None:
             known = self._open[folder] = _Conversation(folder)
-        known.later(IDLE_SECONDS, lambda: self._idle(folder, known))
+            self._look_after(folder, known)
+        known.asked_at = time.monotonic()
         return known
+
+    def _look_after(self, folder: Path, known: "_Conversation") -> None:
+        """End it when nobody has asked for a while."""
+        timer = threading.Timer(IDLE_SECONDS, lambda: self._idle(folder, known))
+        timer.daemon = True
+        timer.start()
 
     def _idle(self, folder: Path, asked: "_Conversation") -> None:
         with self._lock:
-            if self._open.get(folder) is asked:
+            if self._open.get(folder) is not asked:
+                return
+            if time.monotonic() - asked.asked_at >= IDLE_SECONDS:
                 self._end(folder)
+            else:
+                self._look_after(folder, asked)
 
     def _end(self, folder: Path) -> None:
         if (found := self._open.pop(folder, None)) is not None:
@@ -93,16 +122,8 @@ class _Conversation:
             )
         except FileNotFoundError as error:
             raise missing() from error
-        self._timer: threading.Timer | None = None
         self.spent = False
-
-    def later(self, seconds: float, end: Callable[[], None]) -> None:
-        """Put off the end."""
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = threading.Timer(seconds, end)
-        self._timer.daemon = True
-        self._timer.start()
+        self.asked_at = 0.0
 
     def ask(self, name: str, most: int) -> Object | None:
         assert self._git.stdin is not None
@@ -123,8 +144,6 @@ class _Conversation:
         return Object(head[1].decode(), head[2].decode(), size, content)
 
     def close(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
         self._git.kill()
         with contextlib.suppress(BrokenPipeError):
             self._git.communicate()
