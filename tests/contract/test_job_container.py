@@ -297,3 +297,12 @@ def test_an_installed_server_stands_for_an_image_that_cannot_be_had(runner: Linu
     report = ran(runner, seen, "none", "echo never", services={"db": {**given, "image": image}})
     assert report.outcome == "failure"
     assert image in seen.text()
+
+
+@pytest.mark.soak
+def test_a_name_that_is_an_option_is_no_image(runner: LinuxRunner) -> None:
+    seen = Seen()
+    report = ran(runner, seen, "option", "echo never", container="--help")
+    assert report.outcome == "failure"
+    assert "names no image" in seen.text()
+    assert "never" not in seen.text()

@@ -15,6 +15,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -27,10 +28,11 @@ from headway.adapters.linux.actions.pod_scripts import CLOSE, OPEN, PULL
 from headway.model.errors import Failed
 
 BRIEF = Path("/run/headway-pods")
+"""Short paths are needed for sockets; and there they are gone when the machine starts anew."""
 SUBNET = "10.89.211.0/24"
 NAMESERVER = "10.0.2.3"
 OWN = "/bin/sh"
-"""Short paths are needed for sockets; and there they are gone when the machine starts anew."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,400}")
 
 
 def address(number: int) -> str:
@@ -124,6 +126,8 @@ class Pod:
 
     def image(self, name: str, hands: Hands, credentials: tuple[str, str] | None = None) -> Image:
         """The image, pulled if it is not here. Raises Failed (`no-image`)."""
+        if not _NAME.fullmatch(name):
+            raise Failed(f"{name[:120]!r} names no image", code="no-image")
         whole = qualified(name)
         self._make()
         auth = self._auth(whole, credentials) if credentials else ""
