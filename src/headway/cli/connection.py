@@ -68,7 +68,9 @@ def add(
                 code="secret-argument",
             )
     url, more = _given(context, url_stdin=url_stdin)
-    connections.put(context.headway.home, Connection(name, kind, url, chosen | more))
+    made = Connection(name, kind, url, chosen | more)
+    handover_push.rule_of(made)
+    connections.put(context.headway.home, made)
     if context.json:
         context.document({"name": name, "kind": kind, "options": sorted(chosen | more)})
     else:

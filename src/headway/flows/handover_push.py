@@ -18,10 +18,10 @@ from headway.flows.trigger_poll import MOST_SECONDS, every
 from headway.flows.world import World
 from headway.model.commit import Commit
 from headway.model.connection import Connection
-from headway.model.errors import HeadwayError, Unreachable
+from headway.model.errors import HeadwayError, Invalid, Unreachable
 from headway.model.event import Fact
 from headway.pipeline.trigger import TriggerEvent, registry
-from headway.pipeline.trigger.glob import included
+from headway.pipeline.trigger.glob import fault, included
 from headway.store import handed, polls, triggers
 from headway.store.database import Tx
 from headway.store.handed import Handed
@@ -50,10 +50,21 @@ class Rule:
 
 
 def rule_of(connection: Connection | None) -> Rule | None:
-    """The connection's rule; None: it has none, and workflows may listen for it."""
-    if connection is None or connection.kind != KIND or not connection.options.get("service"):
+    """The connection's rule; None: it has none, and workflows may listen for it.
+
+    Raises Invalid (`bad-pattern`).
+    """
+    if connection is None or not _has_rule(connection):
         return None
     options = connection.options
+    for pattern in options.get("tags", "").split():
+        if why := fault(pattern):
+            raise Invalid(
+                f"the connection `{connection.name}` has a pattern of tags that cannot be read",
+                why=why,
+                next="docs/how-to/triggers.md says how patterns are written",
+                code="bad-pattern",
+            )
     return Rule(
         connection=connection.name,
         repository=options.get("repository", options["service"]),
@@ -62,6 +73,10 @@ def rule_of(connection: Connection | None) -> Rule | None:
         address=options.get("repo", ""),
         token=options.get("token", ""),
     )
+
+
+def _has_rule(connection: Connection) -> bool:
+    return connection.kind == KIND and bool(connection.options.get("service"))
 
 
 def matches(rule: Rule, tag: str) -> bool:
@@ -135,7 +150,7 @@ def _told_of_move(tx: Tx, rule: Rule, found: registry.Pushed) -> str:
 
 def polled(connection: Connection) -> bool:
     """Whether the registry is asked again and again."""
-    return rule_of(connection) is not None and "every" in connection.options
+    return _has_rule(connection) and "every" in connection.options
 
 
 def poll(tx: Transactions, reading: Reading, world: World, connection: Connection) -> str:
@@ -143,21 +158,22 @@ def poll(tx: Transactions, reading: Reading, world: World, connection: Connectio
 
     Gives a complaint or "" (told once: the first failure of a row).
     """
-    rule = rule_of(connection)
     with reading() as db:
         known = polls.get(db, connection.name, connection.url)
     now, pace = world.clock.now(), every(connection)
-    if rule is None or known.next_at > now:
+    if known.next_at > now:
         return ""
     try:
-        found = _tags(world, rule)
+        rule = rule_of(connection)
+        found = _tags(world, rule) if rule else {}
     except HeadwayError as error:
         wait = min(MOST_SECONDS, pace * 2.0 ** min(known.failures + 1, 20))
         later = replace(known, next_at=now + wait, failures=known.failures + 1, error=str(error))
         with tx() as open_:
             polls.put(open_, later)
         return "" if known.failures else f"{connection.name}: {error}"
-    _take(tx, rule, known, found, now + pace)
+    if rule:
+        _take(tx, rule, known, found, now + pace)
     return ""
 
 
