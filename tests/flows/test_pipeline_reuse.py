@@ -69,7 +69,8 @@ def test_what_changes_a_key(tmp_path: Path, change: Mapping[str, Any], ran: list
 def test_tools_and_trees_change_every_key(tmp_path: Path) -> None:
     made = bench_of(tmp_path)
     go(made, spec(TEXT))
-    assert go(replace(made, tools=lambda: {"node": "22"}), spec(TEXT, "run_2"))[1] == ["a", "b", "c"]
+    newer = replace(made, tools=lambda: {"node": "22"})
+    assert go(newer, spec(TEXT, "run_2"))[1] == ["a", "b", "c"]
     other = replace(made, trees=FakeTrees({"": "tree-2"}))
     assert go(other, spec(TEXT, "run_3"))[1] == ["a", "b", "c"]
 
