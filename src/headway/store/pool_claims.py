@@ -3,7 +3,7 @@ it, and changes nothing when the job was given to somebody else since. Used by f
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -194,20 +194,20 @@ def expire(tx: Tx) -> list[Claim]:
     transaction with `claims`.
     """
     found = _dead(tx.connection, tx.now)
-    for row in found:
-        tx.connection.execute(jobs.update().where(jobs.c.id == row.id).values(_FREE))
-        _freed(tx, row.id)
-        tell(tx, "pool", row.pool)
-    return [Claim(row.id, row.generation, row.worker) for row in found]
+    for lost, pool in found:
+        tx.connection.execute(jobs.update().where(jobs.c.id == lost.job).values(_FREE))
+        _freed(tx, lost.job)
+        tell(tx, "pool", pool)
+    return [lost for lost, _ in found]
 
 
-def _dead(connection: sa.Connection, at: float) -> Sequence[sa.Row[tuple[str, int, str, str]]]:
-    """Jobs whose worker is silent or unknown."""
+def _dead(connection: sa.Connection, at: float) -> list[tuple[Claim, str]]:
+    """Jobs whose worker is silent or unknown, with their pools."""
     silent = sa.select(workers.c.id).where(workers.c.beat_at + workers.c.lease < at)
     c = jobs.c
     dead = sa.or_(c.worker.in_(silent), c.worker.not_in(sa.select(workers.c.id)))
     asked = sa.select(c.id, c.generation, c.worker, c.pool).where(c.state == "claimed", dead)
-    return connection.execute(asked).all()
+    return [(Claim(*row[:3]), row[3]) for row in connection.execute(asked)]
 
 
 _FREE = {"state": "waiting", "worker": "", "sealed": b"", "shipped": "{}"}
