@@ -180,6 +180,7 @@ def test_cancelling_removes_who_waits_and_tells_who_runs(engine: sa.Engine) -> N
 
 
 @pytest.mark.seed("S-022")
+@pytest.mark.parametrize("engine", ["postgres"], indirect=True)
 def test_200_jobs_on_two_workers_within_limits_and_in_turns(engine: sa.Engine) -> None:
     """Every repository is served alike, no limit is exceeded, and nobody waits longer than for a
     turn of each other repository, whoever queued first and however much.
