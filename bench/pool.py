@@ -163,9 +163,11 @@ def _overlap(rows: list[Row]) -> int:
 
 
 def _fairness(rows: list[Row]) -> float:
-    """Over the repositories, while each of them still had jobs that waited."""
-    until = min(max(row.claimed for row in of) for of in _by(rows, "repo"))
-    shares = [sum(row.claimed <= until for row in of) for of in _by(rows, "repo")]
+    """Over the repositories, while each of them had jobs that waited."""
+    groups = _by(rows, "repo")
+    begin = max(min(row.since for row in of) for of in groups)
+    until = min(max(row.claimed for row in of) for of in groups)
+    shares = [sum(begin <= row.claimed <= until for row in of) for of in groups]
     return sum(shares) ** 2 / (len(shares) * sum(n * n for n in shares))
 
 
