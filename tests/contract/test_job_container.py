@@ -5,6 +5,7 @@ nothing is left.
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from tests.contract.job_runs import Seen, gone_within, order, repository, runner_in, short_home
 from tests.support.podman import groups, image, leftovers, needs_podman, needs_redis
 
-from headway.adapters.linux.actions import native
+from headway.adapters.linux.actions import native, pod
 from headway.adapters.linux.runner import LinuxRunner
 from headway.model.job import JobReport, StepSpec
 
@@ -174,7 +175,11 @@ def test_nothing_is_left_when_the_runner_is_killed(home: Path, img: str) -> None
                 break
         child.kill()
     assert gone_within("kept-running-in-container", 60)
-    assert leftovers(home) != []  # files, until the next one
+    assert leftovers(home) != []  # files, until the next one that finds the job's lock free
+    until = time.monotonic() + 120
+    while not pod._is_free(home / "runs/run_1/.killed.lock"):
+        assert time.monotonic() < until
+        time.sleep(0.05)
     made = runner_in(home)
     try:
         assert ran(made, Seen(), "next", "echo next", container=img).outcome == "success"
