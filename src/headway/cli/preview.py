@@ -142,7 +142,7 @@ def _how(environment: Environment, made: Plan) -> str:
     first = ", first release here" if made.steps[0].stable == 0 and len(made.steps) == 1 else ""
     shares = f" {steps}" if made.strategy in {"canary", "shadow"} and not first else ""
     kinds = environment.tests
-    tests = len(kinds.http) + len(kinds.workflows) + len(kinds.journeys)
+    tests = len(kinds.http) + len(kinds.workflows) + len(kinds.journeys) + len(kinds.contracts)
     count = environment.run.instances
     return f"{made.strategy}{shares}, {_count(count, 'instance')}, {_count(tests, 'test')}{first}"
 

@@ -23,7 +23,7 @@ MOST_SHOWN = 20
     examples=("headway template list", "headway template check ../shop ../web --strict"),
 )
 def template() -> None:
-    """Workflows that repositories share, and who drifted from them.
+    """Shared workflows, and who drifted from them.
 
     A template is a workflow with `workflow_call` of a central repository. REPO is a folder; without
     any all repositories that this home hosts are looked at, at their newest commit.

@@ -247,7 +247,9 @@ def _traffic(e: Environment) -> Iterator[_Row]:
 def _tests(tests: Tests) -> str:
     asked = [_http(test) for test in tests.http]
     asked += [test.workflow for test in tests.workflows]
-    return "; ".join(asked + [f"journey {test.file}" for test in tests.journeys]) or "none"
+    asked += [f"journey {test.file}" for test in tests.journeys]
+    asked += [f"contracts with {test.provider or 'this service'}" for test in tests.contracts]
+    return "; ".join(asked) or "none"
 
 
 def _http(test: HttpTest) -> str:

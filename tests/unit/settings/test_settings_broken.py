@@ -115,7 +115,8 @@ FORM = [
     (inside("gates: {approval: {count: 0}}"), "5:31: `count` must be at least 1  [range]"),
     (
         inside("tests: [{}]"),
-        "5:13: `tests` says nothing: write one of `http`, `workflow`, `journey`  [empty]",
+        "5:13: `tests` says nothing: write one of `http`, `workflow`, `journey`, `contracts`"
+        "  [empty]",
     ),
     (
         inside("analysis: {signals: {load: {source: prom}}}"),
@@ -412,6 +413,7 @@ tests:
       within: 500ms
   - workflow: e2e.yml
   - journey: journeys/login.py
+  - contracts: {provider: shop-api, states: /_states}
 slos:
   up:
     sli: availability

@@ -187,7 +187,7 @@ analysis:
   by: [region]
   signals:
     carts: {ratio: {bad: lost, total: all}, source: prom, margin: 2%}
-tests: [http: /a, journey: journeys/login.py]
+tests: [http: /a, journey: journeys/login.py, contracts: {}]
 environments:
   shadow:
     rollout: {strategy: shadow, ignore_fields: [id]}
@@ -211,7 +211,8 @@ def test_what_is_measured_and_who_is_told_has_its_lines() -> None:
     assert shown["analysis.signals.carts.weight"] == ("1", None)
     assert shown["analysis.by"] == ("region", 12)
     assert shown["analysis.baseline"] == ("snapshot", 21)
-    assert shown["tests"] == ("GET /a is 200; journey journeys/login.py", 15)
+    asked = "GET /a is 200; journey journeys/login.py; contracts with this service"
+    assert shown["tests"] == (asked, 15)
     assert shown["gates.error_budget.left"] == ("20%", 22)
     assert shown["gates.error_budget.then"] == ("fixes_only", None)
     assert shown["gates.burn_rate.over"] == ("1h", None)
