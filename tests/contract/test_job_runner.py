@@ -258,6 +258,14 @@ fs.appendFileSync(process.env.GITHUB_OUTPUT, 'said=' + process.env.INPUT_NAME + 
     assert [line.text for n, line in seen.lines if n >= 4] == ["post of world-b", "post of world"]
 
 
+def test_another_system_is_refused_by_name(runner: LinuxRunner) -> None:
+    step = StepSpec("a", run="true")
+    with pytest.raises(Refused, match="`windows-latest`") as told:
+        runner.check(order("elsewhere", step, runs_on=("windows-latest",)))
+    assert told.value.code == "no-such-system"
+    runner.check(order("here", step, runs_on=("self-hosted", "linux", "gpu")))
+
+
 def test_refused_before_anything_runs(runner: LinuxRunner, home: Path) -> None:
     seen = Seen()
     for key, step in (

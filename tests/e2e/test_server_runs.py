@@ -149,7 +149,6 @@ def test_what_certainly_cannot_run_is_refused_before_it_starts_and_the_others_ru
     assert "nosuchshell" in str(refused.data["because"])
 
 
-@pytest.mark.seed("S-524")
 def test_a_killed_server_goes_on_where_each_run_stood_and_repeats_no_finished_step(
     mortal: Served,
 ) -> None:

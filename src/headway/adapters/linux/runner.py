@@ -46,6 +46,8 @@ from headway.ports.source_host import SourceHost
 
 _DEFAULTS = Limits()
 
+OTHER_SYSTEMS = ("windows", "macos")
+
 
 class LinuxRunner(JobRunner):
     """Workspaces and logs below `home`/runs. `finder` tells what a `uses` means, `source` when a
@@ -111,6 +113,7 @@ class LinuxRunner(JobRunner):
 
     def check(self, order: JobOrder) -> None:
         """As the port says."""
+        _check_labels(order)
         if order.services or order.container:
             from headway.adapters.linux.actions import services  # noqa: PLC0415  few jobs have any
 
@@ -188,3 +191,15 @@ def _view(home: Path, order: JobOrder, place: Workspace, secrets: Mapping[str, s
 
 def _vars(order: JobOrder) -> dict[str, object]:
     return order.contexts.get("vars") or {}
+
+
+def _check_labels(order: JobOrder) -> None:
+    """Other labels ask for no more than a machine; these for a system that this one is not."""
+    other = next((x for x in order.runs_on if x.casefold().startswith(OTHER_SYSTEMS)), None)
+    if other is not None:
+        raise Refused(
+            f"job `{order.name or order.id}` is to run on `{other}`",
+            why="jobs run on Linux here",
+            next="give the job a Linux label, or run the others: headway run --job JOB",
+            code="no-such-system",
+        )
