@@ -17,9 +17,11 @@ SENDER = """\
 import sys, time
 from headway.wiring import Headway
 from headway.store.place import locate
+from headway.upkeep import Upkeep
 headway = Headway(locate(sys.argv[1], {}))
+upkeep = Upkeep(headway._ground, headway.samples)
 while True:
-    headway._tell()
+    upkeep._tell()
     time.sleep(0.2)
 """
 

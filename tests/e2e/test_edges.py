@@ -72,7 +72,7 @@ def test_what_production_lacks_is_found_before_users_are(stage: Stage) -> None:
 
 
 @pytest.mark.seed("S-291")
-@pytest.mark.parametrize("lost", [2, 10_000])
+@pytest.mark.parametrize("lost", [2, pytest.param(10_000, marks=pytest.mark.soak)])
 def test_a_way_back_that_did_not_take_hold_is_not_called_one(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, lost: int
 ) -> None:

@@ -18,7 +18,7 @@ from tests.support.prometheus import RealPrometheus, Served, say
 from tests.support.receivers import HttpReceiver, http_receiver
 from tests.support.stage import APP, AT_ONCE, CANARY, Stage, config, eventually
 
-from headway import wiring
+from headway import upkeep
 from headway.adapters.envoy.proxy import EnvoyProxy
 from headway.alert import routes
 from headway.flows import measure, scrape
@@ -96,10 +96,10 @@ def opened() -> Iterator[Scene]:
 
 @pytest.fixture
 def scene(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
-    monkeypatch.setattr(wiring, "ALERT_SECONDS", 0.5)
-    monkeypatch.setattr(wiring, "TELL_SECONDS", 0.5)
-    monkeypatch.setattr(wiring, "TEND_SECONDS", 1.0)
-    monkeypatch.setattr(wiring, "MEASURED_SECONDS", 0.5)
+    monkeypatch.setattr(upkeep, "ALERT_SECONDS", 0.5)
+    monkeypatch.setattr(upkeep, "TELL_SECONDS", 0.5)
+    monkeypatch.setattr(upkeep, "TEND_SECONDS", 1.0)
+    monkeypatch.setattr(upkeep, "MEASURED_SECONDS", 0.5)
     monkeypatch.setattr(scrape, "SECONDS", 0.5)
     monkeypatch.setattr(measure, "LAG_SECONDS", 1.0)
     with opened() as made:

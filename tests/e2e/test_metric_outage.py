@@ -77,7 +77,9 @@ def steps(stage: Stage) -> list[object]:
     return [e.data["step"] for e in stage.events(kind="rollout.shifted", release="shop-2")]
 
 
-@pytest.mark.parametrize("number", [signal.SIGSTOP, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number", [pytest.param(signal.SIGSTOP, marks=pytest.mark.soak), signal.SIGKILL]
+)
 def test_a_stopped_or_killed_prometheus_holds_the_canary(number: signal.Signals) -> None:
     with (
         Shop() as shop,

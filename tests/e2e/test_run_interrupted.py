@@ -95,7 +95,7 @@ def wreck(killed: Wreck) -> Iterator[Wreck]:
     (killed.top / "ledger").write_text(ledger)
     for new in set(killed.top.iterdir()) - before:
         new.unlink()
-    shutil.rmtree(copy.home.parent)
+    shutil.rmtree(copy.home.parent, ignore_errors=True)  # its trash may still be being emptied
 
 
 def on_a_terminal(command: list[str]) -> tuple[int, str]:

@@ -8,7 +8,7 @@ import pytest
 from tests.support.load import fetch_all
 from tests.support.stage import Stage, config, eventually
 
-from headway import wiring
+from headway import upkeep
 from headway.store import slis
 from headway.store.slis import Goal
 
@@ -28,7 +28,7 @@ GOAL = Goal("shop", "production", "availability")
 
 @pytest.fixture
 def stage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
-    monkeypatch.setattr(wiring, "GOALS_SECONDS", 0.5)
+    monkeypatch.setattr(upkeep, "GOALS_SECONDS", 0.5)
     with Stage() as made:
         yield made
 

@@ -94,11 +94,11 @@ def test_a_full_disk_stops_the_jobs_and_the_run_goes_on_later(
     pipeline.create(made, spec(jobs("a", "b", "c: a")))
     real, calls = run_log.RunLog.append, []
 
-    def append(log: run_log.RunLog, events: Any) -> None:
+    def append(log: run_log.RunLog, events: Any, *, sync: bool = True) -> None:
         calls.append(1)
         if len(calls) == 2:
             raise Failed("the log cannot be written", code="storage-full")
-        real(log, events)
+        real(log, events, sync=sync)
 
     with monkeypatch.context() as patch:
         patch.setattr(run_log.RunLog, "append", append)

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from headway import typed
 from headway.adapters.system.bell import EVENTS, ring
 from headway.flows.trigger_dispatch import Dispatch, dispatched, repository_dispatch
 from headway.model.errors import HeadwayError, Invalid, Refused
@@ -47,7 +48,7 @@ def _door(headway: Headway, allowed: Allowed, do: Do) -> Callable[[Request], obj
             if len(body) > MOST_BYTES:
                 return _refusal(413, f"at most {MOST_BYTES >> 10} KiB")
         try:
-            asked = msgspec.json.decode(bytes(body), type=dict[str, Any])
+            asked = typed.loads(bytes(body), dict[str, Any])
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             return _refusal(400, f"the body is no JSON object: {error}"[:200])
         try:

@@ -33,7 +33,6 @@ class HttpProbe(Probe):
         seconds = time.monotonic() - begun
         return Answer(name, _problem(test, answer, seconds), answer.status_code, seconds)
 
-
     def send(self, address: str, call: Call, seconds: float) -> Reply:
         """See Probe."""
         try:
