@@ -29,3 +29,21 @@ def test_a_released_savepoint_is_undone_with_its_transaction(tmp_path: Path) -> 
         write_and_die(engine)
     with engine.connect() as connection:
         assert workers.bury(Tx(connection, 1e9), 0.0) == []
+
+
+def test_who_was_frozen_in_a_transaction_holds_nobody_up_for_long(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "IDLE_SECONDS", 1)
+    database.prepare(postgres_url)
+    frozen, other = database.connect(postgres_url), database.connect(postgres_url)
+    held = frozen.connect()
+    database.lock(held)
+    with other.begin() as connection:
+        connection.execute(sa.text("SET LOCAL lock_timeout = '50s'"))
+        database.lock(connection)
+    with pytest.raises(sa.exc.DBAPIError, match="idle-in-transaction"):
+        held.execute(sa.text("SELECT 1"))
+    held.invalidate()
+    for engine in (frozen, other):
+        engine.dispose()

@@ -12,6 +12,13 @@ import sqlalchemy as sa
 
 _LOG = logging.getLogger(__name__)
 AGAIN_SECONDS = 0.5
+# InternalError: the database ended a transaction in which this process was frozen
+_GONE = (
+    sa.exc.OperationalError,
+    sa.exc.InterfaceError,
+    sa.exc.InternalError,
+    sa.exc.TimeoutError,
+)
 
 T = TypeVar("T")
 
@@ -24,7 +31,7 @@ def patiently(go: Callable[[], T], ask: Callable[[], object] = lambda: None) -> 
     while True:
         try:
             return go()
-        except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
+        except _GONE as error:
             if not complained:
                 _LOG.warning("the database does not answer: %s", error)
             complained = True

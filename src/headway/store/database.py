@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -23,6 +24,10 @@ from headway.store import (  # noqa: F401  their tables are made with the others
 from headway.store.tables import metadata
 
 _LOCK = 4_839_201
+IDLE_SECONDS = 20
+"""How long a transaction may stand still. Whoever was frozen in one (a paused machine, a stopped
+process) would hold every writer up for as long; Postgres ends it instead.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +68,23 @@ def connect(url: str, **pool: float) -> sa.Engine:
     `pool`: options of its connections, if not the library's own.
     """
     if not url.startswith("sqlite"):
-        return sa.create_engine(url, pool_pre_ping=True, **pool)
+        return _bounded(sa.create_engine(url, pool_pre_ping=True, **pool))
     engine = sa.create_engine(url, **pool)
 
     @sa.event.listens_for(engine, "connect")
     def _pragmas(raw: sqlite3.Connection, _record: object) -> None:
         raw.isolation_level = "IMMEDIATE"
         raw.execute("PRAGMA busy_timeout=30000")
+
+    return engine
+
+
+def _bounded(engine: sa.Engine) -> sa.Engine:
+    @sa.event.listens_for(engine, "connect")
+    def _limit(raw: Any, _record: object) -> None:
+        with raw.cursor() as cursor:
+            cursor.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'")
+        raw.commit()
 
     return engine
 
