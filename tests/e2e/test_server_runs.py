@@ -71,6 +71,16 @@ def test_a_push_starts_every_workflow_that_listens_and_nothing_else(served: Serv
     assert len([r for r in served.ended(6, repo) if r.spec.workflow.endswith("/ci.yml")]) == 2
 
 
+def test_a_repository_that_describes_no_service_is_connected_and_runs(served: Served) -> None:
+    repo = served.another("undescribed")
+    sha = repo.write(ci=workflow("push", job(noted(served, "ran"))))
+    told = served.cli("remote", str(repo.folder))
+    assert told.returncode == 0, told.stderr
+    assert "run its workflows with:  git push headway main" in told.stderr
+    repo.git("push", "-q", "headway", "main")
+    served.eventually(lambda: served.said("ran") == [sha])
+
+
 @pytest.mark.seed("S-034")
 def test_slow_tests_run_by_the_clock_and_by_hand_and_not_on_a_push(served: Served) -> None:
     repo = served.another("nightly")

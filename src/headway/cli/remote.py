@@ -25,6 +25,7 @@ from headway.settings.block import Block
 def remote(context: Context, path: str) -> None:
     """Point a repository at the server: afterwards `git push headway main` delivers.
 
+    Without a headway.yaml its workflows run, and nothing is delivered.
     Adds the remote `headway`, and lets git ask this program for the password.
     """
     state = read_state(context.home_folder)
@@ -36,13 +37,20 @@ def remote(context: Context, path: str) -> None:
     context.headway.host(name)
     configure(top, state["address"], url, context.home_folder)
     context.line(f"remote `headway` is {url}")
-    context.note(f"deliver with:  git push headway {branch}")
+    verb = "deliver" if _described(top) else "run its workflows"
+    context.note(f"{verb} with:  git push headway {branch}")
+
+
+def _described(top: Path) -> bool:
+    return (top / "headway.yaml").exists()
 
 
 def _named(top: Path) -> tuple[str, str]:
-    """The repository's name and the branch to push: its service's; a workspace is called as its
-    folder is.
+    """The repository's name and the branch to push: its service's; a workspace, and what has no
+    headway.yaml, is called as its folder is.
     """
+    if not _described(top):
+        return top.name.lower(), _git(top, "symbolic-ref", "--short", "HEAD").strip()
     many = workspace.read(settings.text_of(settings.find(top)), "headway.yaml")
     if many is None:
         service = settings.load(top / "headway.yaml")
