@@ -303,3 +303,33 @@ def test_two_checkouts_of_a_large_tree_are_equal(
     assert shapes[0] == shapes[1]
     shutil.rmtree(repo / ".git")
     assert shapes[0] == shape(repo)
+
+
+def test_a_branch_has_its_history_and_nothing_else(host: GitSourceHost, repo: Path) -> None:
+    first = git(repo, "rev-parse", "HEAD")
+    git(repo, "checkout", "-q", "-b", "release/1")
+    other = commit(repo, "only here")
+    git(repo, "tag", "v1")
+    git(repo, "checkout", "-q", "main")
+    second = commit(repo, "second")
+    asked = {"main": (first, second), "release/1": (first, other)}
+    for branch, having in asked.items():
+        for sha in (first, second, other):
+            assert host.contains(str(repo), branch, sha) is (sha in having), (branch, sha)
+    git(repo, "reset", "-q", "--hard", first)
+    assert not host.contains(str(repo), "main", second)
+
+
+@pytest.mark.parametrize(
+    "branch",
+    ["", "nowhere", "HEAD", "v1", "main~0", "main^0", "main@{0}", "../heads/main", "-main", "a\nb"],
+)
+def test_what_is_no_branch_has_nothing(host: GitSourceHost, repo: Path, branch: str) -> None:
+    git(repo, "tag", "v1")
+    assert not host.contains(str(repo), branch, git(repo, "rev-parse", "HEAD"))
+
+
+def test_a_commit_that_is_not_there_is_on_no_branch(host: GitSourceHost, repo: Path) -> None:
+    assert not host.contains(str(repo), "main", "0" * 39 + "1")
+    with pytest.raises(Invalid):
+        host.contains(str(repo), "main", "--all")

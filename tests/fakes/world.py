@@ -51,6 +51,9 @@ class FakeSource:
             raise Invalid(f"`{path}` is not in {sha}", code="missing-file")
         return self.files[sha][path].encode()
 
+    def contains(self, repo: str, branch: str, sha: str) -> bool:
+        return branch == "main" and sha in self.files
+
     def checkout(self, repo: str, sha: str, into: str) -> None:
         for path, text in self.files[sha].items():
             file = Path(into) / path

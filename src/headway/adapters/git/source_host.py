@@ -93,6 +93,21 @@ class GitSourceHost(SourceHost):
             return None
         return self._objects.get(folder, entry.sha, MAX_FILE_BYTES)
 
+    def contains(self, repo: str, branch: str, sha: str) -> bool:
+        """See SourceHost. The branch is a full name, so that no name of it means anything else."""
+        folder = git_folder(repo)
+        _check_sha(sha, repo)
+        if not branch or len(branch) > _MAX_REVISION or not branch.isprintable():
+            return False
+        named = git(folder, "show-ref", "--verify", "--hash", "--", f"refs/heads/{branch}")
+        tip = named.stdout.decode("ascii", "replace").strip()
+        if named.returncode or not _SHA.fullmatch(tip):
+            return False
+        asked = git(folder, "merge-base", "--is-ancestor", "--end-of-options", sha, tip)
+        if asked.returncode > 1 and self._objects.get(folder, sha, MAX_COMMIT_BYTES) is not None:
+            expect(asked, f"whether {branch} has commit {sha[:12]} cannot be told")
+        return asked.returncode == 0
+
     def checkout(self, repo: str, sha: str, into: str) -> None:
         """Write the commit's tree into the empty folder `into`: no .git, no filters, no hooks.
 
