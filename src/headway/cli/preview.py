@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from headway.cli.context import Context
 from headway.cli.repository import service_of, text_of, top_level
 from headway.cli.text import percent
-from headway.flows import budgets, enter, train
+from headway.flows import budgets, commit_rules, enter, train
 from headway.flows.trip import Trip
 from headway.gate import approval, quarantine
 from headway.gate.error_budget import Asked as AskedBudget
@@ -164,6 +164,7 @@ def _verdicts(
     now = context.headway.world.clock.now()
     verdicts = [
         *_policies(context, asked, environment),
+        *_commit(context, connection, asked, environment),
         quarantine.judge(failed, environment.name),
         approval.judge(environment.approval, given, asked.commit.author, now),
         _auto(connection, asked, environment),
@@ -188,6 +189,17 @@ def _policies(context: Context, asked: _Asked, environment: Environment) -> list
         environment.tier,
     )
     return [p.judge(promotion) for p in context.headway.world.policies]
+
+
+def _commit(
+    context: Context, connection: sa.Connection, asked: _Asked, environment: Environment
+) -> tuple[Verdict, ...]:
+    delivery = asked.release.delivery if asked.release else ""
+    entry = commit_rules.Entry(
+        asked.service, environment, asked.commit.repo, asked.commit.sha, asked.name, delivery
+    )
+    facts = commit_rules.facts(connection, entry)
+    return commit_rules.verdicts(context.headway.world, entry, facts)
 
 
 def _budgets(

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from headway.artifact.admission import Attested, Expected
 from headway.artifact.admission import judge as judge_admission
-from headway.flows import budgets, train
+from headway.flows import budgets, commit_rules, train
 from headway.flows.journal import Journal
 from headway.flows.trip import Stopped, Trip
 from headway.flows.world import World
@@ -78,7 +78,7 @@ def admit(journal: Journal, world: World, trip: Trip) -> None:
 
 
 def ask_policies(world: World, trip: Trip) -> tuple[Verdict, ...]:
-    """Every policy's own words; one that breaks is a FAIL."""
+    """Every policy's own words, one that breaks is a FAIL; then what is asked of the commit."""
     release, environment = trip.release, trip.environment
     asked = Promotion(
         release.service,
@@ -89,7 +89,22 @@ def ask_policies(world: World, trip: Trip) -> tuple[Verdict, ...]:
         environment.name,
         environment.tier,
     )
-    return tuple(_answer(policy, asked) for policy in world.policies)
+    answers = tuple(_answer(policy, asked) for policy in world.policies)
+    return (*answers, *_commit(world, trip))
+
+
+def _commit(world: World, trip: Trip) -> tuple[Verdict, ...]:
+    """Back to what was released here before is not asked again: that way must be open."""
+    release = trip.release
+    entry = commit_rules.Entry(
+        release.config, trip.environment, trip.repo, release.sha, release.name, release.delivery
+    )
+    with world.tx() as tx:
+        known = decisions.released_here(tx.connection, release.service, entry.environment.name)
+        if trip.back and release.name in known:
+            return ()
+        facts = commit_rules.facts(tx.connection, entry)
+    return commit_rules.verdicts(world, entry, facts)
 
 
 def _answer(policy: PolicyEngine, asked: Promotion) -> Verdict:

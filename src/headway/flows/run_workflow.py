@@ -7,7 +7,7 @@ goes on there, so that no finished step runs twice (flows/pipeline.py).
 import time
 from dataclasses import dataclass
 
-from headway.flows import pipeline
+from headway.flows import commit_rules, pipeline
 from headway.flows.journal import Journal
 from headway.flows.run_start import RunOrder
 from headway.flows.run_tell import Telling, Voice, job_ended, voice
@@ -91,6 +91,7 @@ def ended(tx: Tx, world: World, order: RunOrder, end: End) -> None:
     data: dict[str, object] = {"outcome": end.outcome, "because": end.because}
     speaker.fact(tx, "run.finished", data | {"number": spec.number, "seconds": end.seconds})
     speaker.ended(tx, end.outcome, end.because)
+    commit_rules.wake(tx, world, spec.repo, spec.sha)
 
 
 def _bad(outcome: str) -> runs.Stage:

@@ -238,7 +238,11 @@ class Train:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """One place on the path with everything merged into it: nothing else needs to be looked up."""
+    """One place on the path with everything merged into it: nothing else needs to be looked up.
+
+    `checks`: must be green for the commit: `JOB` or `CALLER / JOB` of its pipeline, `FILE` or
+    `FILE/JOB` of a server's run. `branches`: one of them must have the commit (empty: any may).
+    """
 
     name: str
     tier: Tier
@@ -258,6 +262,8 @@ class Environment:
     error_budget: ErrorBudgetGate | None = None
     slo: SloGate | None = None
     burn_rate: BurnRateGate | None = None
+    checks: tuple[str, ...] = ()
+    branches: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,8 @@ def _environment(name: str, merged: Mapping, *, last: bool, above: tuple[str, ..
         else None,
         slo=_slo(gates.block("slo")) if gates.get("slo") else None,
         burn_rate=_burn_rate(gates.block("burn_rate")) if gates.get("burn_rate") else None,
+        checks=gates.texts("checks"),
+        branches=gates.texts("branches"),
     )
 
 

@@ -148,4 +148,5 @@ _FORMS = {
     "channel": "a channel",
     "point": "a percentile or a time",
     "job_name": "a job's name",
+    "check_name": "a check's name",
 }

@@ -266,6 +266,8 @@ def _gates(e: Environment) -> Iterator[_Row]:
         yield ("gates", "approval", "by"), ", ".join(approval.by) or "anybody"
         yield ("gates", "approval", "expires"), duration(approval.expires_seconds)
         yield ("gates", "approval", "not_author"), _flag(approval.not_author)
+    yield ("gates", "checks"), ", ".join(e.checks) or "none but the pipeline itself"
+    yield ("gates", "branches"), ", ".join(e.branches) or "any"
     yield from goal_rows.gates(e)
 
 

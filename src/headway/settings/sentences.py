@@ -307,6 +307,11 @@ def _job(_name: str, value: str) -> Said:
     return f"{said} `ci.yml/test` in another file, `release / test` in a called one", "name"
 
 
+def _check(_name: str, value: str) -> Said:
+    said = f"{quoted(value)} is not the name of a check. Write a job of the pipeline: `test`;"
+    return f"{said} `ci.yml` or `ci.yml/test` for another workflow's run", "name"
+
+
 _FORMS: dict[str, Callable[[str, str], Said]] = {
     "duration": _duration,
     "percent": _share,
@@ -319,6 +324,7 @@ _FORMS: dict[str, Callable[[str, str], Said]] = {
     "channel": _channel,
     "point": _point,
     "job_name": _job,
+    "check_name": _check,
 }
 
 

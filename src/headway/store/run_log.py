@@ -195,6 +195,11 @@ def read(home: Path, run: str) -> tuple[Event, ...]:
     return _parse(place, _bytes(place, run)).events
 
 
+def exists(home: Path, run: str) -> bool:
+    """Whether there is such a run. Raises Invalid (`bad-name`)."""
+    return (folder(home, run) / "log.jsonl").is_file()
+
+
 def drive(home: Path, run: str) -> RunLog:
     """The log, for the one process that may append. Raises as `read`, and Drifted (`run-running`).
 

@@ -1,7 +1,7 @@
 """Runs that a server starts: their numbers, and how far their start has come.
 
 What happens in a run is in its log (run_log.py); a row only says that there is one. Used by
-flows/run_start and flows/run_workflow.
+flows/run_start, flows/run_workflow and flows/commit_rules.
 """
 
 from typing import Literal
@@ -9,6 +9,7 @@ from typing import Literal
 import sqlalchemy as sa
 
 from headway.store.database import Tx
+from headway.store.tables import events
 from headway.store.tables import runs as table
 
 Stage = Literal["made", "started", "success", "failure", "cancelled", "refused"]
@@ -31,6 +32,20 @@ def move(tx: Tx, id: str, before: tuple[Stage, ...], to: Stage) -> bool:
     """Move the run on, if it stands at one of `before`; False: it does not."""
     here = (table.c.id == id, table.c.state.in_(before))
     return tx.connection.execute(table.update().where(*here).values(state=to)).rowcount == 1
+
+
+def of_commit(
+    connection: sa.Connection, repo: str, workflow: str, sha: str, most: int = 20
+) -> tuple[str, ...]:
+    """Runs of the workflow of that repository at exactly that commit, the newest first. `sha`: hex.
+
+    A run's commit is in the event of its request; one that was refused has none.
+    """
+    said = events.c.data.contains(f'"sha":"{sha}"', autoescape=True)
+    asked = sa.and_(events.c.subject == table.c.id, events.c.kind == "run.requested", said)
+    query = sa.select(table.c.id).join(events, asked)
+    mine = query.where(table.c.repo == repo, table.c.workflow == workflow)
+    return tuple(connection.execute(mine.order_by(table.c.number.desc()).limit(most)).scalars())
 
 
 def waiting(connection: sa.Connection) -> int:

@@ -112,6 +112,12 @@ FORM = [
         "5:14: `A` holds a `${{ }}` template; this file has n",
     ),
     (inside("gates: {approval: yes}"), "5:23: `approval` says who and how many. Write `approval: "),
+    (inside("gates: {checks: []}"), "5:21: `checks` is empty. Write at least one"),
+    (
+        inside("gates: {checks: [ci.yml/]}"),
+        "5:22: `ci.yml/` is not the name of a check. Write a job of the pipeline: `test`; `ci.yml`",
+    ),
+    (inside("gates: {branches: main}"), "5:23: `branches` must be a list"),
     (inside("gates: {approval: {count: 0}}"), "5:31: `count` must be at least 1  [range]"),
     (
         inside("tests: [{}]"),
@@ -464,6 +470,8 @@ gates:
     by: [team-shop]
     expires: 8h
     not_author: false
+  checks: [lint, release / build, ci.yml, ci.yml/test]
+  branches: [main]
 target:
   kind: local
   isolation: process

@@ -85,6 +85,7 @@ NONSENSE = [
     (inside("health: {interval: 0s}"), "5:24: `interval` must be more than 0", "range"),
     (inside("health: {timeout: 0ms}"), "5:23: `timeout` must be more than 0", "range"),
     (inside("tests: [{http: {path: /, within: 0s}}]"), "5:38: `within` must be more", "range"),
+    (inside("gates: {branches: [main, 'a b']}"), "5:30: `a b` is not the name of a br", "name"),
     (inside("gates: {approval: {expires: 0d}}"), "5:33: `expires` must be more than 0", "range"),
     (inside("env: {PORT: 80}"), "5:11: `PORT` is set by Headway", "reserved"),
     (inside("env: {HEADWAY_RELEASE: x}"), "5:11: `HEADWAY_RELEASE` is set by", "reserved"),

@@ -136,7 +136,7 @@ def test_continuous_delivery_and_blue_green() -> None:
         ("gates: {window: office}", "`window` is planned, not in this version  [planned]"),
         ("health: {heartbeat: 5s}", "`heartbeat` is planned, not in this version  [planned]"),
         ("traffic: {protect: {}}", "`protect` is planned, not in this version  [planned]"),
-        ("gates: {checks: [build]}", "`checks` is planned, not in this version  [planned]"),
+        ("gates: {evidence: [sbom]}", "`evidence` is planned, not in this version  [planned]"),
         ("tests: [{chaos: {}}]", "`chaos` is planned, not in this version  [planned]"),
         (
             "rollout: {strategy: canary, match: [{header: x, equals: y}]}",

@@ -44,3 +44,4 @@ def resolved(service: Service, root: Mapping, file: str) -> Iterator[Problem]:
         for check in (instance.check, rollout.check, signals.check, traffic.check, trains.check):
             yield from check(environment, places)
         yield from goals.gates(environment, service, places)
+        yield from path.branches(environment, places)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from itertools import combinations
 
-from headway.document import Mapping, quoted
+from headway.document import Mapping, Path, quoted
 from headway.model.errors import Problem
 from headway.model.service import Environment, Service
 from headway.settings.checks.places import Places
@@ -28,9 +28,18 @@ def check(service: Service, at: Places) -> Iterator[Problem]:
     yield from _order(service, at)
     yield from _after(service, at)
     yield from _ports(service, at)
-    if service.branch.startswith(("-", "/")) or _BRANCH & set(service.branch):
-        sentence = f"{quoted(service.branch)} is not the name of a branch"
-        yield at.problem(("pipeline", "branch"), sentence, "name")
+    yield from _branch(service.branch, ("pipeline", "branch"), at)
+
+
+def branches(environment: Environment, at: Places) -> Iterator[Problem]:
+    """Problems of the branches that an environment takes commits from."""
+    for index, name in enumerate(environment.branches):
+        yield from _branch(name, ("gates", "branches", index), at)
+
+
+def _branch(name: str, place: Path, at: Places) -> Iterator[Problem]:
+    if name.startswith(("-", "/")) or _BRANCH & set(name):
+        yield at.problem(place, f"{quoted(name)} is not the name of a branch", "name")
 
 
 def _order(service: Service, at: Places) -> Iterator[Problem]:
