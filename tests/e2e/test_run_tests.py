@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +162,83 @@ def test_lint_coverage_and_types_of_reports_make_a_job_red(desk: Desk) -> None:
     text = (desk.repo / "lcov.info").read_text().replace("DA:80,0", "DA:80,1")
     (desk.repo / "lcov.info").write_text(text)
     assert desk.run("run", "--quiet", "--job", "lint", "--job", "web").exit_code == 0
+
+
+def rendezvous(mine: Path, other: Path) -> str:
+    """A job's line that goes on only while the other job runs, too."""
+    wait = f"for n in $(seq 200); do test -e {other} && break; sleep 0.05; done"
+    return f"touch {mine}; {wait}; test -e {other}"
+
+
+def waiver(rule: str, expires: date, at: str = "'**/src/app.py'") -> str:
+    said = "owner: ana, reason: set by the caller"
+    return f"  - {{rule: {rule}, at: {at}, {said}, expires: {expires}}}\n"
+
+
+@pytest.mark.seed("S-047", "S-048")
+def test_a_scan_runs_beside_the_tests_and_a_waiver_unblocks_for_a_while(desk: Desk) -> None:
+    ruff = f"{sys.executable} -m ruff check --isolated --no-cache --exit-zero"
+    here, there = desk.home / "unit", desk.home / "scan"
+    base = settings(
+        unit="{paths: [unit], tests: {reports: [junit.xml]}}",
+        scan="{paths: [src], findings: {reports: [scan.sarif]}}",
+    )
+    desk.write(
+        {
+            CI: workflow(
+                unit=f"{rendezvous(here, there)}\n{PYTEST} unit",
+                scan=f"{rendezvous(there, here)}\n"
+                f"{ruff} --output-format sarif --output-file scan.sarif src",
+            ),
+            "unit/test_it.py": "def test_total():\n    assert 1 + 1 == 2\n",
+            "src/app.py": "def total():\n    return price\n",
+            ".gitignore": "__pycache__\n",
+            "headway.yaml": base,
+        }
+    )
+    today = datetime.now(UTC).date()
+
+    def run(waivers: str) -> tuple[Result, dict[str, Any]]:
+        (desk.repo / "headway.yaml").write_text(f"{base}waivers:\n{waivers}" if waivers else base)
+        done = desk.run("run", "--reuse")
+        return done, {j["id"]: j for j in desk.json("pipeline", "show", "last")["jobs"]}
+
+    blocked, jobs = run("")
+    assert (blocked.exit_code, jobs["unit"]["outcome"]) == (1, "success"), blocked.output
+    assert "1 of level error or above: error F821 at " in jobs["scan"]["because"]
+
+    day = today + timedelta(days=30)
+    idle = waiver("F999", day, "'src/**'")
+    waived, jobs = run(waiver("F821", day) + idle)
+    assert waived.exit_code == 0, waived.output
+    (line,) = [one for one in waived.stdout.splitlines() if "waived by" in one]
+    assert line.strip().startswith(f"waived by ana until {day}: error F821 at file:///")
+    assert line.endswith("src/app.py:2: set by the caller")
+    assert (
+        "warning  the waiver of ana for F999 at src/** matches no finding that blocks"
+        in waived.stdout
+    )
+    assert line.strip() in desk.run("pipeline", "show", "last").stdout
+    (not_needed,) = desk.json("pipeline", "show", "last")["idle_waivers"]
+    assert not_needed["rule"] == "F999"
+    assert jobs["unit"]["reused"], "the tests do not depend on waivers"
+
+    again, jobs = run(waiver("F821", day) + idle)
+    assert (again.exit_code, bool(jobs["scan"]["reused"])) == (0, True), again.output
+    assert line in again.stdout.splitlines(), "still named"
+
+    before = today - timedelta(days=1)
+    over, jobs = run(waiver("F821", before))
+    assert (over.exit_code, jobs["scan"]["reused"]) == (1, "")
+    refusal = f"waiver of ana expired on {before}: error F821 at "
+    assert refusal in jobs["scan"]["because"]
+    assert refusal in over.stdout
+
+    refused, _ = run(waiver("F821", today + timedelta(days=400)))
+    assert refused.exit_code == 2, refused.output
+    assert "a waiver lasts at most 366 days" in refused.output
+    assert "headway.yaml:10:87: " in refused.output
+    assert "headway.yaml:10:87: " in desk.run("config", "check").output
 
 
 STUBBED = """

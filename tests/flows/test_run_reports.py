@@ -1,18 +1,22 @@
 """Runs whose jobs declared reports: judged, remembered, run again; a fork changes nothing."""
 
 import io
+import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from tests.fakes.job_runner import FakeBlobs, FakeRunner, FakeTrees, FakeWatch, bench
+from tests.fakes.job_runner import FakeBlobs, FakeRunner, FakeTrees, FakeWatch, Ticks, bench
 from tests.flows.test_pipeline_run import jobs, spec
 
 from headway.flows import pipeline
+from headway.flows.job_facts import job_facts
 from headway.flows.pipeline import Bench
 from headway.flows.tests_kept import KeptTests
 from headway.model.job import JobOrder, JobReport, ReportFile, StepReport
@@ -22,6 +26,7 @@ from headway.model.job_settings import (
     JobSettings,
     Retry,
     TestReports,
+    Waiver,
 )
 from headway.pipeline.run.state import RunState
 from headway.store import database, tests, tests_coverage, tests_held
@@ -328,3 +333,109 @@ def test_a_stricter_gate_takes_no_older_result(go: Go, tmp_path: Path) -> None:
     assert run("g1", 0.7, one).phase == "success"
     assert run("g2", 0.7).ended["a"].reused == "g1"
     assert run("g3", 0.8, one).phase == "failure"
+
+
+def sarif(*places: str) -> bytes:
+    """Findings of level error: `RULE FILE` each."""
+    results = [
+        {
+            "level": "error",
+            "ruleId": rule,
+            "message": {"text": "bad"},
+            "locations": [{"physicalLocation": {"artifactLocation": {"uri": file}}}],
+        }
+        for rule, _, file in (place.partition(" ") for place in places)
+    ]
+    run = {"tool": {"driver": {"name": "trivy"}}, "results": results}
+    return json.dumps({"version": "2.1.0", "runs": [run]}).encode()
+
+
+class Waived:
+    """Runs of a job `a` that scans, on one commit, at moments that the test chooses."""
+
+    LAST = datetime(2026, 12, 31, 23, 59, tzinfo=UTC).timestamp()
+
+    def __init__(self, home: Path) -> None:
+        self.home, self.blobs, self.trees, self.clock = home, FakeBlobs(), FakeTrees(), Ticks()
+        self.clock.at = self.LAST - 1000
+
+    def bench(self, *tries: Try) -> Bench:
+        runner = FakeRunner(self.home / "waived", Job(self.blobs, *tries))
+        return bench(self.home, runner, blobs=self.blobs, trees=self.trees, clock=self.clock)
+
+    def run(self, id: str, *tries: Try, waivers: tuple[Waiver, ...], **more: Any) -> RunState:
+        settings = JobSettings(findings=FindingReports(("s.sarif",), waivers=waivers))
+        made = self.bench(*tries)
+        pipeline.create(made, spec(jobs("a"), id, settings={"a": settings}, **more))
+        return pipeline.run(made, id, FakeWatch())
+
+
+MINE = Waiver("CVE-1", "ana", "Not reachable here", "2026-12-31", "requirements.txt")
+IDLE = Waiver("CVE-9", "eve", "Nothing of this kind", "2026-12-31")
+SCANNED: Try = (0, {"s.sarif": sarif("CVE-1 requirements.txt")})
+
+
+@pytest.mark.seed("S-047", "S-048")
+def test_a_result_that_a_waiver_let_through_is_reused_until_its_end(tmp_path: Path) -> None:
+    waived = Waived(tmp_path)
+    assert waived.run("r1", SCANNED, waivers=()).phase == "failure"
+    second = waived.run("r2", SCANNED, waivers=(MINE, IDLE))
+    assert second.phase == "success"
+    checks = second.ended["a"].checks
+    assert checks is not None
+    assert [(u.waiver, u.findings) for u in checks.waivers] == [(MINE, 1), (IDLE, 0)]
+    told = job_facts("a", second.ended["a"])["checks"]
+    assert isinstance(told, dict)
+    assert told["waived"] == [
+        {
+            "rule": "CVE-1", "at": "requirements.txt", "owner": "ana",
+            "reason": "Not reachable here", "expires": "2026-12-31", "findings": 1,
+            "named": ["error CVE-1 at requirements.txt"],
+        }
+    ]  # fmt: skip
+    assert waived.run("without", SCANNED, waivers=()).phase == "failure", "no waiver, no result"
+    waived.clock.at = Waived.LAST
+    third = waived.run("r3", waivers=(MINE, IDLE))
+    assert (third.phase, third.ended["a"].reused) == ("success", "r2")
+    assert third.ended["a"].checks == checks, "still named"
+    waived.clock.at = Waived.LAST + 60
+    fourth = waived.run("r4", SCANNED, waivers=(MINE, IDLE))
+    assert (fourth.phase, fourth.ended["a"].reused) == ("failure", "")
+    assert "waiver of ana expired on 2026-12-31: error CVE-1 at requirements.txt" in (
+        fourth.ended["a"].because
+    )
+
+
+def test_a_result_without_findings_does_not_end_with_a_waiver_that_it_did_not_need(
+    tmp_path: Path,
+) -> None:
+    waived = Waived(tmp_path)
+    waived.run("r1", (0, {"s.sarif": sarif()}), waivers=(MINE,))
+    waived.clock.at = Waived.LAST + 60
+    assert waived.run("r2", waivers=(MINE,)).ended["a"].reused == "r1"
+
+
+def test_a_rerun_of_what_was_red_takes_no_result_whose_waiver_has_ended(tmp_path: Path) -> None:
+    waived = Waived(tmp_path)
+    settings = JobSettings(findings=FindingReports(("s.sarif",), waivers=(MINE,)))
+    broken: Try = (1, {})
+    made = waived.bench(SCANNED, broken, broken, SCANNED, broken)
+    made = replace(made, jobs=1)
+    pipeline.create(made, spec(jobs("a", "b: a"), "r1", settings={"a": settings}))
+    first = pipeline.run(made, "r1", FakeWatch())
+    assert {k: r.outcome for k, r in first.ended.items()} == {"a": "success", "b": "failure"}
+    again = pipeline.rerun(made, "r1", failed_only=True).spec.id
+    second = pipeline.run(made, again, FakeWatch())
+    assert (second.ended["a"].reused, second.phase) == ("r1", "failure")
+    waived.clock.at = Waived.LAST + 60
+    last = pipeline.rerun(made, again, failed_only=True).spec.id
+    third = pipeline.run(made, last, FakeWatch())
+    assert (third.ended["a"].outcome, third.ended["a"].reused) == ("failure", "")
+    assert "waiver of ana expired on 2026-12-31" in third.ended["a"].because
+
+
+def test_a_fork_takes_no_result_that_its_own_waiver_would_need(tmp_path: Path) -> None:
+    waived = Waived(tmp_path)
+    assert waived.run("r1", SCANNED, waivers=(MINE,)).phase == "success"
+    fork = waived.run("r2", SCANNED, waivers=(), trusted=False)
+    assert (fork.phase, fork.ended["a"].reused) == ("failure", "")

@@ -95,6 +95,28 @@ def test_a_fork_changes_the_code_but_not_the_rules(repo: Repository, bureau: Bur
     assert all(s.trusted for s in own)
 
 
+WAIVING = """service: shop
+run: ./shop
+environments: {production: }
+pipeline:
+  workflow: .github/workflows/ci.yml
+  jobs: {a: {findings: {reports: [a.sarif]}}}
+waivers: [{rule: %s, owner: %s, reason: not reachable, expires: 2026-12-31}]
+"""
+
+
+def test_a_forks_own_waivers_never_count(repo: Repository, bureau: Bureau) -> None:
+    repo.workflow("  pull_request:")
+    repo.commit(headway_dot_yaml=WAIVING % ("R1", "ana"))
+    repo.git("checkout", "-q", "-b", "topic")
+    head = repo.commit(headway_dot_yaml=WAIVING % ("R2", "eve"))
+    for fork, owner in ((True, "ana"), (False, "eve")):
+        (run,) = matching(bureau.world, pull_request(repo, head, fork=fork))
+        (settings,) = run.settings.values()
+        assert settings.findings is not None
+        assert (run.sha, [w.owner for w in settings.findings.waivers]) == (head, [owner])
+
+
 def test_the_target_variant_runs_the_default_branch_and_gives_forks_no_secrets(
     repo: Repository, bureau: Bureau
 ) -> None:

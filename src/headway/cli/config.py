@@ -4,19 +4,22 @@ Reads headway.yaml of a folder and changes nothing. Errors are raised as Invalid
 them into text and exit codes.
 """
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
-from headway import settings
+from headway import document, settings
 from headway.cli.context import Context, pass_context
 from headway.cli.options import Noun
 from headway.cli.text import columns
 from headway.document import Mapping
 from headway.model.errors import Invalid
+from headway.model.job_settings import utc_day
 from headway.model.service import Service
 from headway.settings import openslo, reading, workspace
 from headway.settings import schema as schemas
+from headway.settings.checks import waivers
 from headway.settings.keys import Key
 from headway.settings.origins import Origin, explained, key, written
 
@@ -45,6 +48,7 @@ def check(context: Context, path: Path) -> None:
     many = workspace.read(settings.text_of(where), where.name)
     files = [where.parent / f / settings.NAME for f in many.services.values()] if many else [where]
     found = [(file, _checked(file)) for file in files]
+    _ends(where, files)
     told = [{"service": s.name, "environments": [e.name for e in s.environments]} for _, s in found]
     if context.json:
         context.document({"valid": True, **(told[0] if not many else {"services": told})})
@@ -53,6 +57,19 @@ def check(context: Context, path: Path) -> None:
         path_of = " -> ".join(e.name for e in service.environments)
         name = file.relative_to(where.parent)
         context.line(f"{name} is right: {service.name}, {path_of}")
+
+
+def _ends(where: Path, files: list[Path]) -> None:
+    """Raises Invalid for waivers in these files that last too long from today on."""
+    today = utc_day(datetime.now(UTC).timestamp())
+    problems = []
+    for file in dict.fromkeys((where, *files)):
+        name = str(file.relative_to(where.parent))
+        root = document.read(settings.text_of(file), name, limits=reading.LIMITS)
+        if isinstance(root, Mapping):
+            problems += waivers.too_long(root, name, today)
+    if problems:
+        raise document.invalid(problems)
 
 
 def _checked(file: Path) -> Service:

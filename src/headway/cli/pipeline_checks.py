@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from headway.cli.text import percent, plain, span
 from headway.model.job import Checks, Layer
+from headway.model.job_settings import Waiver
 
 MOST_NAMED = 10
 
@@ -39,6 +40,33 @@ def forgiven(checks: Checks) -> Iterator[str]:
         yield f"forgiven: {plain(one, 300)}"
     if len(checks.forgiven) > MOST_NAMED:
         yield f"… and {len(checks.forgiven) - MOST_NAMED} more"
+
+
+def waived(checks: Checks) -> Iterator[str]:
+    """Findings that do not block for now, each waiver with its owner, last day and reason; and
+    those that block because a waiver has ended.
+    """
+    used = [use for use in checks.waivers if use.findings]
+    for use in used[:MOST_NAMED]:
+        waiver, more = use.waiver, use.findings - len(use.named)
+        owner = plain(waiver.owner, 80)
+        what = plain(", ".join(use.named) + (f" and {more} more" if more else ""), 300)
+        if use.expired:
+            yield f"waiver of {owner} expired on {waiver.expires}: {what}"
+        else:
+            yield f"waived by {owner} until {waiver.expires}: {what}: {plain(waiver.reason, 200)}"
+    if len(used) > MOST_NAMED:
+        yield f"… and {len(used) - MOST_NAMED} more waivers"
+
+
+def idle(waivers: tuple[Waiver, ...]) -> Iterator[str]:
+    """Waivers that a run did not need, as warnings."""
+    for one in waivers[:MOST_NAMED]:
+        what = plain(f"{one.rule} at {one.at}" if one.at else one.rule, 200)
+        said = f"the waiver of {plain(one.owner, 80)} for {what} matches no finding that blocks"
+        yield f"  warning  {said}: take it out of headway.yaml"
+    if len(waivers) > MOST_NAMED:
+        yield f"  warning  … and {len(waivers) - MOST_NAMED} more waivers match nothing"
 
 
 def pyramid(several: Iterable[Checks]) -> str:

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from headway.cli.pipeline_checks import forgiven, named, pyramid, words
+from headway.cli.pipeline_checks import forgiven, idle, named, pyramid, waived, words
 from headway.cli.pipeline_view import GREEN, JobView, RunView, StepView
 from headway.cli.running import last_lines
 from headway.cli.text import clock, columns, marked, plain, since, span, symbol
-from headway.model.job import Annotation
+from headway.model.job import Annotation, Checks
 
 MOST_RED = 12
 MOST_ANNOTATIONS = 20
@@ -52,6 +52,7 @@ def shown(run: RunView) -> list[str]:
         told += _job(job)
     whole = pyramid(j.checks for j in run.jobs if j.checks is not None)
     told += [f"  sizes {whole}"] if whole else []
+    told += idle(run.idle_waivers)
     return [*told, *_annotations(run), *_summaries(run), *_next(run)]
 
 
@@ -70,7 +71,8 @@ def _tested(run: RunView) -> Iterator[str]:
     checked = [(j, j.checks) for j in run.jobs if j.checks is not None]
     for job, checks in checked:
         yield f"  tests {named(plain(job.name, 80), job.tries)}: {words(checks)}"
-        yield from (f"        {line}" for line in forgiven(checks))
+        yield from (f"        {line}" for line in (*forgiven(checks), *waived(checks)))
+    yield from idle(run.idle_waivers)
     whole = pyramid(checks for _, checks in checked)
     if whole:
         yield f"  sizes {whole}"
@@ -236,12 +238,18 @@ def _job(job: JobView) -> Iterator[str]:
     why = f": {plain(job.because, 300)}" if job.because else ""
     yield f"  {marked(job.outcome)}  {named(plain(job.name, 80), job.tries)}{took}{reused}{why}"
     if job.checks is not None:
-        yield from (f"    {line}" for line in (words(job.checks), *forgiven(job.checks)))
+        yield from (f"    {line}" for line in _said(job.checks))
     for step in job.steps:
         yield f"    {_sign(step)} {_words(step)}"
         yield from (f"        {k} = {plain(v, 200)}" for k, v in step.outputs.items())
     yield from (f"      output {k} = {plain(v, 200)}" for k, v in job.outputs.items())
     yield from (f"      upload {plain(u.name, 80)}  {u.digest}" for u in job.uploads)
+
+
+def _said(checks: Checks) -> Iterator[str]:
+    yield words(checks)
+    yield from forgiven(checks)
+    yield from waived(checks)
 
 
 def _sign(step: StepView) -> str:

@@ -8,6 +8,7 @@ from dataclasses import field
 from typing import Any
 
 from headway.model.job import Annotation, Checks, JobOrder, JobReport, StepReport, Upload
+from headway.model.job_settings import Waiver
 from headway.pipeline.run.state import RunState
 from headway.record import dataclass
 
@@ -65,7 +66,7 @@ class RunView:
     until it has ended. `folder`: the working tree that it ran on, of which `changed` files differed
     from the commit. `counts`: jobs by outcome, without those that only call a workflow.
     `substitutes`: what stood in for what. `held`: instances that wait for a person, and the
-    environment of each.
+    environment of each. `idle_waivers`: those that match nothing that any scan of the run found.
     """
 
     run: str
@@ -91,6 +92,7 @@ class RunView:
     counts: dict[str, int] = field(default_factory=dict)
     substitutes: tuple[str, ...] = ()
     held: dict[str, str] = field(default_factory=dict)
+    idle_waivers: tuple[Waiver, ...] = ()
 
 
 def view(state: RunState, stands: str = "") -> RunView:
@@ -121,7 +123,20 @@ def view(state: RunState, stands: str = "") -> RunView:
         counts=_counts(jobs),
         substitutes=spec.substitutes.names(),
         held=state.held,
+        idle_waivers=_idle(state, jobs),
     )
+
+
+def _idle(state: RunState, jobs: tuple[JobView, ...]) -> tuple[Waiver, ...]:
+    """Told only once every job that looks for findings has done so: the others may need them."""
+    looked = [job for job in jobs if job.checks and job.checks.findings is not None]
+    asked = {id: s.findings for id, s in state.spec.settings.items() if s.findings}
+    if {job.id for job in looked} != set(asked):
+        return ()
+    uses = (use for job in looked if job.checks for use in job.checks.waivers)
+    used = {use.waiver for use in uses if use.findings}
+    every = (waiver for findings in asked.values() for waiver in findings.waivers)
+    return tuple(waiver for waiver in dict.fromkeys(every) if waiver not in used)
 
 
 def summary(state: RunState, stands: str) -> dict[str, Any]:

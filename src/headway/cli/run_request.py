@@ -7,6 +7,7 @@ would be pushed next.
 import json
 from collections.abc import Callable
 from dataclasses import field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -176,7 +177,7 @@ def _with_settings(made: RunSpec, read: Callable[[str], str | None]) -> RunSpec:
         return made
     from headway.flows.job_settings import with_settings  # noqa: PLC0415  it loads the schema
 
-    return with_settings(made, read)
+    return with_settings(made, read, datetime.now(UTC).timestamp())
 
 
 def unlocked(made: RunSpec) -> dict[str, str]:

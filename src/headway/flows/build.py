@@ -108,7 +108,8 @@ def plan_jobs(world: World, order: Order, service: Service) -> tuple[str, ...]:
         gates=gates(service),
     )
     actions, read = world.bench.actions, called(world, order)
-    whole = of_service(complete(with_lock(spec, read), actions, read), service, read)
+    whole = complete(with_lock(spec, read), actions, read)
+    whole = of_service(whole, service, read, world.clock.now())
     pipeline.create(world.bench, with_pins(whole, actions, read))
     return tuple(job.id for job in reader.read(spec.texts[spec.workflow], spec.workflow).jobs)
 

@@ -2,7 +2,7 @@
 and flows/run_tell (runs of the server), so that both tell the same.
 """
 
-from headway.model.job import JobReport
+from headway.model.job import JobReport, WaiverUse
 
 
 def job_facts(job: str, report: JobReport) -> dict[str, object]:
@@ -27,5 +27,19 @@ def job_facts(job: str, report: JobReport) -> dict[str, object]:
             "forgiven": list(checks.forgiven),
             "line_share": checks.line_share,
             "findings": checks.findings,
+            "waived": [_waived(use) for use in checks.waived],
         }
     return data
+
+
+def _waived(use: WaiverUse) -> dict[str, object]:
+    waiver = use.waiver
+    return {
+        "rule": waiver.rule,
+        "at": waiver.at,
+        "owner": waiver.owner,
+        "reason": waiver.reason,
+        "expires": waiver.expires,
+        "findings": use.findings,
+        "named": list(use.named),
+    }

@@ -138,7 +138,8 @@ def rerun(
     old = _over(bench, id)
     schedule = Schedule(load(old.spec))
     _check_choice(old, schedule, jobs, failed_only=failed_only)
-    kept = again.standing(schedule, old, jobs) if failed_only or jobs else ()
+    stale = _stale(old, schedule, bench.clock.now())
+    kept = again.standing(schedule, old, (*jobs, *stale)) if failed_only or jobs else ()
     base = old.spec.id.removesuffix(f".{old.spec.attempt}") if old.spec.attempt > 1 else old.spec.id
     for attempt in range(old.spec.attempt + 1, MOST_ATTEMPTS + 1):
         spec = replace(
@@ -154,6 +155,14 @@ def rerun(
             return state.created(event)
     raise Invalid(
         f"run {base} was repeated {MOST_ATTEMPTS} times already", code="too-many-attempts"
+    )
+
+
+def _stale(old: RunState, schedule: Schedule, now: float) -> tuple[str, ...]:
+    """The ids of jobs that were green by a waiver that has ended since."""
+    ended = old.ended.items()
+    return tuple(
+        schedule.job_of(old, key) for key, r in ended if r.checks and not r.checks.stand(now)
     )
 
 

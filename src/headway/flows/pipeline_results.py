@@ -2,7 +2,8 @@
 
 A result is the job's report as JSON, a blob with a name in scope `results/KEY'S FIRST THREE DIGITS`
 (`results-fork/…` for a run that is not trusted: such a result is never taken by one that is). It is
-valid while every upload that it names is there and sound. Called by flows/pipeline_drive.
+valid while every upload that it names is there and sound, and every waiver that made it green is in
+force. Called by flows/pipeline_drive.
 """
 
 import hashlib
@@ -72,9 +73,15 @@ class Results:
         for scope in scopes:
             for _, digest, _ in self._bench.blobs.pointed(f"{scope}/{key[:3]}", f"{key}."):
                 kept = self._read(digest)
-                if kept and all(_sound(self._bench.blobs, u) for u in kept.report.uploads):
+                if kept and self._holds(kept.report):
                     return replace(kept.report, key=instance, reused=kept.run)
         return None
+
+    def _holds(self, report: JobReport) -> bool:
+        """Whether its uploads are sound, and no waiver that made it green has ended since."""
+        blobs, checks = self._bench.blobs, report.checks
+        in_force = checks is None or checks.stand(self._bench.clock.now())
+        return in_force and all(_sound(blobs, upload) for upload in report.uploads)
 
     def keep(self, key: str, report: JobReport) -> None:
         """Keep a green report under its key. What cannot be kept is run again some day, no more."""

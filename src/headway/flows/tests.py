@@ -18,6 +18,7 @@ from headway.pipeline.run.state import RunSpec
 from headway.ports.blob_store import BlobStore
 from headway.testing import coverage as covering
 from headway.testing import decision, kind, pyramid
+from headway.testing import findings as finding
 from headway.testing.coverage import Coverage, CoverageGate, Least
 from headway.testing.decision import Asked, Decision
 from headway.testing.findings import FindingsGate, Scan
@@ -106,7 +107,7 @@ def judged(bench: Bench, trial: Trial) -> JobReport:
     )  # fmt: skip
     written = [step.id for step in trial.order.steps]
     end = decision.end_of(report, written, {r.tool for _, r in found.reports})
-    return _told(trial, asked, decision.decide(end, asked, bench.clock.now()))
+    return _told(trial, asked, decision.decide(end, asked, now := bench.clock.now()), now)
 
 
 def recalled(bench: Bench, trial: Trial) -> None:
@@ -129,7 +130,7 @@ def _gates(settings: JobSettings) -> Gates:
     return Gates(
         least_tests=1 if settings.tests else 0,
         coverage=covered,
-        findings=FindingsGate(findings.block) if findings else None,
+        findings=FindingsGate(findings.block, findings.waivers) if findings else None,
     )
 
 
@@ -213,13 +214,15 @@ def _together(blobs: BlobStore, trial: Trial, last: tuple[Attempts, ...]) -> tup
 # Telling.
 
 
-def _told(trial: Trial, asked: Asked, made: Decision) -> JobReport:
+def _told(trial: Trial, asked: Asked, made: Decision, now: float) -> JobReport:
+    gate = asked.gates.findings
     checks = replace(
         _counted(trial, asked),
         because=made.because,
         forgiven=tuple(f"{one.test.id}: {one.why}" for one in made.forgiven),
         explained=made.explained,
         again=made.again,
+        waivers=finding.uses(asked.stage.scans, gate, now) if gate else (),
     )
     report = trial.report
     if made.green:

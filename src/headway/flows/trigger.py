@@ -193,7 +193,7 @@ def spec(world: World, site: Site, event: TriggerEvent, workflow: ir.Workflow) -
     def read(path: str) -> str | None:
         return _if_there(world, site, path)
 
-    return with_gates(with_settings(with_lock(plain, read), read), read)
+    return with_gates(with_settings(with_lock(plain, read), read, world.clock.now()), read)
 
 
 def identity(event: TriggerEvent, file: str) -> str:

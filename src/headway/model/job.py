@@ -7,6 +7,7 @@ there are secrets and the outputs of steps known; what is filled in is never rea
 from dataclasses import field
 from typing import Any, Literal
 
+from headway.model.job_settings import Waiver, utc_day
 from headway.record import dataclass
 
 JobOutcome = Literal["success", "failure", "cancelled", "skipped"]
@@ -150,12 +151,26 @@ class Layer:
 
 
 @dataclass(frozen=True, slots=True)
+class WaiverUse:
+    """A waiver beside what a job found. `findings`: how many that would block are of its rule and
+    file, the first of them in `named`; it lets them through unless it has `expired`. None: it is
+    idle.
+    """
+
+    waiver: Waiver
+    findings: int = 0
+    expired: bool = False
+    named: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Checks:
     """What the reports that a job declared came to. `because`: in words. `tests`, `seconds` and
     `layers` are of this try, `failed` those that never passed in it. `forgiven`: tests that failed
     and do not block, each with why. `line_share`: of all files, None without coverage; `findings`:
-    how many, None without a scan. `explained`: if the job is red, this is why. `again`: tests must
-    run again before it can be told.
+    how many, None without a scan; `waivers`: each one that the job has, and what it did.
+    `explained`: if the job is red, this is why. `again`: tests must run again before it can be
+    told.
     """
 
     because: str
@@ -169,6 +184,17 @@ class Checks:
     findings: int | None = None
     explained: bool = False
     again: bool = False
+    waivers: tuple[WaiverUse, ...] = ()
+
+    @property
+    def waived(self) -> tuple[WaiverUse, ...]:
+        """The waivers that let something through."""
+        return tuple(use for use in self.waivers if use.findings and not use.expired)
+
+    def stand(self, now: float) -> bool:
+        """Whether every waiver that let something through is in force, too. `now`: Unix seconds."""
+        today = utc_day(now)
+        return not any(use.waiver.expired(today) for use in self.waived)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ on, how often it is tried, and which reports it leaves that decide with its exit
 Service, and of a run from its creation.
 """
 
+from datetime import UTC, datetime
 from typing import Literal
 
 from headway.record import dataclass
@@ -48,11 +49,34 @@ class CoverageReports:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiver:
+    """An exception: findings of the rule do not block through the day `expires` (UTC, as
+    `2026-12-31`). `owner`: who has approved it. `at`: path or glob of their file; empty: anywhere.
+    """
+
+    rule: str
+    owner: str
+    reason: str
+    expires: str
+    at: str = ""
+
+    def expired(self, today: str) -> bool:
+        """Whether it ended before the day `today`."""
+        return self.expires < today
+
+
+def utc_day(now: float) -> str:
+    """The day of a moment, Unix seconds, as `2026-12-31`: such days sort as text."""
+    return datetime.fromtimestamp(now, UTC).date().isoformat()
+
+
+@dataclass(frozen=True, slots=True)
 class FindingReports:
-    """Files of SARIF. Findings of level `block` and above are faults."""
+    """Files of SARIF. Findings of level `block` and above are faults, unless waived."""
 
     reports: tuple[str, ...]
     block: Severity = "error"
+    waivers: tuple[Waiver, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

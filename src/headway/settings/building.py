@@ -53,7 +53,7 @@ def service(root: Mapping) -> Service:
         watch=top.texts("watch"),
         slos=goals.slos(top.block("slos")),
         alerts=goals.alerts(top.block("alerts")),
-        jobs=jobs.jobs(pipeline),
+        jobs=jobs.jobs(pipeline, jobs.waivers(top)),
     )
 
 

@@ -1,7 +1,7 @@
 """`pipeline.jobs`: what the file says of jobs of workflows, and whether a workflow has them.
 
-`jobs` is called by `building`. `of` and `unknown` are called by flows/job_settings.py when a run is
-made: only then is the workflow known.
+`jobs` and `waivers` are called by `building`, `of` and `unknown` by flows/job_settings.py when a
+run is made: only then is the workflow known.
 """
 
 from collections.abc import Iterable
@@ -20,18 +20,37 @@ from headway.model.job_settings import (
     Severity,
     Size,
     TestReports,
+    Waiver,
 )
 from headway.model.service import Service
 from headway.settings.block import Block
 from headway.settings.sentences import near
 
 
-def jobs(pipeline: Block) -> dict[str, JobSettings]:
-    """By name, as written; from the `pipeline` block of a file that the schema has approved."""
+def jobs(pipeline: Block, waivers: tuple[Waiver, ...] = ()) -> dict[str, JobSettings]:
+    """By name, as written; from the `pipeline` block of a file that the schema has approved.
+
+    `waivers` are for every job that looks for findings.
+    """
     written = pipeline.block("jobs").node
     critical = pipeline.texts("critical")
     entries = written.entries if written else ()
-    return {key.text: _job(Block(value), critical) for key, value in entries}
+    return {key.text: _job(Block(value), critical, waivers) for key, value in entries}
+
+
+def waivers(top: Block) -> tuple[Waiver, ...]:
+    """`waivers` as written, in a file that the schema has approved."""
+    return tuple(_waiver(Block(item)) for item in top.items("waivers"))
+
+
+def _waiver(block: Block) -> Waiver:
+    return Waiver(
+        rule=block.text("rule", ""),
+        owner=block.text("owner", ""),
+        reason=block.text("reason", ""),
+        expires=block.text("expires", ""),
+        at=block.text("at", ""),
+    )
 
 
 def of(service: Service, workflow: str) -> dict[str, JobSettings]:
@@ -71,13 +90,13 @@ def _split(name: str) -> tuple[str, str]:
     return (f"{head}/", rest) if slash and not head.endswith(" ") else ("", name)
 
 
-def _job(block: Block, critical: tuple[str, ...]) -> JobSettings:
+def _job(block: Block, critical: tuple[str, ...], waivers: tuple[Waiver, ...]) -> JobSettings:
     return JobSettings(
         paths=block.texts("paths"),
         retry=_retry(block.get("retry")),
         tests=_tests(block.block("tests")) if block.get("tests") else None,
         coverage=_coverage(block.block("coverage")) if block.get("coverage") else None,
-        findings=_findings(block.block("findings")) if block.get("findings") else None,
+        findings=_findings(block.block("findings"), waivers) if block.get("findings") else None,
         critical=critical if block.get("coverage") else (),
     )
 
@@ -115,5 +134,6 @@ def _share(block: Block, key: str) -> float | None:
     return block.fraction(key, 0.0) if block.get(key) else None
 
 
-def _findings(block: Block) -> FindingReports:
-    return FindingReports(block.texts("reports"), cast("Severity", block.text("block", "error")))
+def _findings(block: Block, waivers: tuple[Waiver, ...]) -> FindingReports:
+    level = cast("Severity", block.text("block", "error"))
+    return FindingReports(block.texts("reports"), level, waivers)

@@ -139,6 +139,7 @@ def kind_of(schema: Schema) -> str:
 _FORMS = {
     "name": "a name",
     "env_name": "a variable's name",
+    "date": "a date",
     "duration": "a duration",
     "percent": "a percentage",
     "growth": "a growth in percent",

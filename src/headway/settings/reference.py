@@ -20,7 +20,8 @@ templates. Unknown and repeated keys are refused, and so is a number that lacks 
 and from which line, `headway config explain KEY` tells what this page tells of a key.
 
 A **duration** is one number and one unit: `500ms` `30s` `5m` `2h` `7d`. A **percentage** is `0%` to
-`100%`, a **growth** may be more. A **size** is `512MiB`: KiB, MiB or GiB. A bare number is a count.
+`100%`, a **growth** may be more. A **size** is `512MiB`: KiB, MiB or GiB. A **date** is
+`2026-12-31`. A bare number is a count.
 
 Keys marked * may be written at the top, for every environment, and inside an environment, which
 wins: blocks merge key by key, everything else replaces, and a `rollout` of another strategy

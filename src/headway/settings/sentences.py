@@ -39,6 +39,10 @@ _EXAMPLES = {
     "below": "how fast may it burn? For example `below: 2`",
     "to": "who is told then? For example `to: [slack/on-call]`",
     "reports": "which files? For example `reports: [junit.xml]`",
+    "rule": "which rule does it except? For example `rule: CVE-2026-12345`",
+    "owner": "who has approved it? For example `owner: ana`",
+    "reason": "why may it be so? For example `reason: not reachable here`",
+    "expires": "through which day? For example `expires: 2026-12-31`",
     "all": "which symptoms? For example `all: [slo_burn, rollout_failed]`",
 }
 _TYPES = {
@@ -312,7 +316,12 @@ def _check(_name: str, value: str) -> Said:
     return f"{said} `ci.yml` or `ci.yml/test` for another workflow's run", "name"
 
 
+def _date(_name: str, value: str) -> Said:
+    return f"{quoted(value)} is not a date Headway reads. Write `2026-12-31`", "wrong-form"
+
+
 _FORMS: dict[str, Callable[[str, str], Said]] = {
+    "date": _date,
     "duration": _duration,
     "percent": _share,
     "growth": _growth,
@@ -343,6 +352,8 @@ def _more_than(fault: Fault) -> Said:
 def _empty(fault: Fault) -> Said:
     if fault.rule == "minItems" and fault.wants > 1 and fault.value:
         return f"{_name(fault)} needs at least {fault.wants} of them", "range"
+    if fault.rule == "minLength" and fault.value:
+        return f"{_name(fault)} is too short: write {fault.wants} characters or more", "range"
     if "properties" in fault.schema:
         return f"{_name(fault)} says nothing: write {_one_of(fault)}", "empty"
     return f"{_name(fault)} is empty. Write at least one, or leave the key out", "empty"

@@ -10,7 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from headway.model.job import WaiverUse
+from headway.model.job_settings import Waiver, utc_day
 from headway.model.verdict import Outcome, Verdict
+from headway.testing import waivers
 
 JUDGE = "findings"
 Severity = Literal["none", "note", "warning", "error"]
@@ -45,17 +48,6 @@ class Scan:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiver:
-    """A rule that does not block for a while. `file` empty: anywhere. `until`: Unix seconds."""
-
-    rule: str
-    by: str
-    reason: str
-    until: float
-    file: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class FindingsGate:
     """`level` and above block."""
 
@@ -72,7 +64,7 @@ def counts(findings: Iterable[Finding]) -> dict[Severity, int]:
 def judge(scans: tuple[Scan, ...], gate: FindingsGate, now: float) -> Verdict:
     """PASS if nothing of that level or above is left. No scan: WAIT; a tool that broke: FAIL.
 
-    A waiver holds until its time and says who gave it; afterwards the finding blocks again.
+    A waiver holds through its last day (UTC), and is named; afterwards the finding blocks again.
     """
     if not scans:
         return Verdict(JUDGE, Outcome.WAIT, "there is no report of findings")
@@ -80,31 +72,41 @@ def judge(scans: tuple[Scan, ...], gate: FindingsGate, now: float) -> Verdict:
     if silent or not any(s.tools for s in scans):
         why = "; ".join(silent[:SHOWN]) or "no tool has looked"
         return Verdict(JUDGE, Outcome.FAIL, f"not everything was looked at: {why}")
-    return _counted([f for s in scans for f in s.findings], gate, now)
+    return _counted(scans, gate, now)
 
 
-def _counted(findings: list[Finding], gate: FindingsGate, now: float) -> Verdict:
-    grave = [f for f in findings if not f.suppressed and ORDER[f.level] >= ORDER[gate.level]]
-    waived = [(f, w) for f in grave if (w := waiver(f, gate.waivers, now))]
-    left = [f for f in grave if not waiver(f, gate.waivers, now)]
-    names = sorted({f"{w.rule} (waived by {w.by})" for _, w in waived})
-    also = f"; waived for now: {', '.join(names)}" if names else ""
+def uses(scans: tuple[Scan, ...], gate: FindingsGate, now: float) -> tuple[WaiverUse, ...]:
+    """Each waiver of the gate, and what it did. `now`: Unix seconds."""
+    return _sifted(scans, gate, now)[1]
+
+
+def _counted(scans: tuple[Scan, ...], gate: FindingsGate, now: float) -> Verdict:
+    left, used = _sifted(scans, gate, now)
+    said = [waivers.told(use) for use in used if use.findings]
+    more = [f"and {len(said) - SHOWN} more waivers"] if len(said) > SHOWN else []
+    also = "".join(f"; {one}" for one in (*said[:SHOWN], *more))
     if not left:
-        said = f"no finding of level {gate.level} or above in {len(findings)}{also}"
-        return Verdict(JUDGE, Outcome.PASS, said)
+        count = sum(len(s.findings) for s in scans)
+        because = f"no finding of level {gate.level} or above in {count}{also}"
+        if said:
+            because = f"no finding of level {gate.level} or above blocks, of {count}{also}"
+        return Verdict(JUDGE, Outcome.PASS, because)
     worst_first = sorted(left, key=lambda f: (-ORDER[f.level], f.file, f.line, f.rule))
     shown = "; ".join(told(f) for f in worst_first[:SHOWN])
-    more = f"; and {len(left) - SHOWN} more" if len(left) > SHOWN else ""
-    said = f"{len(left)} of level {gate.level} or above: {shown}{more}{also}"
-    return Verdict(JUDGE, Outcome.FAIL, said)
+    rest = f"; and {len(left) - SHOWN} more" if len(left) > SHOWN else ""
+    because = f"{len(left)} of level {gate.level} or above: {shown}{rest}{also}"
+    return Verdict(JUDGE, Outcome.FAIL, because)
 
 
-def waiver(finding: Finding, waivers: Iterable[Waiver], now: float) -> Waiver | None:
-    """The waiver in force for the finding."""
-    for one in waivers:
-        if one.rule == finding.rule and one.file in {"", finding.file} and now < one.until:
-            return one
-    return None
+def _sifted(
+    scans: tuple[Scan, ...], gate: FindingsGate, now: float
+) -> tuple[list[Finding], tuple[WaiverUse, ...]]:
+    """What blocks, and what the waivers did."""
+    every = (f for s in scans for f in s.findings)
+    grave = [f for f in every if not f.suppressed and ORDER[f.level] >= ORDER[gate.level]]
+    sieve = waivers.Sieve(gate.waivers, utc_day(now))
+    left = [f for f in grave if not sieve.lets_through(f.rule, f.file, told(f))]
+    return left, sieve.uses()
 
 
 def told(finding: Finding) -> str:

@@ -2,10 +2,11 @@
 
 import pytest
 
-from headway.cli.pipeline_checks import forgiven, named, ordinal, pyramid, words
+from headway.cli.pipeline_checks import forgiven, idle, named, ordinal, pyramid, waived, words
 from headway.cli.running import Begun, Picture, Stop, Teller
 from headway.cli.running_tree import Frame, draw
-from headway.model.job import Checks, JobOrder, JobReport, Layer
+from headway.model.job import Checks, JobOrder, JobReport, Layer, WaiverUse
+from headway.model.job_settings import Waiver
 
 UNIT = Checks("", 25, 1, 2, 1.2, (Layer("unit", 25, 1.2),), line_share=0.812)
 BOTH = Checks("", 4, layers=(Layer("unit", 1, 0.3), Layer("e2e", 3, 9.0)), findings=2)
@@ -61,3 +62,27 @@ def test_the_tree_shows_who_rests() -> None:
     assert "test  runs again" in draw(picture, Frame(80, 20, 1.0)).plain
     picture.job_began(order(2))
     assert "test, 2nd try" in draw(picture, Frame(80, 20, 1.0)).plain
+
+
+WAIVER = Waiver("CVE-1", "an\x1b[31ma", "not reach\nable", "2026-12-31", "a.txt")
+
+
+def test_waivers_are_told_harmlessly_with_owner_last_day_and_reason() -> None:
+    use = WaiverUse(WAIVER, 7, named=("error CVE-1 at a.txt",))
+    over = WaiverUse(WAIVER, 1, expired=True, named=("error CVE-1 at b.txt",))
+    line, last = waived(Checks("", waivers=(use, WaiverUse(WAIVER, 0), over)))
+    assert last.endswith(" expired on 2026-12-31: error CVE-1 at b.txt")
+    assert line.startswith("waived by an")
+    assert "until 2026-12-31: error CVE-1 at a.txt and 6 more: not reach" in line
+    assert "\x1b" not in line
+    assert "\n" not in line
+    assert len(list(waived(Checks("", waivers=(use,) * 12)))) == 11
+
+
+def test_idle_waivers_are_warnings_and_bounded() -> None:
+    (line,) = idle((WAIVER,))
+    assert line.startswith("  warning  the waiver of an")
+    assert line.endswith("for CVE-1 at a.txt matches no finding that blocks: take it out of "
+                         "headway.yaml")  # fmt: skip
+    assert "\x1b" not in line
+    assert list(idle((WAIVER,) * 12))[-1] == "  warning  … and 2 more waivers match nothing"

@@ -28,6 +28,10 @@ def inside(block: str) -> str:
     return f"{HEAD}environments:\n  production:\n    {block}\n"
 
 
+def waiver(rest: str) -> str:
+    return f"{HEAD}waivers: [{{rule: R1, reason: not reachable, {rest}}}]\n{ONE}"
+
+
 FORM = [
     (
         HEAD + "enviroments: {production: }",
@@ -152,6 +156,31 @@ FORM = [
     (
         inside("gates: {error_budget: {then: hold}}"),
         "5:27: `left` is missing: how much of the error budget must be left? For example `left: 2",
+    ),
+    (
+        HEAD + "waivers: [{rule: R1, reason: not reachable, expires: 2026-12-31}]\n" + ONE,
+        "3:11: `owner` is missing: who has approved it? For example `owner: ana`  [missing-key]",
+    ),
+    (
+        HEAD + "waivers: [{rule: R1, owner: ana, reason: not reachable}]\n" + ONE,
+        "3:11: `expires` is missing: through which day? For example `expires: 2026-12-31`",
+    ),
+    (
+        HEAD + "waivers: [{rule: R1, owner: ana, reason: why not, expires: 2026-12-31}]\n" + ONE,
+        "3:42: `reason` is too short: write 10 characters or more  [range]",
+    ),
+    (
+        waiver("owner: ana, expires: tomorrow"),
+        "3:66: `tomorrow` is not a date Headway reads. Write `2026-12-31`  [wrong-form]",
+    ),
+    (
+        waiver("owner: ana, expires: 2026-02-30"),
+        "3:66: `2026-02-30` is no day of the calendar  [wrong-form]",
+    ),
+    (waiver("owner: ' ', expires: 2026-12-31"), "3:52: `owner` is blank  [empty]"),
+    (
+        waiver("owner: ana, expires: 2026-12-31, at: ../x"),
+        "3:82: `at` leaves the repository: `../x`.",
     ),
     (inside("gates: {burn_rate: {below: 0}}"), "5:32: `below` must be more than 0  [range]"),
     (
@@ -335,6 +364,12 @@ pipeline:
       findings:
         reports: ["*.sarif"]
         block: warning
+waivers:
+  - rule: CVE-2026-12345
+    at: requirements.txt
+    owner: ana
+    reason: Not reachable here
+    expires: 2026-12-31
 artifact:
   from: dist
   kind: archive

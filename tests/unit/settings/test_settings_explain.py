@@ -158,7 +158,7 @@ def test_the_published_schema_is_one_and_holds_nothing_planned() -> None:
     text = str(published)
     assert "x-issue" not in text
     assert "x-default" not in text
-    for word in ("secrets", "notify", "runbooks", "kubernetes", "chaos", "waivers", "freezes"):
+    for word in ("secrets", "notify", "runbooks", "kubernetes", "chaos", "freezes"):
         assert f"'{word}'" not in text
     assert {name.rsplit(".", 1)[-1] for name in (k.path for k in keys())} == named(published)
 

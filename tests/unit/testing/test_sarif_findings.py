@@ -8,7 +8,7 @@ import pytest
 from headway.model.errors import Invalid
 from headway.model.verdict import Outcome
 from headway.testing import kind
-from headway.testing.findings import Finding, FindingsGate, Scan, Waiver, counts, judge
+from headway.testing.findings import Finding, FindingsGate, Scan, counts, judge
 
 RULES = [
     {"id": "py/sql", "defaultConfiguration": {"level": "error"}},
@@ -105,17 +105,6 @@ def test_no_answer_is_never_a_pass() -> None:
     assert outcome(read(log(None))) is Outcome.FAIL
     assert outcome(read(log(invocations=[{"executionSuccessful": False}]))) is Outcome.FAIL
     assert outcome(read(log(invocations=[{"executionSuccessful": True}]))) is Outcome.PASS
-
-
-def test_a_waiver_holds_for_a_while_and_says_whose_it_is() -> None:
-    scan = read(log(result(ruleId="py/sql")))
-    waiver = Waiver("py/sql", "ana", "not reachable", until=200.0)
-    gate = FindingsGate("error", (waiver,))
-    assert "waived by ana" in judge((scan,), gate, 199.0).because
-    assert judge((scan,), gate, 199.0).outcome is Outcome.PASS
-    assert judge((scan,), gate, 200.0).outcome is Outcome.FAIL
-    elsewhere = FindingsGate("error", (Waiver("py/sql", "ana", "x", 200.0, file="src/b.py"),))
-    assert judge((scan,), elsewhere, 199.0).outcome is Outcome.FAIL
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from headway.settings.checks import (
     text,
     traffic,
     trains,
+    waivers,
 )
 from headway.settings.checks.places import Places
 from headway.settings.merging import effective
@@ -36,6 +37,7 @@ def resolved(service: Service, root: Mapping, file: str) -> Iterator[Problem]:
     yield from text.paths(top)
     yield from path.check(service, top)
     yield from goals.check(service, top)
+    yield from waivers.check(top)
     yield from telling.check(service, top)
     yield from instance.durations(top, "slos", "alerts")
     for environment in service.environments:
