@@ -179,7 +179,7 @@ def _metric(ratio: Part, key: str) -> tuple[str, str]:
     if source in {"", OWN} or not query:
         return source, query
     counter = _COUNTER.fullmatch(query.strip())
-    plain = (counter["rated"] or counter["plain"]) if counter else query
+    plain = (counter["rated"] or counter["plain"] or "") if counter else query
     try:
         selector(plain)
     except Invalid:

@@ -159,6 +159,8 @@ def problems(text: str, name: str = "orders") -> list[tuple[int, int, str, str]]
         ("counter: true", "counter: false", 22, "counts events"),
         ("type: Prometheus", "type: Datadog", 26, "`Datadog`"),
         ("query: orders_total}", "query: 'a / b'}", 29, "one counter"),
+        ("query: orders_total}", "query: 'sum(rate([5m]))'}", 29, "one counter"),
+        ("query: orders_total}", "query: 'sum()'}", 29, "one counter"),
         ('{result="failed"}', '{result=~"f.*"}', 24, "one counter"),
         ("alertPolicyRef: fast", "alertPolicyRef: slow", 15, "no AlertPolicy called"),
         ("targetRef: ticket", "targetRef: pager-duty", 42, "`alerts` of headway.yaml"),
