@@ -5,10 +5,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import sqlalchemy as sa
 from tests.contract.job_runs import Seen, order
 
 from headway.adapters.linux import logs
-from headway.flows import pool_files, pool_result, pool_route, pool_seal
+from headway.flows import pool_files, pool_result, pool_route, pool_seal, pool_ship
 from headway.flows.pool_files import Mark, Said
 from headway.model.errors import Drifted, HeadwayError, Invalid, Refused, Unreachable
 from headway.model.job import JobReport, StepReport
@@ -158,3 +159,25 @@ def test_a_log_is_never_written_through_a_link(tmp_path: Path) -> None:
     with pytest.raises(HeadwayError):
         said.take(log(1, 0, b"theirs"), 1.0, Seen())
     assert target.read_text() == "mine"
+
+
+def test_a_steps_log_is_handed_over_whole_before_a_later_steps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "logs").mkdir()
+    for number in (2, 10, 9):
+        (tmp_path / "logs" / f"{number}.log").write_bytes(b"x" * 100)
+        (tmp_path / "logs" / f"{number}.idx").write_bytes(b"i")
+    monkeypatch.setattr(pool_ship, "PIECE_BYTES", 64)
+    sent: list[Piece] = []
+
+    class Kept(pool_ship.Ship):
+        def _send(self, pieces: list[Piece], shipped: dict[str, int]) -> None:
+            sent.extend(pieces)
+            self._shipped = dict(shipped)
+
+    ship = Kept(sa.create_engine("sqlite://"), Claim("j", 1, "w"), tmp_path, lambda: None)
+    while ship._files():
+        pass
+    order = [(p.number, p.kind) for p in sent]
+    assert order == [(n, k) for n in (2, 9, 10) for k in ("idx", "log", "log")]

@@ -97,7 +97,8 @@ class Ship(threading.Thread):
         """One batch of new bytes; False if there were none."""
         pieces: list[Piece] = []
         shipped, left = dict(self._shipped), BATCH_BYTES
-        for name in sorted(os.listdir(self._logs)) if self._logs.is_dir() else ():  # noqa: PTH208
+        names = os.listdir(self._logs) if self._logs.is_dir() else ()  # noqa: PTH208
+        for name in sorted(names, key=_in_order):
             while left > 0 and (piece := self._piece(name, shipped.get(name, 0), left)):
                 pieces.append(piece)
                 left -= len(piece.data)
@@ -131,6 +132,12 @@ class Ship(threading.Thread):
     def _ask(self) -> None:
         if self._void.is_set():
             raise _Void
+
+
+def _in_order(name: str) -> tuple[int, str]:
+    """A step's log is handed over whole before that of a later step, its index before both."""
+    found = _LOG.fullmatch(name)
+    return (int(found[1]) if found else -1), name
 
 
 class _Void(Exception):
