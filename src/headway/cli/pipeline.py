@@ -16,7 +16,7 @@ from headway.cli.pipeline_named import named
 from headway.model.errors import HeadwayError, Invalid
 
 if TYPE_CHECKING:
-    from headway.cli.pipeline_log import Reader, Said
+    from headway.adapters.linux.run_logs import Reader, Said
     from headway.flows.pipeline_bench import Bench
     from headway.pipeline.run.state import RunState
 
@@ -152,7 +152,7 @@ def logs(  # noqa: PLR0913  one option each
     JOB is a key, a name or an id; STEP a number from 1, an id or a name. With --json: one line of
     output in each line.
     """
-    from headway.cli.pipeline_log import Reader, find_job, find_step, folder_of  # noqa: PLC0415
+    from headway.adapters.linux.run_logs import Reader, find_job, find_step, folder_of  # noqa: PLC0415
 
     state = _state(context, run)
     key = find_job(state, job) if job else ""

@@ -131,11 +131,16 @@ def tail(folder: Path, step: int, lines: int = 20) -> bytes:
     return b"".join(data.splitlines(keepends=True)[-lines:])
 
 
-def index(folder: Path, step: int) -> tuple[tuple[int, float, int], ...]:
-    """(offset, Unix time, lines before) of each stretch of a step's log, in order."""
+def index(
+    folder: Path, step: int, begun: int = 0, limit: int = -1
+) -> tuple[tuple[int, float, int], ...]:
+    """(offset, Unix time, lines before) of each stretch of a step's log, in order, from the stretch
+    `begun` on; of at most so many bytes.
+    """
     try:
         with open_regular(folder / "logs" / f"{step}.idx") as file:
-            data = file.read()
+            file.seek(begun * _INDEX.size)
+            data = file.read(limit)
     except FileNotFoundError:
         return ()
     whole = len(data) - len(data) % _INDEX.size
@@ -158,7 +163,7 @@ def lines(folder: Path, step: int) -> Iterator[Line]:
                 at = times.popleft()[1]
             start += len(raw) + 1
             line = parse(raw, at, depth)
-            depth = _depth(raw, depth)
+            depth = depth_after(raw, depth)
             if line is not None:
                 yield line
         if not more:
@@ -180,7 +185,8 @@ def parse(raw: bytes, at: float, depth: int) -> Line | None:
     return Line(at, text, depth)
 
 
-def _depth(raw: bytes, depth: int) -> int:
+def depth_after(raw: bytes, depth: int) -> int:
+    """How many groups are open after a stored line, if so many were before it."""
     if raw.startswith(b"##[group]"):
         return depth + 1
     return max(0, depth - 1) if raw.startswith(b"##[endgroup]") else depth

@@ -1,19 +1,24 @@
 """Logs of a run's steps for people and programs, also while they are written.
 
-A step's log is a file of masked bytes in the home (adapters/linux/logs). One `Reader` goes on from
-where it was, so that following is the same as reading again. Called by `headway pipeline logs`.
+A step's log is a file of masked bytes in the home (logs.py). One `Reader` goes on from where it
+was, so that following is the same as reading again. Called by `headway pipeline logs`; what jobs
+and steps are called also by api/run_logs.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import field
+from itertools import zip_longest
 from pathlib import Path
 
-from headway.adapters.linux import logs
+from headway.adapters.linux.tail import Tail
 from headway.adapters.linux.workspace import earlier, workspace
 from headway.model.errors import Invalid
 from headway.model.job import Line
 from headway.pipeline.run.state import RunState
 from headway.record import dataclass
+
+_LOG = re.compile(r"([0-9]{1,6})\.log")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +33,6 @@ class Said:
 
 
 @dataclass(slots=True)
-class _Place:
-    """How far one step's log was read. `rest`: bytes of a line that has no end yet."""
-
-    offset: int = 0
-    rest: bytes = b""
-    depth: int = 0
-
-
-@dataclass(slots=True)
 class Reader:
     """Reads what is new in the logs of a run. `only`: (job key, step number or None) or None.
     `tries`: that try of the job, 0 for its last.
@@ -46,7 +42,7 @@ class Reader:
     run: str
     only: tuple[str, int | None] | None = None
     tries: int = 0
-    _places: dict[tuple[str, int, int], _Place] = field(default_factory=dict)
+    _tails: dict[tuple[str, int, int], Tail] = field(default_factory=dict)
 
     def fresh(self, state: RunState, *, last: bool) -> Iterator[Said]:
         """Lines that came since; with `last` also one that never got its end."""
@@ -59,31 +55,26 @@ class Reader:
         wanted = self.only[1] if self.only else None
         if wanted is not None:
             return [wanted]
-        files = (folder_of(self.home, state, key, self.tries) / "logs").glob("*.log")
-        return sorted(int(f.stem) for f in files if f.stem.isdigit())
+        return numbers(folder_of(self.home, state, key, self.tries))
 
     def _step(self, state: RunState, key: str, number: int, *, last: bool) -> Iterator[Said]:
-        place = self._places.setdefault((key, number, state.orders[key].tries), _Place())
         folder = folder_of(self.home, state, key, self.tries)
+        tail = self._tails.setdefault(
+            (key, number, state.orders[key].tries), Tail(lambda: folder, number)
+        )
         name, step = state.orders[key].name, step_name(state, key, number)
         while True:
-            more, place.offset = logs.read(folder, number, place.offset)
-            *whole, place.rest = (place.rest + more).split(b"\n")
-            if not more and place.rest and last:
-                whole, place.rest = [*whole, place.rest], b""
-            for raw in whole:
-                line = logs.parse(raw, 0.0, place.depth)
-                place.depth = _depth(raw, place.depth)
-                if line is not None:
-                    yield Said(key, name, number, step, line)
-            if not more:
+            for stored in tail.more(last=last):
+                if stored.line is not None:
+                    yield Said(key, name, number, step, stored.line)
+            if tail.drained:
                 return
 
 
-def _depth(raw: bytes, depth: int) -> int:
-    if raw.startswith(b"##[group]"):
-        return depth + 1
-    return max(0, depth - 1) if raw.startswith(b"##[endgroup]") else depth
+def numbers(folder: Path) -> list[int]:
+    """Of the logs that a job has in its folder, in the order in which its steps ran."""
+    found = (_LOG.fullmatch(file.name) for file in (folder / "logs").glob("*.log"))
+    return sorted(int(name[1]) for name in found if name)
 
 
 def step_name(state: RunState, key: str, number: int) -> str:
@@ -92,7 +83,7 @@ def step_name(state: RunState, key: str, number: int) -> str:
     for step in report.steps if report else ():
         if step.log == number:
             return step.name
-    steps = state.orders[key].steps
+    steps = state.orders[key].steps if key in state.orders else ()
     if number < len(steps):
         spec = steps[number]
         first = (spec.run or "").strip().splitlines()[:1]
@@ -125,6 +116,27 @@ def find_job(state: RunState, given: str) -> str:
     )
 
 
+def find_planned(state: RunState, given: str) -> str:
+    """As `find_job`, but also an instance that has not begun. Raises Invalid (`unknown-job`)."""
+    known = {
+        key: (name, plan.job)
+        for plan in state.plans.values()
+        for key, name in zip_longest(plan.keys, plan.names[: len(plan.keys)], fillvalue="")
+    }
+    if given in known:
+        return given
+    for which in (0, 1):
+        same = [key for key, called in known.items() if called[which] == given]
+        if len(same) == 1:
+            return same[0]
+    raise Invalid(
+        f"run {state.spec.id} has no job `{given[:100]}` now, or several",
+        why=f"there are: {', '.join(known)[:500] or 'none'}",
+        next=f"headway pipeline show {state.spec.id}",
+        code="unknown-job",
+    )
+
+
 def find_step(state: RunState, key: str, given: str) -> int:
     """The number of the log that a number (from 1), an id or a name means.
 
@@ -134,10 +146,10 @@ def find_step(state: RunState, key: str, given: str) -> int:
     for step in report.steps if report else ():
         if given in {step.id, step.name} and step.log >= 0:
             return step.log
-    ids = [step.id for step in state.orders[key].steps]
+    ids = [step.id for step in state.orders[key].steps] if key in state.orders else []
     if given in ids:
         return ids.index(given)
-    if given.isdigit() and given != "0":
+    if re.fullmatch("[1-9][0-9]{0,5}", given):
         return int(given) - 1
     raise Invalid(
         f"job `{key}` has no log of a step `{given}`",
