@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
 
-from headway.api import dispatch
+from headway.api import dispatch, run_logs
 from headway.api.access import bearer, from_here
 from headway.api.git import git_app
 from headway.api.metrics import page
@@ -20,8 +20,11 @@ from headway.wiring import Headway
 
 
 def app(headway: Headway, token: str) -> Starlette:
-    """Git under /, webhooks under /hooks, health under /health, metrics in and out."""
+    """Git under /, webhooks under /hooks, health under /health, metrics in and out, logs of runs.
 
+    `state.leaving` of what it gives may be set to a function that says whether the server wants to
+    end: who follows a log is let go then.
+    """
     refusals = Refusals(headway)
 
     def may_push(request: Request) -> bool:
@@ -33,6 +36,9 @@ def app(headway: Headway, token: str) -> Starlette:
 
     def may_measure(request: Request) -> bool:
         return from_here(request) or bearer(request, token) or may_push(request)
+
+    def may_do(request: Request) -> bool:
+        return bearer(request, token) or may_push(request)
 
     async def alive(_request: Request) -> JSONResponse:
         return JSONResponse({"status": "ok"})
@@ -49,7 +55,8 @@ def app(headway: Headway, token: str) -> Starlette:
         Route("/metrics", page(headway, may_measure)),
         Route("/v1/metrics", receive(lambda: headway.samples, may_measure), methods=["POST"]),
         Route("/hooks/{kind}/{name}", hear(headway), methods=["POST"]),
-        *dispatch.routes(headway, lambda request: bearer(request, token) or may_push(request)),
+        *dispatch.routes(headway, may_do),
+        *run_logs.routes(headway.home, may_do),
         Mount("/", git_app(headway.home, may_push)),
     ]
     return Starlette(routes=routes)

@@ -84,8 +84,10 @@ def _run(context: Context, port: int, statsd: str | None, runs: int) -> None:
         stack.enter_context(_state(headway.home, address))
         context.note(f"headway server at {address}, home {headway.home}")
         context.note("to deliver a repository:  headway remote && git push headway main")
-        config = uvicorn.Config(app(headway, token), log_level="warning", access_log=False)
-        uvicorn.Server(config).run(sockets=[listener])
+        door = app(headway, token)
+        http = uvicorn.Server(uvicorn.Config(door, log_level="warning", access_log=False))
+        door.state.leaving = lambda: http.should_exit
+        http.run(sockets=[listener])
     context.hard_exit = True
 
 
