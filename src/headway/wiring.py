@@ -42,6 +42,7 @@ from headway.model.connection import Connection
 from headway.model.delivery import Order
 from headway.model.errors import Drifted, Invalid
 from headway.model.series import Point
+from headway.once import once
 from headway.pipeline.run.state import RunSpec, RunState
 from headway.ports.metric_source import MetricSource
 from headway.reception import Reception
@@ -135,10 +136,7 @@ class Headway:
     @cached_property
     def _name(self) -> str:
         """A name for this home that stays the same: made once, kept in the home."""
-        file = self.home / "name"
-        if not file.exists():
-            _write_once(file, os.urandom(8).hex())
-        return file.read_text().strip()
+        return once(self.home / "name", lambda: os.urandom(8).hex().encode()).decode().strip()
 
     @contextmanager
     def tx(self) -> Iterator[Tx]:
@@ -303,17 +301,6 @@ def _load(group: str, name: str) -> Any:
         known = ", ".join(sorted(e.name for e in entry_points(group=group))) or "none"
         raise Invalid(f"no `{name}` for {group}", why=f"installed: {known}", code="unknown-adapter")
     return found[0].load()
-
-
-def _write_once(file: Path, text: str) -> None:
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
-    temporary.write_text(text)
-    try:
-        os.link(temporary, file)
-    except FileExistsError:
-        pass  # another process was first; its text is the text
-    finally:
-        temporary.unlink()
 
 
 @contextmanager

@@ -7,6 +7,7 @@
 # = fact JOB: TEXT                   a line `fact TEXT` that the job prints; all of them are named
 # = with: event=… jobs=… job=… input.K=V var.K=V secret.K=V payload={…}
 # ! …                                as `=`, where another tool does otherwise: ` -- why`
+# ~ …                                as `=`, where another tool does so or otherwise: ` -- why`
 """
 
 import json
@@ -31,7 +32,8 @@ class Seen:
 
 @dataclass
 class Expected:
-    """The same, and how to start it. `alone`: what another tool need not do, with the reason."""
+    """The same, and how to start it. `alone`: what another tool does not do, with the reason;
+    `sometimes`: what it does by chance."""
 
     file: Path
     run: str = "success"
@@ -40,6 +42,7 @@ class Expected:
     facts: Facts = field(default_factory=Counter)
     start: dict[str, Any] = field(default_factory=dict)
     alone: dict[tuple[str, ...], str] = field(default_factory=dict)
+    sometimes: dict[tuple[str, ...], str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -49,7 +52,7 @@ class Expected:
 def read(file: Path) -> Expected:
     found = Expected(file)
     for line in file.read_text().splitlines():
-        if line.startswith(("# = ", "# ! ")):
+        if line.startswith(("# = ", "# ! ", "# ~ ")):
             _take(found, line)
     return found
 
@@ -72,9 +75,9 @@ def _take(found: Expected, line: str) -> None:
         found.start = dict(_pairs(value))
     else:
         raise ValueError(f"{found.file}: {line}")
-    if line.startswith("# ! "):
+    if not line.startswith("# = "):
         assert why, f"{found.file}: a difference needs its reason"
-        found.alone[about] = why
+        (found.alone if line.startswith("# ! ") else found.sometimes)[about] = why
 
 
 def _pairs(text: str) -> list[tuple[str, Any]]:

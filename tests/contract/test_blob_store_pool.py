@@ -14,7 +14,7 @@ from tests.contract.test_blob_store import (  # the shared promises, run here wi
     test_what_cannot_be_a_name,
     test_what_is_put_is_what_is_opened,
 )
-from tests.support.postgres import postgres
+from tests.support.postgres import databases
 
 from headway.model.errors import Failed, Invalid
 from headway.store import database
@@ -32,11 +32,7 @@ __all__ = [
 
 @pytest.fixture(scope="module")
 def urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    with postgres() as url:
-        file = tmp_path_factory.mktemp("db") / "headway.db"
-        found = {"sqlite": f"sqlite:///{file}", "postgres": url}
-        for each in found.values():
-            database.prepare(each)
+    with databases(tmp_path_factory.mktemp("db")) as found:
         yield found
 
 

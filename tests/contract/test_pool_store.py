@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from tests.support.postgres import postgres
+from tests.support.postgres import databases
 
 from headway.pipeline.pool.choice import Limits
 from headway.store import database, pool_claims, pool_jobs, pool_members, pool_sources
@@ -23,11 +23,7 @@ from headway.store.views import pools as views
 
 @pytest.fixture(scope="module")
 def urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    with postgres() as url:
-        file = tmp_path_factory.mktemp("db") / "headway.db"
-        found = {"sqlite": f"sqlite:///{file}", "postgres": url}
-        for each in found.values():
-            database.prepare(each)
+    with databases(tmp_path_factory.mktemp("db")) as found:
         yield found
 
 

@@ -78,6 +78,9 @@ class FakeRunner:
         uploads = (Upload("dist", f"/uploads/{order.sha}"),) if good else ()
         return JobReport(order.key, outcome, 1.0, 2.0, (step,), uploads=uploads)
 
+    def warm(self) -> None:
+        """Nothing takes time."""
+
     def check(self, order: JobOrder) -> None:
         """Everything can be run here."""
 

@@ -14,6 +14,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from headway.store import database
+
 
 def binaries() -> Path | None:
     """Debian's folder of the newest server, or whatever is on PATH."""
@@ -51,6 +53,16 @@ def postgres() -> Iterator[str]:
         server.send_signal(signal.SIGINT)
         server.wait(30)
         shutil.rmtree(base, ignore_errors=True)
+
+
+@contextmanager
+def databases(folder: Path) -> Iterator[dict[str, str]]:
+    """The URLs of an empty SQLite file in the folder and of a Postgres, both prepared."""
+    with postgres() as url:
+        found = {"sqlite": f"sqlite:///{folder / 'headway.db'}", "postgres": url}
+        for each in found.values():
+            database.prepare(each)
+        yield found
 
 
 def _wait(port: int) -> None:

@@ -15,6 +15,7 @@ import click
 from headway.cli.context import Context, pass_context
 from headway.cli.options import Noun
 from headway.model.errors import Invalid, Refused, Unreachable
+from headway.once import once
 
 PORT = 8470
 RUNS = 4
@@ -105,6 +106,7 @@ def _listen(port: int) -> Iterator[socket.socket]:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(("127.0.0.1", port))
+        listener.listen(128)  # whoever reads server.json may knock before the server serves
     except OSError as error:
         listener.close()
         raise Refused(
@@ -142,11 +144,4 @@ def read_state(home: Path) -> State | None:
 
 def make_token(home: Path) -> str:
     """The token that may push: made once, readable by the home's owner only."""
-    file = home / "token"
-    if not file.exists():
-        temporary = home / f".token.{os.getpid()}"
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as out:
-            out.write(secrets.token_urlsafe(32))
-        temporary.rename(file)
-    return file.read_text()
+    return once(home / "token", lambda: secrets.token_urlsafe(32).encode()).decode()

@@ -22,6 +22,7 @@ from headway.flows.pipeline_bench import Bench
 from headway.model.errors import HeadwayError
 from headway.model.job import JobOrder, JobReport, Upload
 from headway.model.job_settings import JobSettings, Retry
+from headway.once import once
 from headway.pipeline.run import keys
 from headway.pipeline.run.keys import Ground
 from headway.pipeline.run.retries import settings_of
@@ -194,22 +195,7 @@ def _there(top: Path, entry: _Entry) -> bool:
 
 def _hash_key(home: Path) -> bytes:
     """The key under which secrets are hashed, of this home alone, made when it is first needed."""
-    path = home / "results.key"
-    for _ in range(2):
-        if path.is_file():
-            return path.read_bytes()
-        new = home / f".results.key.{os.getpid()}.{os.urandom(4).hex()}"
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(os.urandom(32))
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            path.hardlink_to(new)
-        except FileExistsError:
-            continue
-        finally:
-            new.unlink()
-    return path.read_bytes()
+    return once(home / "results.key", lambda: os.urandom(32))
 
 
 def secrets_of(bench: Bench, spec: RunSpec) -> Mapping[str, str]:

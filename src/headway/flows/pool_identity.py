@@ -18,6 +18,7 @@ import msgspec
 from headway import typed
 from headway.flows import pool_seal
 from headway.model.errors import Drifted, Invalid
+from headway.once import once
 
 _POOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 
@@ -60,14 +61,10 @@ def held(home: Path) -> Iterator[Identity]:
 
 
 def _known(file: Path) -> Identity:
-    if not file.exists():
-        host = re.sub(r"[^A-Za-z0-9-]+", "-", socket.gethostname())[:40] or "worker"
-        made = Identity(f"{host}-{os.urandom(4).hex()}", pool_seal.make_key())
-        fresh = file.with_name(f".{file.name}.new")
-        fresh.unlink(missing_ok=True)
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-            out.write(msgspec.json.encode(made))
-            out.flush()
-            os.fsync(out.fileno())
-        fresh.rename(file)
-    return typed.loads(file.read_bytes(), Identity)
+    return typed.loads(once(file, _fresh), Identity)
+
+
+def _fresh() -> bytes:
+    host = re.sub(r"[^A-Za-z0-9-]+", "-", socket.gethostname())[:40] or "worker"
+    made = Identity(f"{host}-{os.urandom(4).hex()}", pool_seal.make_key())
+    return msgspec.json.encode(made)

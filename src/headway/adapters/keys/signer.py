@@ -6,8 +6,6 @@ same statement again after a crash gives the same envelope. Trusted keys may als
 
 import errno
 import hashlib
-import os
-import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +19,7 @@ from headway.artifact.envelope import pae
 from headway.artifact.strict import shown
 from headway.model.artifact import Envelope, Signature
 from headway.model.errors import Failed, Invalid, Refused
+from headway.once import once
 from headway.ports.signer import Signer as SignerPort
 
 KEY_FILE = "signing.pem"
@@ -132,39 +131,18 @@ def _holds(key: PublicKey, sig: bytes, message: bytes) -> bool:
 
 
 def _make_key(folder: Path) -> None:
-    """Write a new key unless another process does so first: a link never replaces a file."""
+    """Write a new key, unless another process does so first."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder.chmod(0o700)
-    pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(
+    once(folder / KEY_FILE, _new_key)
+
+
+def _new_key() -> bytes:
+    return ec.generate_private_key(ec.SECP256R1()).private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    temp = folder / f".{KEY_FILE}.{secrets.token_hex(8)}"
-    try:
-        _write_private(temp, pem)
-        os.link(temp, folder / KEY_FILE)
-    except FileExistsError:
-        pass  # the other process's key is the key
-    finally:
-        temp.unlink(missing_ok=True)
-    _sync_folder(folder)
-
-
-def _write_private(path: Path, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _load_private(path: Path) -> ec.EllipticCurvePrivateKey:

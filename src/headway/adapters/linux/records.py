@@ -19,6 +19,7 @@ import msgspec
 from headway import typed
 from headway.adapters.linux.workspace import open_regular
 from headway.model.errors import Drifted, Failed
+from headway.once import once
 from headway.pipeline.step.masking import Masker
 from headway.pipeline.step.state import Left, Record
 
@@ -60,24 +61,9 @@ class Seal:
             ) from error
 
     def _key(self) -> bytes:
-        return hmac.new(_key_file(self._path), self._secrets, hashlib.sha256).digest()
-
-
-def _key_file(path: Path) -> bytes:
-    """The key, made if it is not there; never half of one."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if not path.exists():
-        fresh = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(os.urandom(32))
-        try:
-            os.link(fresh, path)
-        except FileExistsError:
-            pass
-        finally:
-            fresh.unlink()
-    return path.read_bytes()
+        return hmac.new(
+            once(self._path, lambda: os.urandom(32)), self._secrets, hashlib.sha256
+        ).digest()
 
 
 class Records:
