@@ -2,12 +2,13 @@
 
 import base64
 import hmac
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
-from starlette.routing import Mount, Route
+from starlette.routing import BaseRoute, Mount, Route
 
 from headway.api import dispatch, run_logs
 from headway.api.access import bearer, from_here
@@ -15,17 +16,20 @@ from headway.api.git import git_app
 from headway.api.metrics import page
 from headway.api.otlp import receive
 from headway.api.refusals import Refusals
+from headway.api.v1 import app as v1
 from headway.api.webhook import receive as hear
+from headway.api.who import Doorkeeper
 from headway.wiring import Headway
 
 
-def app(headway: Headway, token: str) -> Starlette:
-    """Git under /, webhooks under /hooks, health under /health, metrics in and out, logs of runs.
+def app(headway: Headway, token: str, site: Sequence[BaseRoute] = ()) -> Starlette:
+    """Git under /, webhooks under /hooks, health under /health, metrics in and out, logs of runs,
+    the API under /api/v1; `site`: more routes, asked before git.
 
     `state.leaving` of what it gives may be set to a function that says whether the server wants to
     end: who follows a log is let go then.
     """
-    refusals = Refusals(headway)
+    refusals, door = Refusals(headway), Doorkeeper(token)
 
     def may_push(request: Request) -> bool:
         given = _password(request)
@@ -57,9 +61,13 @@ def app(headway: Headway, token: str) -> Starlette:
         Route("/hooks/{kind}/{name}", hear(headway), methods=["POST"]),
         *dispatch.routes(headway, may_do),
         *run_logs.routes(headway.home, may_do),
+        Mount("/api/v1", v1.build(headway, door)),
+        *site,
         Mount("/", git_app(headway.home, may_push)),
     ]
-    return Starlette(routes=routes)
+    made = Starlette(routes=routes)
+    made.state.doorkeeper = door
+    return made
 
 
 def _password(request: Request) -> bytes:

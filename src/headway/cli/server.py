@@ -69,7 +69,7 @@ def status(context: Context) -> None:
 def _run(context: Context, port: int, statsd: str | None, runs: int) -> None:
     import uvicorn  # noqa: PLC0415
 
-    from headway.api.app import app  # noqa: PLC0415
+    from headway.web.app import app  # noqa: PLC0415
 
     headway = context.headway
     token = make_token(headway.home)

@@ -132,3 +132,13 @@ def _open(known: Delivery) -> Open:
         because=known.because,
         requested_at=moment(known.requested_at),
     )
+
+
+def seen(found: Status, services: frozenset[str] | None) -> Status:
+    """What of it may be seen by somebody who may read these services; None: all."""
+    if services is None:
+        return found
+    return Status(
+        tuple(p for p in found.places if p.service in services),
+        tuple(o for o in found.open if o.service in services),
+    )

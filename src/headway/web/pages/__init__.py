@@ -1,0 +1,1 @@
+"""One file per page or form, each registered with the permission that it needs."""

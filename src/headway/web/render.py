@@ -1,0 +1,82 @@
+"""From a template and its data to an answer, with the headers that every page has."""
+
+import re
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from headway.access.principal import Principal, anywhere, may
+from headway.api.problems import status_of
+from headway.model.errors import HeadwayError
+from headway.web import words
+from headway.wiring import Headway
+
+FOLDER = Path(__file__).parent
+HEADERS = {
+    "content-security-policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
+        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "same-origin",
+    "cache-control": "no-store",
+}
+
+
+def _icons() -> dict[str, Markup]:
+    """Every symbol of icons.svg as an element to put into a page, by its id."""
+    text = (FOLDER / "static" / "icons.svg").read_text()
+    found = re.findall(r'<symbol id="([^"]+)"([^>]*)>(.*?)</symbol>', text, re.S)
+    return {
+        id: Markup(f'<svg class="icon" aria-hidden="true"{more}>{inner}</svg>')  # noqa: S704  ours
+        for id, more, inner in found
+    }
+
+
+def _environment() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(FOLDER / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters.update(words.FILTERS)
+    made.globals["icons"] = _icons()
+    return made
+
+
+_JINJA = _environment()
+
+
+def page(
+    request: Request, headway: Headway, who: Principal, template: str, data: dict[str, Any]
+) -> Response:
+    """A page: the template with its data, and what every template may ask."""
+    return _answer(request, headway, who, template, data)
+
+
+def refusal(request: Request, headway: Headway, who: Principal, error: HeadwayError) -> Response:
+    """A page that says what is not possible, why, and what to do next."""
+    shown = _answer(request, headway, who, "refusal.html", {"error": error})
+    shown.status_code = status_of(error)
+    return shown
+
+
+def _answer(
+    request: Request, headway: Headway, who: Principal, template: str, data: dict[str, Any]
+) -> Response:
+    known = {
+        "who": who,
+        "may": partial(may, who),
+        "anywhere": partial(anywhere, who),
+        "here": request.url.path,
+        **data,
+    }
+    return HTMLResponse(_JINJA.get_template(template).render(known), headers=HEADERS)
