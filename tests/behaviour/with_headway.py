@@ -8,13 +8,13 @@ from pathlib import Path
 from headway import workbench
 from headway.adapters.git.work_tree import WorkTree
 from headway.cli import run_request
-from headway.cli.pipeline_view import job_of
 from headway.flows import pipeline
 from headway.flows.pipeline import Bench
 from headway.flows.pipeline_preview import preview
 from headway.model.errors import Invalid, Refused
 from headway.model.job import JobOrder, JobReport, Line, StepReport
 from headway.pipeline.run.state import RunSpec, RunState
+from headway.pipeline.run.view import job_of
 from headway.pipeline.syntax.reader import read
 from tests.behaviour.expected import Expected, Facts, Seen, given
 

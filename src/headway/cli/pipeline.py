@@ -88,8 +88,8 @@ def pipeline() -> None:
 def listing(context: Context, workflow: str, state: str, limit: int) -> None:
     """Newest first."""
     from headway.cli.pipeline_text import table  # noqa: PLC0415
-    from headway.cli.pipeline_view import summary  # noqa: PLC0415
     from headway.flows import pipeline as flow  # noqa: PLC0415
+    from headway.pipeline.run.view import summary  # noqa: PLC0415
     from headway.store import run_log  # noqa: PLC0415
 
     found = []
@@ -113,7 +113,7 @@ def listing(context: Context, workflow: str, state: str, limit: int) -> None:
 def show(context: Context, run: str) -> None:
     """The tree of what happened: jobs, steps, why not, outputs, uploads."""
     from headway.cli.pipeline_text import shown  # noqa: PLC0415
-    from headway.cli.pipeline_view import view  # noqa: PLC0415
+    from headway.pipeline.run.view import view  # noqa: PLC0415
 
     state = _state(context, run)
     seen = view(state, _stands(context, state))

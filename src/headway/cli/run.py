@@ -329,7 +329,7 @@ def _with_needs(known: "tuple[Known, ...]", only: tuple[str, ...]) -> set[str]:
 def _report(context: Context, state: "RunState") -> None:
     """How it ended, on stdout."""
     from headway.cli.pipeline_text import ended  # noqa: PLC0415
-    from headway.cli.pipeline_view import view  # noqa: PLC0415
+    from headway.pipeline.run.view import view  # noqa: PLC0415
 
     seen = view(state)
     if context.json:

@@ -156,7 +156,7 @@ def _tell(context: Context, state: "RunState", found: Contained) -> None:
     import msgspec  # noqa: PLC0415
 
     from headway.cli.pipeline_text import ended  # noqa: PLC0415
-    from headway.cli.pipeline_view import view  # noqa: PLC0415
+    from headway.pipeline.run.view import view  # noqa: PLC0415
 
     seen = view(state)
     if context.json:

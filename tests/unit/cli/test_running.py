@@ -13,7 +13,6 @@ from rich.console import Console
 from headway import workbench
 from headway.cli import run_secrets
 from headway.cli.pipeline_text import ended, shown
-from headway.cli.pipeline_view import view
 from headway.cli.running import Begun, Known, Picture, Stop, Teller, harmless, last_lines
 from headway.cli.running_tree import Frame, draw
 from headway.model.errors import Invalid
@@ -29,6 +28,7 @@ from headway.pipeline.run.state import (
     Started,
     fold,
 )
+from headway.pipeline.run.view import view
 from headway.ports.run_watch import RunWatch
 
 EVIL = "\x1b]0;owned\x07\x1b[2Jred\x1b[31m\u202e"
