@@ -198,6 +198,14 @@ class Headway:
         ring(self.home, RUNS)
         return made
 
+    def again(self, run: str, *, failed_only: bool = False) -> RunState:
+        """A server of this home shall do the run another time; gives its next attempt. Raises as
+        flows/pipeline.rerun.
+        """
+        made = run_start.again(self.world, self._queue, run, failed_only=failed_only)
+        ring(self.home, RUNS)
+        return made
+
     @property
     def _queue(self) -> str:
         """Runs stay where their folders are, even if other servers use the same database."""

@@ -125,9 +125,15 @@ def cancel(home: Path, id: str, by: str, because: str, *, forced: bool = False) 
 
 
 def rerun(
-    bench: Bench, id: str, *, failed_only: bool = False, jobs: tuple[str, ...] = ()
+    bench: Bench,
+    id: str,
+    *,
+    failed_only: bool = False,
+    jobs: tuple[str, ...] = (),
+    served: bool = False,
 ) -> RunState:
-    """A new run of the same, as its next attempt; `run` runs it. Its id is in `spec.id`.
+    """A new run of the same, as its next attempt; `run` runs it (`served`: the server does). Its id
+    is in `spec.id`.
 
     With `failed_only`, or with `jobs` (ids), green reports are taken over, except of the chosen
     jobs and of what depends on a job that runs again. Otherwise everything is run, whatever results
@@ -148,7 +154,7 @@ def rerun(
             attempt=attempt,
             of=id,
             fresh=not (failed_only or jobs),
-            served=False,
+            served=served,
         )
         event = Created(spec, bench.clock.now(), old.title, kept)
         if run_log.create(bench.home, [event]):

@@ -12,7 +12,7 @@ from headway.flows.run_tell import Voice, voice
 from headway.flows.world import World
 from headway.model.errors import Refused
 from headway.pipeline.run.state import RunSpec, RunState
-from headway.store import runs
+from headway.store import run_log, runs, triggers
 from headway.store.database import Tx
 
 FLOW = "run"
@@ -41,6 +41,37 @@ def start(world: World, queue: str, spec: RunSpec) -> RunState:
         if runs.move(tx, spec.id, ("made",), "started"):
             _begin(tx, voice(world, tx, made.spec), made.spec, queue)
     return made
+
+
+def again(world: World, queue: str, id: str, *, failed_only: bool = False) -> RunState:
+    """A new run of one that has ended, as its next attempt, in the queue; gives it. A repetition
+    that a crash kept out of the queue is given another time instead of a new one.
+
+    Raises as flows/pipeline.rerun.
+    """
+    made = _left(world, id) or pipeline.rerun(world.bench, id, failed_only=failed_only, served=True)
+    spec = made.spec
+    with world.tx() as tx:
+        runs.number(tx, spec.id, spec.repo, spec.workflow)
+        if origin := triggers.started(tx.connection, id):
+            triggers.link(tx, [replace(origin, run=spec.id)])
+        if runs.move(tx, spec.id, ("made",), "started"):
+            _begin(tx, voice(world, tx, spec), spec, queue)
+    return made
+
+
+def _left(world: World, id: str) -> RunState | None:
+    """The newest repetition of the run, if it was written down and never put into the queue."""
+    base = pipeline.show(world.home, id).spec.id.partition(".")[0]
+    mine = (n for n in run_log.newest(world.home) if n.startswith(f"{base}."))
+    newest = next(mine, None)
+    if newest is None:
+        return None
+    found = pipeline.show(world.home, newest)
+    with world.tx() as tx:
+        begun = runs.begun(tx.connection, newest)
+    waits = found.spec.served and found.phase == "running" and not found.planned
+    return found if waits and found.spec.of == id and not begun else None
 
 
 def refuse(tx: Tx, world: World, spec: RunSpec, because: str) -> None:

@@ -29,6 +29,7 @@ from headway.pipeline.run.state import Event
 from headway.record import dataclass
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_ULID = re.compile("[0-9A-HJKMNP-TV-Z]{26}")
 _TYPES: dict[str, type[Event]] = {
     "created": state.Created,
     "planned": state.Planned,
@@ -253,6 +254,25 @@ def runs(home: Path) -> tuple[str, ...]:
             if _NAME.fullmatch(entry.name) and log.is_file():
                 found.append((_created_at(log), entry.name))
     return tuple(name for _, name in sorted(found, reverse=True))
+
+
+def newest(home: Path, behind: str = "") -> list[str]:
+    """Names of runs, the newest first by the ULID in them, without opening one; with `behind` those
+    that come after that name. Names without a ULID come last.
+    """
+    try:
+        names = [e.name for e in os.scandir(home / "runs") if _NAME.fullmatch(e.name)]
+    except FileNotFoundError:
+        return []
+    ordered = sorted(names, key=_age, reverse=True)
+    return [n for n in ordered if not behind or _age(n) < _age(behind)]
+
+
+def _age(name: str) -> tuple[str, str]:
+    """What sorts by time: the ULID behind the prefix, then the attempt."""
+    base, _, attempt = name.partition(".")
+    kind, _, id = base.rpartition("_")
+    return (id, attempt.zfill(4)) if kind and _ULID.fullmatch(id) else ("", name)
 
 
 def ask(home: Path, run: str, request: Request) -> None:

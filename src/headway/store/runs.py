@@ -34,6 +34,12 @@ def move(tx: Tx, id: str, before: tuple[Stage, ...], to: Stage) -> bool:
     return tx.connection.execute(table.update().where(*here).values(state=to)).rowcount == 1
 
 
+def begun(connection: sa.Connection, id: str) -> bool:
+    """Whether the run was put into the queue."""
+    query = sa.select(table.c.state).where(table.c.id == id)
+    return connection.execute(query).scalar() not in {None, "made"}
+
+
 def of_commit(
     connection: sa.Connection, repo: str, workflow: str, sha: str, most: int = 20
 ) -> tuple[str, ...]:
