@@ -12,7 +12,6 @@ from headway.analysis.judge import Setup
 from headway.analysis.memory import Memory
 from headway.analysis.snapshot import Kept
 from headway.cli.report import report
-from headway.cli.sentences import sentence
 from headway.flows.baseline import Freshness
 from headway.metrics.window import judged
 from headway.model.event import Event
@@ -20,6 +19,7 @@ from headway.model.window import Window
 from headway.store import baselines, records, rollouts
 from headway.store.database import Tx, lock
 from headway.store.views import rollout as views
+from headway.wording.sentences import sentence
 
 BLUE_GREEN = CONFIG.replace(
     "{rollout: {strategy: canary, stability: 60s}}",

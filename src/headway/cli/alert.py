@@ -11,13 +11,13 @@ from headway.cli import names, said
 from headway.cli.context import Context, pass_context
 from headway.cli.duration import Duration
 from headway.cli.options import Noun
-from headway.cli.text import clock, columns, marked, plain, since, span
 from headway.flows import alerting
 from headway.model.errors import Invalid
 from headway.store import alerts, messages
 from headway.store.messages import Pending
 from headway.store.rollouts import ulid
 from headway.store.views import alert_noise
+from headway.wording.text import clock, columns, marked, plain, since, span
 
 ALERT = click.argument("alert", metavar="ALERT", shell_complete=names.alerts)
 SERVICE = click.argument("service", metavar="SERVICE", shell_complete=names.services)

@@ -12,11 +12,11 @@ from headway.cli.context import Context, pass_context
 from headway.cli.deliver import see
 from headway.cli.duration import Duration
 from headway.cli.options import Noun
-from headway.cli.text import clock, columns, since
 from headway.flows import commands
 from headway.flows.commands import Request, Word
 from headway.store.views import ids, lists
 from headway.store.views.lists import ArtifactRow, Filter
+from headway.wording.text import clock, columns, since
 
 DIGEST = click.argument("digest", metavar="DIGEST", shell_complete=names.digests)
 

@@ -12,7 +12,6 @@ import click
 from headway import document, settings
 from headway.cli.context import Context, pass_context
 from headway.cli.options import Noun
-from headway.cli.text import columns
 from headway.document import Mapping
 from headway.model.errors import Invalid
 from headway.model.job_settings import utc_day
@@ -22,6 +21,7 @@ from headway.settings import schema as schemas
 from headway.settings.checks import waivers
 from headway.settings.keys import Key
 from headway.settings.origins import Origin, explained, key, written
+from headway.wording.text import columns
 
 WORKSPACE = "the workspace's headway.yaml"
 _PATH = click.argument("path", default=".", type=click.Path(path_type=Path))

@@ -8,7 +8,6 @@ import click
 
 from headway.cli.context import Context, pass_context
 from headway.cli.options import Noun
-from headway.cli.text import columns
 from headway.flows import handover_push
 from headway.model.alert import Message
 from headway.model.connection import Connection
@@ -16,6 +15,7 @@ from headway.model.errors import Invalid
 from headway.model.series import Selector
 from headway.pipeline.trigger.hooks import KINDS as HOOKS
 from headway.store import connections
+from headway.wording.text import columns
 
 NOTIFIERS, SOURCES = "headway.notifiers", "headway.metric_sources"
 GROUPS = (NOTIFIERS, SOURCES, "headway.emitters")

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from headway.cli.text import harmless_json, plain_line, symbol
 from headway.model.errors import Invalid
+from headway.wording.text import harmless_json, plain_line, symbol
 
 if TYPE_CHECKING:
     import sqlalchemy as sa

@@ -8,8 +8,8 @@ import click
 from headway.cli import said
 from headway.cli.context import Context, pass_context
 from headway.cli.options import Noun
-from headway.cli.text import columns, marked, plain
 from headway.model.errors import Invalid
+from headway.wording.text import columns, marked, plain
 
 if TYPE_CHECKING:
     from headway.flows.contracts import Provider, Verified

@@ -13,12 +13,12 @@ from headway.cli.driving import finish
 from headway.cli.duration import Duration
 from headway.cli.options import verb
 from headway.cli.repository import named_at, top_level
-from headway.cli.text import plain
 from headway.flows import affected, commands, configuration
 from headway.flows.commands import Request
 from headway.model.commit import Commit
 from headway.model.errors import Invalid, Unreachable
 from headway.model.service import Service
+from headway.wording.text import plain
 
 
 @verb(

@@ -10,12 +10,12 @@ from headway.cli.driving import watch as watch_it
 from headway.cli.duration import Duration
 from headway.cli.options import Noun
 from headway.cli.storytelling import told
-from headway.cli.text import columns, marked, since
 from headway.flows import commands
 from headway.flows.commands import Word
 from headway.store.views import delivery as story
 from headway.store.views import ids, lists
 from headway.store.views.lists import Filter
+from headway.wording.text import columns, marked, since
 
 
 @click.group(cls=Noun, examples=("headway delivery list", "headway delivery watch shop-43"))

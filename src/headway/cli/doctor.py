@@ -18,8 +18,8 @@ from headway.adapters.linux.sandbox import in_words
 from headway.cli import telling
 from headway.cli.context import Context, pass_context
 from headway.cli.options import verb
-from headway.cli.text import marked, plain
 from headway.model.errors import Failed, HeadwayError
+from headway.wording.text import marked, plain
 
 LEAST_BYTES = 1 << 30
 LEAST_PYTHON = (3, 11)

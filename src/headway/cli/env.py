@@ -7,11 +7,11 @@ import click
 from headway.cli import said
 from headway.cli.context import Context, pass_context
 from headway.cli.options import Noun
-from headway.cli.text import clock, columns, percent, since
 from headway.model.errors import Invalid
 from headway.settings.units import duration
 from headway.store.views import lists
 from headway.store.views.lists import EnvironmentRow, Filter
+from headway.wording.text import clock, columns, percent, since
 
 
 @click.group(cls=Noun, examples=("headway env list", "headway env show shop/production"))

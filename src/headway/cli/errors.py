@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from headway.cli.context import Context
-from headway.cli.text import block, plain
 from headway.model.errors import HeadwayError, Invalid, Problem, Unreachable
+from headway.wording.text import block, plain
 
 MOST_PROBLEMS = 20
 USAGE = 2

@@ -13,12 +13,12 @@ from datetime import UTC, datetime
 import msgspec
 
 from headway.cli.context import Context
-from headway.cli.sentences import line
 from headway.model.event import Event
 from headway.store import log
 from headway.store.views import delivery as story
 from headway.store.views import window
 from headway.store.views.delivery import DeliveryView
+from headway.wording.sentences import line
 
 POLL_SECONDS = 0.2
 ALONE_SECONDS = 2.0

@@ -5,10 +5,10 @@ import click
 from headway.cli import said
 from headway.cli.context import Context, pass_context
 from headway.cli.options import verb
-from headway.cli.text import block
 from headway.model.deployment import InstanceState
 from headway.model.errors import Invalid
 from headway.store.views import lists
+from headway.wording.text import block
 
 
 @verb("headway logs shop --env production", "headway logs shop --env staging --lines 500")

@@ -12,12 +12,12 @@ from headway.cli import names, said
 from headway.cli.context import Context, pass_context
 from headway.cli.duration import Duration
 from headway.cli.options import Noun
-from headway.cli.text import columns, percent, since, span
 from headway.model.errors import Failed, Invalid
 from headway.model.series import Selector, Series
 from headway.store.samples import Listed, Retention
 from headway.store.views.coverage import Coverage, coverage
 from headway.store.views.delta import Delta, Latency, Stretch, delta
+from headway.wording.text import columns, percent, since, span
 
 
 @click.group(

@@ -1,7 +1,7 @@
 """What a delivery came to, as an exit code and as a few lines."""
 
-from headway.cli.text import marked, percent, plain, span
 from headway.store.views.delivery import DeliveryView, Visit
+from headway.wording.text import marked, percent, plain, span
 
 STILL_WAITING = 5
 EXIT_CODES = {

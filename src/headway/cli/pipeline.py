@@ -204,7 +204,7 @@ def _follow(context: Context, reader: "Reader", *, wait: bool) -> None:
 
 def _writer(context: Context, *, several: bool) -> "Callable[[Said], None]":
     from headway.cli.running import harmless  # noqa: PLC0415
-    from headway.cli.text import plain  # noqa: PLC0415
+    from headway.wording.text import plain  # noqa: PLC0415
 
     before: list[tuple[str, int]] = []
 

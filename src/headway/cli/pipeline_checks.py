@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 
-from headway.cli.text import percent, plain, span
 from headway.model.job import Checks, Layer
 from headway.model.job_settings import Waiver
+from headway.wording.text import percent, plain, span
 
 MOST_NAMED = 10
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from headway.cli.pipeline_checks import forgiven, idle, named, pyramid, waived, words
 from headway.cli.running import last_lines
-from headway.cli.text import clock, columns, marked, plain, since, span, symbol
 from headway.model.job import Annotation, Checks
 from headway.pipeline.run.view import GREEN, JobView, RunView, StepView
+from headway.wording.text import clock, columns, marked, plain, since, span, symbol
 
 MOST_RED = 12
 MOST_ANNOTATIONS = 20

@@ -6,8 +6,8 @@ from headway.cli import said
 from headway.cli.context import Context, pass_context
 from headway.cli.options import verb
 from headway.cli.preview import Place, Preview, preview
-from headway.cli.text import columns, plain
 from headway.model.errors import Refused
+from headway.wording.text import columns, plain
 
 STILL_WAITING = 5
 

@@ -6,8 +6,8 @@ import click
 
 from headway.cli.context import Context, pass_context
 from headway.cli.options import Noun
-from headway.cli.text import columns, plain, span
 from headway.model.errors import Invalid, Refused
+from headway.wording.text import columns, plain, span
 
 if TYPE_CHECKING:
     from headway.store.views.pools import JobView, PoolView, WorkerView

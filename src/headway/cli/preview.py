@@ -10,7 +10,6 @@ import sqlalchemy as sa
 
 from headway.cli.context import Context
 from headway.cli.repository import service_of, text_of, top_level
-from headway.cli.text import percent
 from headway.flows import budgets, commit_rules, enter, train
 from headway.flows.trip import Trip
 from headway.gate import approval, quarantine
@@ -26,6 +25,7 @@ from headway.ports.policy_engine import Promotion
 from headway.rollout.plan import plan as rollout_plan
 from headway.store import decisions, records
 from headway.store.tables import releases
+from headway.wording.text import percent
 
 
 @dataclass(frozen=True, slots=True)

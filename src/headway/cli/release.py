@@ -7,7 +7,6 @@ import click
 from headway.cli import names, said
 from headway.cli.context import Context, pass_context
 from headway.cli.options import Noun
-from headway.cli.text import clock, columns, since
 from headway.flows import commands
 from headway.flows.commands import Word
 from headway.model.delivery import Release
@@ -15,6 +14,7 @@ from headway.model.errors import Invalid
 from headway.store import records
 from headway.store.views import lists
 from headway.store.views.lists import Filter
+from headway.wording.text import clock, columns, since
 
 RELEASE = click.argument("name", metavar="RELEASE", shell_complete=names.releases)
 

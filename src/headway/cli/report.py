@@ -1,8 +1,8 @@
 """A rollout in full as lines: the analysis report of `headway rollout show`."""
 
-from headway.cli.text import clock, columns, marked, percent, plain, span
 from headway.store.views.rollout import RolloutView, StepView
 from headway.store.views.window import Side, WindowView
+from headway.wording.text import clock, columns, marked, percent, plain, span
 
 NO_EVIDENCE = -1e6
 

@@ -14,7 +14,6 @@ from headway.cli.driving import watch as watch_it
 from headway.cli.duration import Duration
 from headway.cli.options import Noun
 from headway.cli.report import report
-from headway.cli.text import columns, marked, since
 from headway.cli.verdict import report as verdict_report
 from headway.flows import commands
 from headway.flows.commands import Word
@@ -24,6 +23,7 @@ from headway.store import rollouts
 from headway.store.tables import rollouts as table
 from headway.store.views import ids, lists
 from headway.store.views.lists import Filter
+from headway.wording.text import columns, marked, since
 
 ROLLOUT = click.argument("id", metavar="ROLLOUT", shell_complete=names.rollouts)
 

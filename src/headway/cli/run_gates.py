@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import click
 
 from headway.cli.context import Context
-from headway.cli.text import plain
 from headway.model.errors import Refused
+from headway.wording.text import plain
 
 if TYPE_CHECKING:
     from headway.flows.pipeline_bench import Bench

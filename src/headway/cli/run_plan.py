@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from headway.cli.text import marked, plain, symbol
 from headway.flows.pipeline_preview import Planned, Preview
 from headway.pipeline.run.state import RunSpec
+from headway.wording.text import marked, plain, symbol
 
 
 def lines(spec: RunSpec, found: Preview) -> list[str]:

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from headway.cli import errors
 from headway.cli.context import Context
-from headway.cli.text import plain
 from headway.model.errors import HeadwayError
 from headway.record import dataclass
+from headway.wording.text import plain
 
 if TYPE_CHECKING:
     from headway.adapters.overlay.shield import Shield

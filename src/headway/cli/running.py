@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import field
 
 from headway.cli.pipeline_checks import named
-from headway.cli.text import marked, plain, plain_line, span, without_escapes
 from headway.model.job import JobOrder, JobReport, Line, StepReport
 from headway.ports.run_watch import RunWatch
 from headway.record import dataclass
+from headway.wording.text import marked, plain, plain_line, span, without_escapes
 
 LAST_LINES = 4
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from rich.text import Text
 
 from headway.cli.running import Fold, JobSeen, Known, Picture, StepSeen, harmless, last_lines, took
-from headway.cli.text import plain, span, symbol
 from headway.record import dataclass
+from headway.wording.text import plain, span, symbol
 
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 TURNS = 10.0

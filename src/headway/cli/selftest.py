@@ -21,7 +21,6 @@ from headway.analysis.judge import Finding, Setup
 from headway.analysis.selftest import Cells, Course, Ends, Report
 from headway.cli.context import Context, pass_context
 from headway.cli.options import verb
-from headway.cli.text import columns, percent, plain
 from headway.model.errors import Invalid
 from headway.model.service import Environment, Service
 from headway.rollout.step import StepEnd, step_ends
@@ -29,6 +28,7 @@ from headway.store import records
 from headway.store.samples import Samples, location
 from headway.store.views import own_traffic, recorded
 from headway.store.views.own_traffic import Span
+from headway.wording.text import columns, percent, plain
 
 SPLITS = 100
 LEAST_WINDOWS = 30  # of own samples; with fewer, recorded rollouts say more

@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 import yaml
 
-from headway.cli.text import clock, columns, marked, percent
 from headway.histogram.rebin import BOUNDS_MS
 from headway.model.service import Slo
 from headway.model.window import Counts, Snapshot
 from headway.slo.routes import parts, together
 from headway.slo.tally import effective_ms
 from headway.store.views.slo import Shown, Standing
+from headway.wording.text import clock, columns, marked, percent
 
 
 class Latency(NamedTuple):

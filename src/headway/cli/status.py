@@ -6,9 +6,9 @@ import click
 
 from headway.cli.context import Context, pass_context
 from headway.cli.options import verb
-from headway.cli.text import columns, marked, percent, short, since
 from headway.store.views import status as view
 from headway.store.views.status import Here, Open, Status
+from headway.wording.text import columns, marked, percent, short, since
 
 
 @verb("headway status", "headway status shop", "headway status --json")

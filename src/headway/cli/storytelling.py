@@ -1,7 +1,7 @@
 """One delivery's whole story as lines: `trace` and `delivery show`."""
 
-from headway.cli.text import clock, columns, marked, percent, plain, span
 from headway.store.views.delivery import DeliveryView, JobSeen, Visit
+from headway.wording.text import clock, columns, marked, percent, plain, span
 
 
 def told(view: DeliveryView) -> list[str]:

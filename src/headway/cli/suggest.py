@@ -10,10 +10,10 @@ from headway.analysis.history import LEAST_ROLLOUTS, Advice, Suggestion
 from headway.cli import said
 from headway.cli.context import Context, pass_context
 from headway.cli.options import verb
-from headway.cli.text import columns, percent, plain
 from headway.model.errors import Invalid
 from headway.model.service import Environment, Service
 from headway.settings import units
+from headway.wording.text import columns, percent, plain
 
 
 @verb(

@@ -7,8 +7,8 @@ import click
 
 from headway.cli.context import Context, pass_context
 from headway.cli.options import Noun
-from headway.cli.text import columns, marked, plain
 from headway.model.errors import Invalid
+from headway.wording.text import columns, marked, plain
 
 if TYPE_CHECKING:
     from headway.flows.templates import Drift, Repository, Survey, Usage

@@ -2,13 +2,13 @@
 
 from datetime import UTC, datetime
 
-from headway.cli.text import clock, columns, marked, percent, plain, short, since, span
 from headway.model.job import Layer
 from headway.store.tests_coverage import Covered
 from headway.store.tests_held import Held
 from headway.store.tests_shards import Shards
 from headway.store.views.tests import Flaky, Known, Told
 from headway.testing.quarantine import Quarantine
+from headway.wording.text import clock, columns, marked, percent, plain, short, since, span
 
 SIGNS = {"passed": "ok", "failed": "failed", "flaky": "waiting", "skipped": "skipped"}
 NONE = "No test yet. Next: headway test import junit.xml"

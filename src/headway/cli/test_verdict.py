@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from headway.cli.test_text import pyramid, taken
-from headway.cli.text import block, columns, marked, percent
 from headway.store.tests import Origin
 from headway.store.tests_files import File, Imported
 from headway.testing.coverage import Coverage, FileCoverage, Least, select, share
@@ -13,6 +12,7 @@ from headway.testing.kind import Read
 from headway.testing.pyramid import layers
 from headway.testing.result import Attempts, Report, attempts
 from headway.testing.tripwire import BLOCKS, Ruling
+from headway.wording.text import block, columns, marked, percent
 
 WORDS = {"PASS": "ok", "WAIT": "waiting", "FAIL": "failed"}
 SIGNS = dict.fromkeys(BLOCKS, "failed") | {Ruling.AGAIN: "waiting", Ruling.FORGIVEN: "ok"}

@@ -8,12 +8,12 @@ import sqlalchemy as sa
 from headway.cli import said
 from headway.cli.context import Context, pass_context
 from headway.cli.options import Noun
-from headway.cli.text import clock, columns, plain, since
 from headway.flows import train as flow
 from headway.gate.train import Bundle
 from headway.record import dataclass
 from headway.store import trains
 from headway.store.trains import Departure, Known, Waiting
+from headway.wording.text import clock, columns, plain, since
 
 TRAIN = click.argument("id", metavar="TRAIN")
 

@@ -10,9 +10,9 @@ from datetime import datetime
 from rich.text import Text
 from rich.tree import Tree
 
-from headway.cli.text import percent, plain, short, span, symbol
 from headway.store.views.delivery import DeliveryView, JobSeen, Visit
 from headway.store.views.window import Side, WindowView
+from headway.wording.text import percent, plain, short, span, symbol
 
 BAR = 12
 DIM = "bright_black"

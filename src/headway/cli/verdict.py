@@ -11,8 +11,8 @@ import click
 from headway.cli import names
 from headway.cli.context import Context, pass_context
 from headway.cli.options import Verb
-from headway.cli.text import harmless_json, plain
 from headway.model.errors import Invalid
+from headway.wording.text import harmless_json, plain
 
 if TYPE_CHECKING:
     from headway.store.views.verdict import VerdictView

@@ -4,8 +4,8 @@ cli/verdict.py.
 
 from headway.analysis.tracks import Interval, SignalReport, Track
 from headway.analysis.versions import Compared, Range, Stats
-from headway.cli.text import clock, columns, marked, percent, plain, span
 from headway.store.views.verdict import VerdictView
+from headway.wording.text import clock, columns, marked, percent, plain, span
 
 BAR = 20
 

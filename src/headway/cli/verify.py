@@ -10,7 +10,6 @@ from headway.artifact.strict import Unreadable
 from headway.cli import names, said
 from headway.cli.context import Context, pass_context
 from headway.cli.options import verb
-from headway.cli.text import columns, marked
 from headway.flows import enter
 from headway.flows.trip import Trip
 from headway.gate import quarantine
@@ -21,6 +20,7 @@ from headway.model.verdict import Outcome, Verdict
 from headway.store import decisions, records
 from headway.store.tables import releases
 from headway.store.views import ids
+from headway.wording.text import columns, marked
 
 
 @dataclass(frozen=True, slots=True)

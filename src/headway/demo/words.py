@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from headway.cli.text import columns, percent, plain, short, span, symbol
 from headway.demo.report import Asked, DeliveryReport
+from headway.wording.text import columns, percent, plain, short, span, symbol
 
 LABEL = 10
 FAULTS = {

@@ -10,10 +10,10 @@ from rich.console import Console
 from tests.unit.cli.conftest import Told
 
 from headway.cli.outcome import EXIT_CODES, exit_code, next_command, summary
-from headway.cli.sentences import SENTENCES, line
 from headway.cli.tree import Seen, bar, tree
 from headway.store.views import delivery as story
 from headway.store.views import window
+from headway.wording.sentences import SENTENCES, line
 
 ESCAPES = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 

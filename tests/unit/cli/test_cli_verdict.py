@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 import pytest
 from tests.unit.cli.conftest import Told
 
-from headway.cli.text import width
 from headway.cli.verdict import wrapped
+from headway.wording.text import width
 
 HELD, BAD, GOOD = "shop-4", "shop-3", "shop-2"
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headway.cli import text
+from headway.wording import text
 
 HOSTILE = [
     ("\x1b[31mred\x1b[0m", "red"),

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from headway.cli.text import marked, percent, plain, short, span
 from headway.model.event import Event
+from headway.wording.text import marked, percent, plain, short, span
 
 
 def line(event: Event) -> str | None:
