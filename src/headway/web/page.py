@@ -17,7 +17,8 @@ from starlette.routing import Route
 from headway.access.principal import Principal, anywhere
 from headway.api.guard import denied
 from headway.model.errors import HeadwayError
-from headway.web import render
+from headway.web import nav, render
+from headway.web.question import Question
 from headway.wiring import Headway
 
 
@@ -43,6 +44,10 @@ class Ask:
     def show(self, template: str, **data: Any) -> Response:
         """The page."""
         return render.page(self.request, self.headway, self.who, template, data)
+
+    def confirm(self, question: Question) -> Response:
+        """A page that asks what a dialog would ask."""
+        return self.show("confirm.html", question=question)
 
 
 Handler = Callable[[Ask], Response]
@@ -79,6 +84,8 @@ def to(path: str) -> Response:
 def _registered(path: str, permission: str, method: str) -> Callable[[Handler], Handler]:
     def keep(handler: Handler) -> Handler:
         PAGES.append(Page(path, permission, method, handler))
+        if method == "GET" and "{" not in path:
+            nav.OPEN[path] = permission
         return handler
 
     return keep

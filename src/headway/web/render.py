@@ -1,6 +1,7 @@
 """From a template and its data to an answer, with the headers that every page has."""
 
 import re
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,15 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from headway.access.principal import Principal, anywhere, may
+from headway.access.principal import Principal, anywhere, may, services
 from headway.api.problems import status_of
 from headway.model.errors import HeadwayError
-from headway.web import words
+from headway.store.views import counts
+from headway.web import assets, nav, words
 from headway.wiring import Headway
 
 FOLDER = Path(__file__).parent
+SPINS = {"run": " spin"}
 HEADERS = {
     "content-security-policy": (
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
@@ -34,7 +37,7 @@ def _icons() -> dict[str, Markup]:
     text = (FOLDER / "static" / "icons.svg").read_text()
     found = re.findall(r'<symbol id="([^"]+)"([^>]*)>(.*?)</symbol>', text, re.S)
     return {
-        id: Markup(f'<svg class="icon" aria-hidden="true"{more}>{inner}</svg>')  # noqa: S704  ours
+        id: Markup(f'<svg class="icon{SPINS.get(id, "")}" aria-hidden="true"{more}>{inner}</svg>')  # noqa: S704  ours
         for id, more, inner in found
     }
 
@@ -49,6 +52,7 @@ def _environment() -> Environment:
     )
     made.filters.update(words.FILTERS)
     made.globals["icons"] = _icons()
+    made.globals["asset"] = assets.url
     return made
 
 
@@ -72,8 +76,14 @@ def refusal(request: Request, headway: Headway, who: Principal, error: HeadwayEr
 def _answer(
     request: Request, headway: Headway, who: Principal, template: str, data: dict[str, Any]
 ) -> Response:
+    with headway.reading() as connection:
+        due = counts.read(connection, services(who))
     known = {
         "who": who,
+        "now": datetime.now(UTC),
+        "nav": partial(nav.groups, who),
+        "counts": due,
+        "csrf": str,
         "may": partial(may, who),
         "anywhere": partial(anywhere, who),
         "here": request.url.path,
