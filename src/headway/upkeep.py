@@ -3,6 +3,7 @@
 Each is a round (flows/rounds) that reads, then writes in short transactions. Built by wiring.
 """
 
+import os
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -13,14 +14,15 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from headway.adapters.statsd import emitter
-from headway.flows import alert_rounds, baseline, emit, goals, telling
+from headway.flows import alert_rounds, baseline, emit, goals, notify_rounds, telling
 from headway.flows import scrape as scraping
 from headway.flows.rounds import Rounds
 from headway.flows.scrape import Scrape
 from headway.flows.tend import astray, held_places, look, order_tending, settled_places
 from headway.flows.world import Transactions, World
 from headway.model.errors import HeadwayError, Unreachable
-from headway.store import connections, messages, records, slis
+from headway.store import connections, messages, notices, records, slis
+from headway.store.place import public_url
 from headway.store.samples import Samples
 
 TEND_SECONDS = 5.0
@@ -60,6 +62,7 @@ class Upkeep:
             Rounds("statsd", emit.SECONDS, self._emit, self.complain),
             Rounds("scrape", scraping.SECONDS, partial(self._scrape, scrape), self.complain),
             Rounds("alerts", ALERT_SECONDS, self._alert, self.complain),
+            Rounds("notices", ALERT_SECONDS, self._notify, self.complain),
             Rounds("baselines", baseline.SECONDS, partial(self._freshen, fresh), self.complain),
             Rounds("messages", TELL_SECONDS, self._tell, self.complain),
             Rounds("meters", MEASURED_SECONDS, self._measured, self.complain),
@@ -96,6 +99,15 @@ class Upkeep:
             with self.tx() as tx:
                 more = alert_rounds.read_log(tx, self.world) == alert_rounds.AT_ONCE
 
+    def _notify(self) -> None:
+        """What the log and the clock have for people who follow it."""
+        with self.reading() as connection:
+            more = notify_rounds.something_to_do(connection, time.time())
+        base = public_url(self.home, os.environ) if more else ""
+        while more:
+            with self.tx() as tx:
+                more = notify_rounds.read_log(tx, base) == notify_rounds.AT_ONCE
+
     def _tell(self) -> None:
         """Send what is due. Raises Unreachable, which is a complaint, if a channel fails."""
         with self.reading() as connection:
@@ -114,6 +126,7 @@ class Upkeep:
         """A process that runs one delivery ends with it: its alerts are told before it goes."""
         try:
             self._alert()
+            self._notify()
             self._tell()
         except (HeadwayError, OSError, sa.exc.DBAPIError) as error:
             self.complain(f"messages: {error}")
@@ -137,6 +150,7 @@ class Upkeep:
     def _prune(self) -> None:
         with self.tx() as tx:
             slis.prune(tx)
+            notices.prune(tx)
 
     def _tend(self) -> None:
         """One look at every place."""

@@ -57,7 +57,8 @@ class Alert:
 @dataclass(frozen=True, slots=True)
 class Message:
     """What goes to a channel. `key` is unique for a message, so that a repetition is recognised;
-    `thread` is the same for all messages of one alert; `severity` empty: a notice.
+    `thread` is the same for all messages of one alert; `severity` empty: a notice. `link`: the page
+    that tells more, at Headway's own address.
     """
 
     key: str
@@ -68,3 +69,4 @@ class Message:
     resolved: bool
     at: float
     fields: dict[str, str] = field(default_factory=dict)
+    link: str = ""

@@ -17,6 +17,7 @@ from headway.model.errors import Unreachable
 from headway.store import (  # noqa: F401  their tables are made with the others
     contract_tables,
     handed_tables,
+    notice_tables,
     pool_tables,
     test_tables,
     train_tables,

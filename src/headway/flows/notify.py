@@ -1,0 +1,185 @@
+"""Preferences of people about notices, and who would hear of what. Every change is an event.
+
+For `headway notify`, the API and the pages; flows/notify_rounds asks `hears` for each notice, so
+that a preview is what happens.
+"""
+
+from datetime import UTC, tzinfo
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import sqlalchemy as sa
+
+from headway.flows import alert_links
+from headway.model.errors import Invalid
+from headway.model.event import Fact
+from headway.model.service import Service
+from headway.notice import defaults, preference
+from headway.notice.plan import Audience, Line, plan
+from headway.notice.preference import Party, Rule
+from headway.notice.subject import BY_NAME, Notice, Urgency
+from headway.record import dataclass
+from headway.store import connections, decisions, notices
+from headway.store.database import Tx
+from headway.store.log import About, append
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """Who changes something, and why."""
+
+    by: str
+    reason: str = ""
+
+
+def set_party(tx: Tx, home: Path, party: Party, word: Word) -> Party:
+    """How somebody is reached from now on.
+
+    Raises Invalid (`who`, `channel`, `unknown-connection`, `other-kind`, `unknown-zone`).
+    """
+    _check(home, party.who, party.channels)
+    zone_of(party.zone)
+    notices.put_party(tx, party, word.by)
+    data: dict[str, object] = {
+        "channels": list(party.channels),
+        "quiet": [preference.shown(h) for h in party.quiet],
+        "zone": party.zone,
+        "pages": party.pages,
+    }
+    _tell(tx, "notify.set", party.who, word, data)
+    return party
+
+
+def set_rule(tx: Tx, home: Path, rule: Rule, word: Word) -> Rule:
+    """Of what somebody hears from now on; a rule of the same scope is replaced. `rule.id` may be
+    "". Raises Invalid (`who`, `channel`, `unknown-topic`, `unknown-connection`, `other-kind`).
+    """
+    _check(home, rule.who, rule.channels)
+    preference.events(rule.events)
+    made = _with_id(rule, notices.new_rule_id(tx))
+    notices.put_rule(tx, made, word.by)
+    data: dict[str, object] = {
+        "rule": made.id,
+        "events": list(made.events),
+        "services": list(made.services),
+        "environments": list(made.environments),
+        "least": made.least,
+        "channels": list(made.channels),
+        "mute": made.mute,
+    }
+    _tell(tx, "notify.set", made.who, word, data)
+    return made
+
+
+def delete(tx: Tx, who: str, rule: str, word: Word) -> tuple[str, ...]:
+    """Forget one rule, by a beginning of its id, or with "" everything of `who`; gives the ids of
+    the rules. Raises Invalid (`unknown-preference`).
+    """
+    known = notices.every_rule(tx.connection, who)
+    gone = [r.id for r in known if r.id.startswith(rule)]
+    dropped = not rule and notices.drop_party(tx, who)
+    if not gone and not dropped:
+        what = f"no rule `{rule}`" if rule else "no preference"
+        raise Invalid(
+            f"{who} has {what}", next=f"headway notify list {who}", code="unknown-preference"
+        )
+    if rule and len(gone) > 1:
+        raise Invalid(f"`{rule}` begins several rules", code="unknown-preference")
+    for id in gone:
+        notices.drop_rule(tx, id)
+    _tell(tx, "notify.deleted", who, word, {"rules": gone, "party": dropped})
+    return tuple(gone)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a preview asks: who would hear of `topic` there. `urgency` empty: the topic's own."""
+
+    topic: str
+    service: str
+    environment: str
+    urgency: Urgency | None = None
+
+
+def preview(connection: sa.Connection, asked: Asked, now: float) -> tuple[Line, ...]:
+    """Who would hear, by which channel, when, and why. Raises Invalid (`unknown-topic`)."""
+    preference.events((asked.topic,))
+    if asked.topic not in BY_NAME:
+        raise Invalid("name one event, not every", code="unknown-topic")
+    notice = Notice(
+        key="",
+        topic=asked.topic,
+        urgency=asked.urgency or BY_NAME[asked.topic].urgency,
+        about="",
+        service=asked.service,
+        environment=asked.environment,
+        release="",
+        title="",
+        lines=(),
+        path="",
+        at=now,
+    )
+    return hears(connection, notice, {}, now)
+
+
+def hears(
+    connection: sa.Connection, notice: Notice, alerted: dict[str, str], now: float
+) -> tuple[Line, ...]:
+    """Every answer for a notice. `alerted`: channels that an alert tells of the same, and how."""
+    config = alert_links.config(connection, notice.service, notice.environment)
+    rules = tuple(notices.every_rule(connection))
+    usual = defaults.rules(config, notice.environment, notice.asked) if config else ()
+    names = {r.who for r in (*rules, *usual)}
+    reached = {who: reach(connection, who, config) for who in sorted(names)}
+    parties = {who: party for who, party in reached.items() if party}
+    return plan(notice, Audience(parties, rules, usual, alerted), zone_of, now)
+
+
+def reach(connection: sa.Connection, who: str, config: Service | None) -> Party | None:
+    """How a team or person is reached: as they said; else, for the owner of the service, by the
+    channels of its headway.yaml. None: nobody said it. The one place that knows who is who.
+    """
+    said = notices.party(connection, who)
+    return said or (defaults.party(config, who) if config else None)
+
+
+def zone_of(name: str) -> tzinfo:
+    """The time zone of that IANA name. Raises Invalid (`unknown-zone`)."""
+    try:
+        return UTC if name == "UTC" else ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise Invalid(f"there is no time zone `{name[:60]}`", code="unknown-zone") from error
+
+
+def _check(home: Path, who: str, channels: tuple[str, ...]) -> None:
+    preference.who(who)
+    for channel in preference.channels(channels):
+        kind, _, name = channel.partition("/")
+        known = connections.get(home, name)
+        if known.kind != kind:
+            raise Invalid(
+                f"the connection `{name}` is of kind {known.kind}, not {kind}",
+                next=f"--channel {known.kind}/{name}",
+                code="other-kind",
+            )
+
+
+def _with_id(rule: Rule, id: str) -> Rule:
+    return Rule(
+        rule.id or id,
+        rule.who,
+        rule.events,
+        rule.services,
+        rule.environments,
+        rule.least,
+        rule.channels,
+        rule.mute,
+        rule.chat,
+    )
+
+
+def _tell(tx: Tx, kind: str, who: str, word: Word, data: dict[str, object]) -> None:
+    subject = f"notify:{who}"
+    number = decisions.count(tx.connection, subject, kind)
+    known = data | {"who": who, "by": word.by} | ({"reason": word.reason} if word.reason else {})
+    append(tx, About(), Fact(kind, subject, number, known))
