@@ -34,6 +34,7 @@ from headway.flows.pool_bench import Ways, pooled
 from headway.flows.revert import RevertOrder, revert
 from headway.flows.rounds import Rounds, going
 from headway.flows.run_start import FLOW, RunOrder
+from headway.flows.run_wake import Waker
 from headway.flows.run_workflow import run_workflow
 from headway.flows.tend import TendOrder, tend
 from headway.flows.tests_kept import KeptTests
@@ -181,14 +182,20 @@ class Headway:
                 upkeep.last_words()
 
     def _runs(self, engine: Engine, most: int) -> list[Rounds]:
-        """The round that takes runs from their queue; none without a place for them."""
+        """The rounds that take runs from their queue, and let those that waited go on; none without
+        a place for them.
+        """
         if self._bell is None:
             return []
-        lane = engine.lane(self._queue, most, lambda: ring(self.home, RUNS))
+        there = partial(ring, self.home, RUNS)
+        lane = engine.lane(self._queue, most, there)
         taking = Rounds("runs", RUNS_SECONDS, lane.take, self.complain)
+        waker = Waker(self.world, self.reading, self._queue, taking.wake)
+        waking = Rounds("runs that wait", RUNS_SECONDS, waker.look, self.complain)
+        self._bell.hear(RUNS, waking.wake)
         self._bell.hear(RUNS, taking.wake)
         self.world.bench.runner.warm()
-        return [taking]
+        return [waking, taking]
 
     def start(self, spec: RunSpec) -> RunState:
         """A server of this home shall do this run; the same id again changes nothing. Raises

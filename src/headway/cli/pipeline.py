@@ -311,6 +311,7 @@ def rerun(  # noqa: PLR0913  one option each
 @pass_context
 def cancel(context: Context, run: str, reason: str | None, *, force: bool) -> None:
     """Stop a run, from any terminal. Cleanup steps still run."""
+    from headway.adapters.system.bell import RUNS, ring  # noqa: PLC0415
     from headway.flows import pipeline as flow  # noqa: PLC0415
 
     state = _state(context, run)
@@ -323,6 +324,7 @@ def cancel(context: Context, run: str, reason: str | None, *, force: bool) -> No
         )
     because = reason or f"cancelled by {context.person}"
     flow.cancel(Path(context.home_folder), state.spec.id, context.person, because, forced=force)
+    ring(context.home_folder, RUNS)
     if context.json:
         context.document({"run": state.spec.id, "command": "cancel", "reason": because})
     elif stood == flow.INTERRUPTED:

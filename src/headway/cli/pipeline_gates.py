@@ -39,6 +39,7 @@ def reject(context: Context, run: str, environment: str, reason: str) -> None:
 
 def decided(context: Context, run: str, environment: str, reason: str, *, approved: bool) -> None:
     """Leave the word and say so. Raises as flows/pipeline_gates.decide."""
+    from headway.adapters.system.bell import RUNS, ring  # noqa: PLC0415
     from headway.flows import pipeline_gates  # noqa: PLC0415
     from headway.pipeline.run.state import Decided  # noqa: PLC0415
     from headway.store import run_log  # noqa: PLC0415
@@ -46,6 +47,7 @@ def decided(context: Context, run: str, environment: str, reason: str, *, approv
     id = named(context, run)
     word = Decided(environment, context.person, approved, reason, time.time())
     state = pipeline_gates.decide(context.home_folder, id, word)
+    ring(context.home_folder, RUNS)
     driven = run_log.driven(context.home_folder, id)
     decision = "approved" if approved else "rejected"
     if context.json:

@@ -21,7 +21,7 @@ from headway.pipeline.run.schedule import Schedule
 from headway.pipeline.run.state import Cancelled, Created, Ended, RunSpec, RunState, after, fold
 from headway.pipeline.syntax.ir import Text
 from headway.ports.run_watch import RunWatch
-from headway.store import run_log
+from headway.store import run_log, run_ticket
 from headway.store.run_log import Request
 
 __all__ = ["Bench", "cancel", "create", "rerun", "resumable", "run", "show", "stands"]
@@ -50,7 +50,8 @@ def create(bench: Bench, spec: RunSpec, *, sync: bool = True) -> RunState:
 
 def run(bench: Bench, id: str, watch: RunWatch, *, park: bool = False) -> RunState:
     """Go on with the run until it has ended, and give its end. With `park` it also comes back,
-    still `running`, when nothing can happen before somebody decides (`pipeline_gates.decide`).
+    still `running`, when nothing can happen before somebody decides (`pipeline_gates.decide`); one
+    of the server then waits without a process until it `stirs` (flows/pipeline_park).
 
     Raises Invalid (`unknown-run`), Drifted (`run-running`: another process runs it), Failed
     (`damaged`, `storage-full`).
@@ -68,13 +69,16 @@ def show(home: Path, id: str) -> RunState:
 
 
 def stands(home: Path, found: RunState, now: float) -> str:
-    """How the run stands: how it ended, `running`, `waiting` (the server will begin it), or
-    `interrupted`: the process that drove it is gone, nothing of it runs.
+    """How the run stands: how it ended, `running`, `waiting` (the server will begin it, or go on
+    with it when what it waits for comes), or `interrupted`: the process that drove it is gone,
+    nothing of it runs.
     """
     if found.phase != "running":
         return found.phase
     if run_log.driven(home, found.spec.id):
         return "running"
+    if run_ticket.waits(home, found.spec.id):
+        return "waiting"
     if not found.planned and (found.spec.served or now - found.created_at < BEGIN_SECONDS):
         return "waiting" if found.spec.served else "running"
     return INTERRUPTED
@@ -112,15 +116,19 @@ def cancel(home: Path, id: str, by: str, because: str, *, forced: bool = False) 
     """Stop a run from any process; the one that runs it sees it within 0.2 s.
 
     Jobs whose condition still holds (`always()`) go on, unless it is `forced`. A run that nobody
-    drives ends here: what had begun is cancelled, the rest skipped. One that has ended stays as it
-    is. Raises Invalid (`unknown-run`).
+    drives ends here: what had begun is cancelled, the rest skipped; but one that waits for the
+    server to go on ends there, as it would have with a process, unless it is `forced`. One that has
+    ended stays as it is. Raises Invalid (`unknown-run`).
     """
     run_log.ask(home, id, Request(by, because, "", forced))
+    if run_ticket.waits(home, id) and not forced:
+        return
     try:
         log = run_log.drive(home, id)
     except Drifted:
         return
     with log:
+        run_ticket.take(home, id)
         _end_here(log, Cancelled(by, because, _last(log), "", forced=True))
 
 

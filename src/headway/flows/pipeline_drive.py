@@ -14,6 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 
 from headway.flows import pipeline_gates as gates
+from headway.flows import pipeline_park as parking
 from headway.flows.pipeline_bench import Bench
 from headway.flows.pipeline_groups import Groups
 from headway.flows.pipeline_results import Results, secrets_of
@@ -35,7 +36,9 @@ from headway.pipeline.run.state import (
 from headway.ports.job_runner import JobWatch
 from headway.ports.run_watch import RunWatch
 from headway.record import dataclass
+from headway.store import run_ticket
 from headway.store.run_log import Request, RunLog
+from headway.store.run_ticket import Ticket
 
 _LOG = logging.getLogger(__name__)
 TICK_SECONDS = 0.1
@@ -79,29 +82,74 @@ class Drive:
         self._began: dict[str, float] = {}
         self._seen: set[str] = set()
         self._looked = 0.0
+        self._park = self._away = False
 
     def go(self, watch: RunWatch, *, park: bool = False) -> RunState:
-        """To the end of the run; with `park` also to where only people can make it go on. Whatever
-        is raised, no job is left running.
+        """To the end of the run; with `park` also to where only people can make it go on, one of
+        the server also to where it waits for its group or the next try, with a ticket. Whatever is
+        raised, no job is left running.
         """
-        self._watch = watch
+        self._watch, self._park = watch, park
         places = max(self.bench.jobs, len(self.state.running))
         with ThreadPoolExecutor(places, "job") as jobs, ThreadPoolExecutor(1, "keep") as keeper:
             self._jobs, self._keeper = jobs, keeper
             try:
-                self._enter_own_group()
-                self._resume()
-                self._advance()
-                while self.state.phase == "running" and not (park and self._waits_for_people()):
-                    self._wait()
-                    self._advance()
+                self._go()
             except BaseException:
                 for stop in self._active.values():
                     stop.set()
                 raise
             finally:
-                self._groups.leave_all()
+                if not self._away:
+                    self._groups.leave_all()
         return self.state
+
+    def _go(self) -> None:
+        self._take_ticket()
+        if not self._enter_own_group() or not self._resume():
+            return
+        self._advance()
+        while self.state.phase == "running" and not self._comes_back():
+            self._wait()
+            self._advance()
+
+    # Waiting without a process.
+
+    def _comes_back(self) -> bool:
+        """Whether nothing can happen here until somebody else has done something."""
+        if not self._park or self._active:
+            return False
+        if not self.state.spec.served:
+            return self._waits_for_people()
+        while self.state.phase == "running" and not self._active and not self._near():
+            if not self._look():
+                return self._leaves()
+            self._advance()
+        return False
+
+    def _near(self) -> bool:
+        """Whether a try is due too soon to leave for it, or nothing is known to wait for."""
+        soon = self.bench.clock.now() + parking.SOON_SECONDS
+        owed = self._owed()
+        return any(due < soon for due in owed.values()) or not (owed or self._held or self._passed)
+
+    def _leaves(self) -> bool:
+        """The run waits without a process from here on, if it may; its groups stay its own."""
+        if self._park and self.state.spec.served:
+            self._flush()
+            due = parking.due(self.state, self._owed())
+            waiting = self._groups.waiting()
+            ticket = Ticket(len(self._seen), self.state.spec.repo, due, waiting)
+            run_ticket.leave(self.bench.home, self.state.spec.id, ticket)
+            self._away = True
+        return self._away
+
+    def _take_ticket(self) -> None:
+        """What the process before this one waited for is waited for; what came since is heard."""
+        ticket = run_ticket.take(self.bench.home, self.state.spec.id)
+        if ticket is not None:
+            self._groups.wait_on(ticket.groups)
+            self._look()
 
     # What follows.
 
@@ -182,18 +230,22 @@ class Drive:
         above = self._schedule.above(self.state, order.key)
         return self._results.key(self.state, order, sources, above)
 
-    def _resume(self) -> None:
-        """What had begun when the process before this one ended goes on, in its groups."""
+    def _resume(self) -> bool:
+        """What had begun when the process before this one ended goes on, in its groups. False: it
+        waits for them without a process.
+        """
         events, self.state = self._schedule.settle(self.state, self.bench.clock.now())
         self._batch += events
         open_calls = [key for key in self.state.calls if key not in self.state.ended]
         for key in (*open_calls, *self.state.running):
             while not (self._in_groups(key) or self._shall_end(key)):
+                if not self._look() and self._leaves():
+                    return False
                 time.sleep(TICK_SECONDS)
-                self._look()
         for key in self.state.running:
             secrets = self._schedule.secrets(self.state, key, self._given)
             self._launches.append(_Launch(self.state.orders[key], secrets))
+        return True
 
     def _shall_end(self, key: str) -> bool:
         return bool(self.state.cancelled) or key in self.state.stopped
@@ -385,10 +437,14 @@ class Drive:
         if not self.state.spec.gates or self._schedule.is_call(self.state, key):
             return True
         environment = self._schedule.order(self.state, key).environment
-        verdict = gates.judged(self.state, environment, self.bench.clock.now())
+        now = self.bench.clock.now()
+        verdict = gates.judged(self.state, environment, now)
         if verdict.outcome is Outcome.WAIT:
+            if why := gates.overdue(self.state, key, now):
+                self._end(key, self._red(key, f"{environment}: {why}"))
+                return False
             if key not in self.state.asked:
-                self._note(Asked(key, environment, self.bench.clock.now()))
+                self._note(Asked(key, environment, now))
             self._held[key] = environment, verdict.because
             self._asks.append(key)
         elif verdict.outcome is Outcome.FAIL:
@@ -412,21 +468,26 @@ class Drive:
             self._advance()
         return False
 
-    def _enter_own_group(self) -> None:
-        """The run's own turn. One that loses its place before it began runs nothing at all."""
+    def _enter_own_group(self) -> bool:
+        """The run's own turn. One that loses its place before it began runs nothing at all. False:
+        it waits for it without a process.
+        """
         group = self._schedule.own_group()
         while group is not None:
             answer = self._groups.enter((group,))
             if answer == "held":
-                return
-            self._look()
+                return True
+            news = self._look()
             if answer != "wait" and not self.state.cancelled:
                 because = f"the concurrency group `{group.name}` has no place for it"
                 self._cancel("the concurrency group", because, "", forced=True)
             if self.state.cancelled:
                 self._cancel("", self.state.cancelled, "", forced=True)
-                return
+                return True
+            if not news and self._leaves():
+                return False
             time.sleep(TICK_SECONDS)
+        return True
 
     def _in_groups(self, key: str) -> bool:
         """Whether the instance holds its concurrency groups; if not, it is passed over for now."""

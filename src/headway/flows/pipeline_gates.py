@@ -22,6 +22,8 @@ from headway.store import run_log
 from headway.store.run_log import Request
 
 FILE = "headway.yaml"
+PATIENCE_SECONDS = 30 * 86400.0
+"""How long a job waits for a person; GitHub's limit too."""
 
 
 def with_gates(spec: RunSpec, read: Read) -> RunSpec:
@@ -55,6 +57,12 @@ def judged(state: RunState, environment: str, now: float) -> Verdict:
     given = [d for d in state.decided if d.environment == name]
     said = tuple(Approval(d.by, d.approved, d.at, d.because) for d in given)
     return approval.judge(state.spec.gates.get(name), said, author(state.spec), now)
+
+
+def overdue(state: RunState, key: str, now: float) -> str:
+    """Why the instance waits no longer; "" while it may."""
+    since = state.asked_at.get(key, now)
+    return "nobody approved it within 30 days" if now - since >= PATIENCE_SECONDS else ""
 
 
 def waiting(state: RunState, now: float) -> dict[str, Verdict]:

@@ -2,14 +2,15 @@
 
 A file says who holds the group and who waits (pipeline/run/groups.py decides), and is changed under
 a lock of its own. A member lives as long as a process drives its run: one whose process is gone
-loses its place to the next who asks, and lines up again when it goes on. Called by pipeline_drive.
+loses its place to the next who asks, and lines up again when it goes on. So does a run that waits
+without a process, while it has its ticket. Called by pipeline_drive and pipeline_park.
 """
 
 import contextlib
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -18,7 +19,7 @@ import msgspec
 from headway import typed
 from headway.pipeline.run import groups
 from headway.pipeline.run.groups import Group, Line, Member
-from headway.store import run_log
+from headway.store import run_log, run_ticket
 from headway.store.run_log import Request
 
 Answer = Literal["held", "wait", "refused", "lost"]
@@ -61,6 +62,19 @@ class Groups:
         for key in {*self._held, *self._waiting}:
             self.leave(key)
 
+    def waiting(self) -> dict[str, Group]:
+        """What is waited for, by the member's key."""
+        return dict(self._waiting)
+
+    def wait_on(self, waiting: Mapping[str, Group]) -> None:
+        """Go on waiting, in the places that another process had waited in before."""
+        self._waiting.update(waiting)
+
+    def moved(self, key: str, group: Group) -> bool:
+        """Whether a member that waits has its turn, or has lost its place. Changes nothing."""
+        with self._line(group) as (line, _):
+            return groups.again(line, Member(self._run, key)).answer != "wait"
+
     def held_by(self, group: Group, keys: tuple[str, ...]) -> bool:
         """Whether one of these members of this run holds the group."""
         return any(g.name == group.name for key in keys for g in self._held.get(key, ()))
@@ -85,7 +99,8 @@ class Groups:
         run_log.ask(self._home, member.run, Request(self._run, because, member.key))
 
     def _alive(self, member: Member) -> bool:
-        return member.run == self._run or run_log.driven(self._home, member.run)
+        run, home = member.run, self._home
+        return run == self._run or run_log.driven(home, run) or run_ticket.waits(home, run)
 
     @contextlib.contextmanager
     def _line(self, group: Group) -> "Iterator[tuple[Line, _Writer]]":

@@ -20,10 +20,15 @@ FLOW = "run"
 
 @dataclass(frozen=True, slots=True)
 class RunOrder:
-    """Go on with this run until it has ended. `told`: a forge shows how it goes."""
+    """Go on with this run until it has ended, or until it can only wait. `told`: a forge shows how
+    it goes. `queue`: in which it goes on after it has waited ("": it keeps its place meanwhile);
+    `turn`: how often it has.
+    """
 
     id: str
     told: bool = False
+    queue: str = ""
+    turn: int = 0
 
 
 def start(world: World, queue: str, spec: RunSpec) -> RunState:
@@ -83,7 +88,8 @@ def refuse(tx: Tx, world: World, spec: RunSpec, because: str) -> None:
 
 
 def _begin(tx: Tx, speaker: Voice, spec: RunSpec, queue: str) -> None:
-    speaker.world.outbox.start(tx, FLOW, spec.id, RunOrder(spec.id, speaker.told), queue)
+    order = RunOrder(spec.id, speaker.told, queue)
+    speaker.world.outbox.start(tx, FLOW, spec.id, order, queue)
     speaker.fact(tx, "run.requested", _what(spec))
     speaker.status(tx, "", "pending", "waiting")
 

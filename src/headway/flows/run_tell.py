@@ -50,9 +50,9 @@ class Voice:
         shown = trigger_status.context(self.title, job)
         trigger_status.tell(tx, connection, self.run, (shown, state, "", words[:MOST_SAID]))
 
-    def fact(self, tx: Tx, kind: str, data: dict[str, object]) -> None:
-        """One event about the run; the same kind again changes nothing."""
-        append(tx, About(), Fact(kind, self.run, 0, data))
+    def fact(self, tx: Tx, kind: str, data: dict[str, object], turn: int = 0) -> None:
+        """One event about the run; the same kind again, of the same turn, changes nothing."""
+        append(tx, About(), Fact(kind, self.run, turn, data))
 
     def ended(self, tx: Tx, outcome: str, words: str) -> None:
         """The last word to the forge."""

@@ -19,6 +19,7 @@ from headway.store import (  # noqa: F401  their tables are made with the others
     handed_tables,
     notice_tables,
     pool_tables,
+    run_tables,
     test_tables,
     train_tables,
 )

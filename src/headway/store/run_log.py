@@ -288,6 +288,11 @@ def ask(home: Path, run: str, request: Request) -> None:
         number += 1
 
 
+def asked(home: Path, run: str) -> int:
+    """How many requests there are. Raises Invalid (`bad-name`)."""
+    return sum(1 for _ in _names(folder(home, run) / "requests"))
+
+
 def _created_at(log: Path) -> float:
     with log.open("rb") as file:
         line = file.readline()

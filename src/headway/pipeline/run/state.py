@@ -200,8 +200,8 @@ class RunState:
     planned; `orders` by key (started); `ended`: reports by key, in the order they ended; `calls` by
     the calling instance's key; `stopped`: instances that alone shall stop, and why; `fingerprints`:
     content keys of started instances. `asked`: key to the environment that it waits for, or did;
-    `decided`: what people said, as it came. `tries`: reports of tries that did not end an instance,
-    oldest first; `due`: when its next one may begin.
+    `decided`: what people said, as it came; `asked_at`: since when it waits. `tries`: reports of
+    tries that did not end an instance, oldest first; `due`: when its next one may begin.
     """
 
     spec: RunSpec
@@ -224,6 +224,7 @@ class RunState:
     decided: tuple[Decided, ...] = ()
     tries: dict[str, tuple[JobReport, ...]] = field(default_factory=dict)
     due: dict[str, float] = field(default_factory=dict)
+    asked_at: dict[str, float] = field(default_factory=dict)
 
     @property
     def running(self) -> tuple[str, ...]:
@@ -282,7 +283,11 @@ def after(state: RunState, event: Event) -> RunState:
 def _people(state: RunState, event: Asked | Decided) -> RunState:
     if isinstance(event, Decided):
         return replace(state, decided=(*state.decided, event))
-    return replace(state, asked={**state.asked, event.key: event.environment})
+    return replace(
+        state,
+        asked={**state.asked, event.key: event.environment},
+        asked_at={**state.asked_at, event.key: event.at},
+    )
 
 
 def _started(state: RunState, event: Started) -> RunState:
