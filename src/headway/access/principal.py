@@ -6,21 +6,30 @@ from headway.access.roles import PERMISSIONS, Role
 from headway.record import dataclass
 
 Kind = Literal["anonymous", "user", "service", "worker"]
+DECISION = "approval.decide"
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A role, in one service and one environment; empty: in all."""
+    """A role, in one service and one environment; empty: in all. `only`: of what the role may,
+    these permissions alone; empty: every one.
+    """
 
     role: Role
     service: str = ""
     environment: str = ""
+    only: frozenset[str] = frozenset()
+
+    def gives(self, permission: str) -> bool:
+        """Whether the permission is among its own. Raises KeyError for one that does not exist."""
+        return self.role in PERMISSIONS[permission] and (not self.only or permission in self.only)
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A person or program. `id` is what the audit trail says; `via`: session, token or nothing;
-    `grants`: its own and those of its teams, already cut down to what its token allows.
+    """A person or program. `id` is what the audit trail says: the name of the account; `via`:
+    session, token or nothing; `grants`: its own and those of its teams, already cut down to what
+    its token allows.
     """
 
     id: str
@@ -43,19 +52,30 @@ def may(who: Principal, permission: str, service: str = "", environment: str = "
     """Whether it has the permission there; an empty place means everywhere, so that a grant for
     one service does not cover it. Raises KeyError for a permission that does not exist.
     """
-    roles = PERMISSIONS[permission]
     return any(
-        g.role in roles and g.service in {"", service} and g.environment in {"", environment}
-        for g in who.grants
+        g.service in {"", service} and g.environment in {"", environment}
+        for g in _giving(who, permission)
     )
 
 
 def anywhere(who: Principal, permission: str) -> bool:
     """Whether there is a place where it has the permission."""
-    return any(g.role in PERMISSIONS[permission] for g in who.grants)
+    return bool(_giving(who, permission))
 
 
 def services(who: Principal, permission: str = "service.read") -> frozenset[str] | None:
     """The services in which it has the permission in some environment; None: in every one."""
-    found = {g.service for g in who.grants if g.role in PERMISSIONS[permission]}
+    found = {g.service for g in _giving(who, permission)}
     return None if "" in found else frozenset(found)
+
+
+def _giving(who: Principal, permission: str) -> list[Grant]:
+    """The grants that give the permission somewhere.
+
+    An approval is a person's word. A program gives one only if it was made an approver by that
+    name: being an administrator is not enough.
+    """
+    found = [g for g in who.grants if g.gives(permission)]
+    if permission == DECISION and who.kind != "user":
+        return [g for g in found if g.role == "approver"]
+    return found

@@ -25,6 +25,7 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "run.cancel": _DEVELOPERS,
     "repository.push": _DEVELOPERS,
     "event.write": _DEVELOPERS,
+    "metric.read": _EVERYBODY,
     "metric.write": _DEVELOPERS,
     "approval.decide": frozenset[Role]({"approver", "admin"}),
     "rollout.command": _OPERATORS,

@@ -1,48 +1,62 @@
 """The server's HTTP door: git, webhooks, health. Bound to loopback unless told otherwise."""
 
-import base64
-import hmac
+import re
 from collections.abc import Sequence
 
 import sqlalchemy as sa
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Mount, Route
 
+from headway.access.principal import anywhere, may
 from headway.api import dispatch, run_logs
-from headway.api.access import bearer, from_here
+from headway.api.access import from_here
 from headway.api.git import git_app
 from headway.api.metrics import page
 from headway.api.otlp import receive
 from headway.api.refusals import Refusals
+from headway.api.security import Secured, Site
 from headway.api.v1 import app as v1
 from headway.api.webhook import receive as hear
 from headway.api.who import Doorkeeper
 from headway.wiring import Headway
 
+_REPOSITORY = re.compile(r"/(?:repos/)?([^/]+?)(?:\.git)?/")
+HERE = Site()
 
-def app(headway: Headway, token: str, site: Sequence[BaseRoute] = ()) -> Starlette:
+
+def app(
+    headway: Headway, token: str, site: Sequence[BaseRoute] = (), reached: Site = HERE
+) -> Starlette:
     """Git under /, webhooks under /hooks, health under /health, metrics in and out, logs of runs,
-    the API under /api/v1; `site`: more routes, asked before git.
+    the API under /api/v1; `site`: more routes, asked before git; `reached`: by which names.
 
     `state.leaving` of what it gives may be set to a function that says whether the server wants to
     end: who follows a log is let go then.
     """
-    refusals, door = Refusals(headway), Doorkeeper(token)
+    refusals, door = Refusals(headway), Doorkeeper(headway, token, secure=reached.secure)
 
     def may_push(request: Request) -> bool:
-        given = _password(request)
-        good = bool(token) and hmac.compare_digest(given, token.encode())
-        if given and not good:
+        who = door.program(request)
+        if not who.known and "authorization" in request.headers:
             refusals.note(request.scope["path"])
-        return good
+        reads = "upload-pack" in request.url.path + request.url.query
+        return may(who, "service.read" if reads else "repository.push", _repository(request))
+
+    def may_scrape(request: Request) -> bool:
+        return from_here(request) or anywhere(door.program(request), "metric.read")
 
     def may_measure(request: Request) -> bool:
-        return from_here(request) or bearer(request, token) or may_push(request)
+        return from_here(request) or anywhere(door.program(request), "metric.write")
 
-    def may_do(request: Request) -> bool:
-        return bearer(request, token) or may_push(request)
+    def may_dispatch(request: Request) -> bool:
+        return may(door.program(request), "event.write", _repository(request))
+
+    def may_follow(request: Request) -> bool:
+        who = door.program(request)
+        return anywhere(who if who.known else door.who(request), "service.read")
 
     async def alive(_request: Request) -> JSONResponse:
         return JSONResponse({"status": "ok"})
@@ -56,29 +70,24 @@ def app(headway: Headway, token: str, site: Sequence[BaseRoute] = ()) -> Starlet
     routes = [
         Route("/health", alive),
         Route("/health/ready", ready),
-        Route("/metrics", page(headway, may_measure)),
+        Route("/metrics", page(headway, may_scrape)),
         Route("/v1/metrics", receive(lambda: headway.samples, may_measure), methods=["POST"]),
         Route("/hooks/{kind}/{name}", hear(headway), methods=["POST"]),
-        *dispatch.routes(headway, may_do),
-        *run_logs.routes(headway.home, may_do),
+        *dispatch.routes(headway, may_dispatch),
+        *run_logs.routes(headway.home, may_follow),
         Mount("/api/v1", v1.build(headway, door)),
         *site,
         Mount("/", git_app(headway.home, may_push)),
     ]
-    made = Starlette(routes=routes)
+    made = Starlette(routes=routes, middleware=[Middleware(Secured, site=reached)])
     made.state.doorkeeper = door
     return made
 
 
-def _password(request: Request) -> bytes:
-    """The password of HTTP Basic (RFC 7617); empty if there is none."""
-    scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "basic":
-        return b""
-    try:
-        return base64.b64decode(given, validate=True).partition(b":")[2]
-    except ValueError:
-        return b""
+def _repository(request: Request) -> str:
+    """The repository that the address names: `/NAME.git/…`, `/repos/NAME/…`."""
+    found = _REPOSITORY.match(request.scope["path"])
+    return found[1] if found else "?"
 
 
 def _answers(headway: Headway) -> str:

@@ -29,6 +29,8 @@ class Needs:
             raise Denied("this needs a login", 401, next="headway token create")
         if not anywhere(who, self.permission):
             raise denied(who, self.permission)
+        if not door.is_own(request):
+            raise forged()
         return who
 
 
@@ -47,6 +49,12 @@ def denied(who: Principal, permission: str, service: str = "", environment: str 
     return Denied(f"{who.name} may not do this", 403, why=f"it needs `{permission}` in {where}")
 
 
+def forged() -> Denied:
+    """The refusal of what does not come from a page of this server."""
+    return Denied("this form is out of date", 403, why="it was not made for this session",
+                  next="load the page again")  # fmt: skip
+
+
 def must(who: Principal, permission: str, service: str = "", environment: str = "") -> None:
     """Raises Denied without the permission right there; Missing if not even reading is allowed."""
     if service:
@@ -57,6 +65,5 @@ def must(who: Principal, permission: str, service: str = "", environment: str = 
 
 def see(who: Principal, service: str) -> None:
     """Raises Missing unless something of the service may be read."""
-    seen = any(g.service in {"", service} for g in who.grants if g.role != "worker")
-    if not seen:
+    if not any(g.service in {"", service} and g.gives("service.read") for g in who.grants):
         raise Missing("there is none by that name", code="unknown-name")

@@ -15,7 +15,9 @@ _STATUS = {Failed: 422, Invalid: 400, Refused: 409, Unreachable: 503, Drifted: 4
 
 
 class Denied(Refused):
-    """Who asks may not. `status`: 401 nobody is known, 403 the permission is missing."""
+    """Who asks may not. `status`: 401 nobody is known, 403 the permission is missing, 413 it is too
+    large, 421 the server is asked by a name that is not its own.
+    """
 
     def __init__(self, what: str, status: int, *, why: str = "", next: str = "") -> None:
         super().__init__(what, why=why, next=next, code="login" if status == 401 else "permission")

@@ -14,6 +14,7 @@ import click
 
 from headway.cli.context import Context, pass_context
 from headway.cli.options import Noun
+from headway.flows import login
 from headway.model.errors import Invalid, Refused, Unreachable
 from headway.once import once
 
@@ -85,6 +86,10 @@ def _run(context: Context, port: int, statsd: str | None, runs: int) -> None:
         stack.enter_context(_state(headway.home, address))
         context.note(f"headway server at {address}, home {headway.home}")
         context.note("to deliver a repository:  headway remote && git push headway main")
+        with headway.tx() as tx:
+            welcome = login.invite(tx)
+        if welcome:
+            context.note(f"the first administrator, once, for 1 h:  {address}/welcome/{welcome}")
         door = app(headway, token)
         http = uvicorn.Server(uvicorn.Config(door, log_level="warning", access_log=False))
         door.state.leaving = lambda: http.should_exit

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from headway.model.errors import Unreachable
 from headway.store import (  # noqa: F401  their tables are made with the others
+    access_tables,
     contract_tables,
     handed_tables,
     notice_tables,

@@ -6,13 +6,14 @@ import pkgutil
 from starlette.applications import Starlette
 
 from headway.api import app as doors
+from headway.api.security import Site
 from headway.web import assets, live, page, pages
 from headway.wiring import Headway
 
 
-def app(headway: Headway, token: str) -> Starlette:
+def app(headway: Headway, token: str, reached: Site = doors.HERE) -> Starlette:
     """As api.app, with the pages."""
     for found in pkgutil.iter_modules(pages.__path__):
         importlib.import_module(f"{pages.__name__}.{found.name}")
     site = [assets.ROUTE, live.route(headway), *page.routes(headway)]
-    return doors.app(headway, token, site)
+    return doors.app(headway, token, site, reached)

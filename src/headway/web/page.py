@@ -1,25 +1,34 @@
 """What a page is: a path, a permission and a function from the question to an answer.
 
-`@page` shows something, `@form` changes something and redirects (303). Who may not is refused
-before the function is called; it still asks `must` and `see` (api/guard) about the very object.
+`@page` shows something, `@form` changes something and redirects (303). Who may not, and what was
+sent from anywhere but a page of the same session, is refused before the function is called; it
+still asks `must` and `see` (api/guard) about the very object.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
+from starlette.types import Message
 
 from headway.access.principal import Principal, anywhere
-from headway.api.guard import denied
+from headway.api.guard import denied, forged
+from headway.api.problems import Denied
+from headway.api.who import Doorkeeper
 from headway.model.errors import HeadwayError
 from headway.web import nav, render
 from headway.web.question import Question
 from headway.wiring import Headway
+
+OPEN = ""
+"""Instead of a permission: for everybody, also before login."""
+MOST_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +44,12 @@ class Ask:
     def path(self) -> dict[str, Any]:
         """The parts of the address that the route names."""
         return self.request.path_params
+
+    @property
+    def door(self) -> Doorkeeper:
+        """Who decides who asks."""
+        found: Doorkeeper = self.request.app.state.doorkeeper
+        return found
 
     @property
     def query(self) -> dict[str, str]:
@@ -84,7 +99,7 @@ def to(path: str) -> Response:
 def _registered(path: str, permission: str, method: str) -> Callable[[Handler], Handler]:
     def keep(handler: Handler) -> Handler:
         PAGES.append(Page(path, permission, method, handler))
-        if method == "GET" and "{" not in path:
+        if method == "GET" and "{" not in path and permission != OPEN:
             nav.OPEN[path] = permission
         return handler
 
@@ -98,19 +113,62 @@ def routes(headway: Headway) -> list[Route]:
 
 def _endpoint(known: Page, headway: Headway) -> Callable[[Request], Any]:
     async def answer(request: Request) -> Response:
-        sent = await request.form() if known.method == "POST" else FormData()
+        refusal = await run_in_threadpool(_refusal, known, headway, request)
+        if refusal:
+            return refusal
+        try:
+            sent = await _sent(request) if known.method == "POST" else FormData()
+        except Denied as error:
+            who = request.app.state.doorkeeper.who(request)
+            return await run_in_threadpool(render.refusal, request, headway, who, error)
         return await run_in_threadpool(_answer, known, headway, request, sent)
 
     return answer
 
 
-def _answer(known: Page, headway: Headway, request: Request, sent: FormData) -> Response:
+async def _sent(request: Request) -> FormData:
+    """The form. Raises Denied if it is larger than any of ours."""
+    size = 0
+
+    async def receive() -> Message:
+        nonlocal size
+        message = await request.receive()
+        size += len(message.get("body", b""))
+        if size > MOST_BYTES:
+            raise Denied("this form is too large", 413, why=f"at most {MOST_BYTES >> 20} MiB")
+        return message
+
+    return await Request(request.scope, receive).form()
+
+
+def _refusal(known: Page, headway: Headway, request: Request) -> Response | None:
+    """Why this is not answered: to the login, or a page that says what is missing."""
     who = request.app.state.doorkeeper.who(request)
+    if known.permission == OPEN:
+        return None
     if not who.known:
-        return RedirectResponse(f"/login?next={request.url.path}", status_code=303)
+        return _to_login(request)
+    if not anywhere(who, known.permission):
+        return render.refusal(request, headway, who, denied(who, known.permission))
+    return None
+
+
+def _to_login(request: Request) -> Response:
+    """And back to the page that was asked for; to the start after something that was sent."""
+    query = f"?{request.url.query}" if request.url.query else ""
+    asked = request.url.path + query if request.method in {"GET", "HEAD"} else "/"
+    address = f"/login?next={quote(asked, safe='')}"
+    if request.headers.get("hx-request") == "true":
+        return Response(status_code=401, headers={"hx-redirect": "/login"})
+    return RedirectResponse(address, status_code=303)
+
+
+def _answer(known: Page, headway: Headway, request: Request, sent: FormData) -> Response:
+    door: Doorkeeper = request.app.state.doorkeeper
+    who = door.who(request)
     try:
-        if not anywhere(who, known.permission):
-            raise denied(who, known.permission)
+        if not door.is_own(request, str(sent.get("csrf", ""))):
+            raise forged()
         return known.handler(Ask(request, headway, who, sent))
     except HeadwayError as error:
         return render.refusal(request, headway, who, error)

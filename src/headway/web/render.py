@@ -1,6 +1,7 @@
 """From a template and its data to an answer, with the headers that every page has."""
 
 import re
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -25,9 +26,6 @@ HEADERS = {
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
         "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-    "referrer-policy": "same-origin",
     "cache-control": "no-store",
 }
 
@@ -42,6 +40,15 @@ def _icons() -> dict[str, Markup]:
     }
 
 
+_TOKEN: ContextVar[str] = ContextVar("csrf", default="")
+"""Of the page that is being made: macros see it too."""
+
+
+def _csrf() -> Markup:
+    """The hidden field that every form carries: `{{ csrf() }}`."""
+    return Markup('<input type="hidden" name="csrf" value="{}">').format(_TOKEN.get())
+
+
 def _environment() -> Environment:
     made = Environment(
         loader=FileSystemLoader(FOLDER / "templates"),
@@ -53,6 +60,7 @@ def _environment() -> Environment:
     made.filters.update(words.FILTERS)
     made.globals["icons"] = _icons()
     made.globals["asset"] = assets.url
+    made.globals["csrf"] = _csrf
     return made
 
 
@@ -76,14 +84,16 @@ def refusal(request: Request, headway: Headway, who: Principal, error: HeadwayEr
 def _answer(
     request: Request, headway: Headway, who: Principal, template: str, data: dict[str, Any]
 ) -> Response:
+    token = request.app.state.doorkeeper.csrf(request)
+    _TOKEN.set(token)
     with headway.reading() as connection:
         due = counts.read(connection, services(who))
     known = {
         "who": who,
+        "csrf_token": token,
         "now": datetime.now(UTC),
         "nav": partial(nav.groups, who),
         "counts": due,
-        "csrf": str,
         "may": partial(may, who),
         "anywhere": partial(anywhere, who),
         "here": request.url.path,
