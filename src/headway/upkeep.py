@@ -14,7 +14,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from headway.adapters.statsd import emitter
-from headway.flows import alert_rounds, baseline, emit, goals, notify_rounds, telling
+from headway.flows import alert_rounds, baseline, emit, goals, line, notify_rounds, telling
 from headway.flows import scrape as scraping
 from headway.flows.rounds import Rounds
 from headway.flows.scrape import Scrape
@@ -31,6 +31,7 @@ PRUNE_SECONDS = 3600.0
 ALERT_SECONDS = 2.0
 TELL_SECONDS = 1.0
 MEASURED_SECONDS = 15.0
+LINE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class Upkeep:
         fresh = baseline.Freshness(self.world)
         return [
             Rounds("tend", TEND_SECONDS, self._tend, self.complain),
+            Rounds("line", LINE_SECONDS, self._start_line, self.complain),
             Rounds("statsd", emit.SECONDS, self._emit, self.complain),
             Rounds("scrape", scraping.SECONDS, partial(self._scrape, scrape), self.complain),
             Rounds("alerts", ALERT_SECONDS, self._alert, self.complain),
@@ -69,6 +71,14 @@ class Upkeep:
             Rounds("goals", GOALS_SECONDS, self._keep_goals, self.complain),
             Rounds("old counts", PRUNE_SECONDS, self._prune, self.complain),
         ]
+
+    def _start_line(self) -> None:
+        """Stops that end by themselves."""
+        with self.reading() as connection:
+            due = line.is_due(connection, time.time())
+        if due:
+            with self.tx() as tx:
+                line.lapse_and_wake(tx, self.world.outbox)
 
     def _emit(self) -> None:
         """Tell every statsd connection how deployments ended."""

@@ -46,6 +46,7 @@ NOUNS = {
     "release": ("headway.cli.release:release", "An artifact with its configuration, numbered."),
     "train": ("headway.cli.train:train", "Releases that wait for a departure and leave together."),
     "rollout": ("headway.cli.rollout:rollout", "Moving users to a release, step by step."),
+    "line": ("headway.cli.line:line", "Hold every rollout now, or let them go on."),
     "artifact": ("headway.cli.artifact:artifact", "What was built, known by its digest."),
     "env": ("headway.cli.env:env", "The places where services run."),
     "alert": ("headway.cli.alert:alert", "Something that a person must know about."),

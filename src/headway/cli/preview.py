@@ -12,11 +12,12 @@ from headway.cli.context import Context
 from headway.cli.repository import service_of, text_of, top_level
 from headway.flows import budgets, commit_rules, enter, train
 from headway.flows.trip import Trip
-from headway.gate import approval, quarantine
+from headway.gate import approval, line, quarantine
 from headway.gate.error_budget import Asked as AskedBudget
 from headway.model.commit import Commit
 from headway.model.delivery import Release
 from headway.model.errors import HeadwayError, Invalid
+from headway.model.line import Where
 from headway.model.rollout import Plan
 from headway.model.service import Environment, Service
 from headway.model.verdict import Outcome, Verdict, worst
@@ -25,6 +26,7 @@ from headway.ports.policy_engine import Promotion
 from headway.rollout.plan import plan as rollout_plan
 from headway.store import decisions, records
 from headway.store.tables import releases
+from headway.store.views import line as line_view
 from headway.wording.text import percent
 
 
@@ -170,11 +172,16 @@ def _verdicts(
         _auto(connection, asked, environment),
         *_budgets(connection, asked, environment, now),
         train.foresee(connection, environment, asked.release, now),
+        line.judge(line_view.stop_at(connection, _where(asked, environment))),
         _turn(holder, asked),
     ]
     if asked.release is not None:
         verdicts.append(_admission(context, connection, asked.release, environment))
     return verdicts
+
+
+def _where(asked: _Asked, environment: Environment) -> Where:
+    return Where(asked.service.name, environment.name, environment.tier)
 
 
 def _policies(context: Context, asked: _Asked, environment: Environment) -> list[Verdict]:
@@ -248,6 +255,7 @@ def _next(verdict: Verdict, release: str, environment: str) -> str:
         "auto": f"headway release start {release} --env {environment}",
         "quarantine": f"headway artifact clear {release} --env {environment}",
         "turn": "headway status",
+        "line": "headway line status",
         "train": f"headway release start {release} --env {environment} --hotfix",
         "error_budget": "headway slo list",
         "slo": "headway slo list",

@@ -7,6 +7,7 @@ replay tells the world the very same thing.
 
 from dataclasses import dataclass, replace
 
+from headway.flows import line
 from headway.flows.build import content_folder
 from headway.flows.journal import Journal
 from headway.flows.trip import Trip
@@ -14,6 +15,7 @@ from headway.flows.world import World
 from headway.model.delivery import Release
 from headway.model.deployment import DeployOrder, InstanceState
 from headway.model.errors import Failed
+from headway.model.line import Stop, Where
 from headway.model.routing import Backend, Endpoint, Mirror, Routed, Routing
 from headway.model.service import Environment, Traffic
 from headway.ports.shadow_differ import Comparison
@@ -33,7 +35,8 @@ class Change:
     """What shall be. `shares` of 0 keep a side reachable for testers only; an order of None means
     that there is no such side. `restore`: the stable side must come back up first. `traffic`: the
     way in, where it is not the candidate's. `mirror`: share of requests copied to the candidate,
-    whose answers may differ from stable's in the JSON fields `ignore`.
+    whose answers may differ from stable's in the JSON fields `ignore`. `onward`: the change moves a
+    rollout on there, which nothing does while the line is stopped.
     """
 
     generation: int
@@ -46,6 +49,7 @@ class Change:
     traffic: Traffic | None = None
     mirror: float = 0.0
     ignore: tuple[str, ...] = ()
+    onward: Where | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +62,11 @@ class Applied:
 
 def apply(journal: Journal, world: World, trip: Trip, change: Change, label: str) -> Applied:
     """Make the change true, in an order in which no request is lost. Raises Failed (`not-ready`),
-    Refused (the proxy said no).
+    Refused (the proxy said no; `line-stopped`).
     """
     grows = change.stable if change.restore else change.candidate
     if grows is not None and grows.instances > 0:
-        journal.act(f"{label}: start {grows.release}", start, world, change.target, grows)
+        journal.act(f"{label}: start {grows.release}", begin, world, change, grows)
         journal.act(f"{label}: {grows.release} ready", ready, world, change.target, grows)
     applied = to_routes(journal, world, trip, change, label)
     if change.stable is not None:
@@ -77,7 +81,7 @@ def to_routes(journal: Journal, world: World, trip: Trip, change: Change, label:
     routing = journal.act(f"{label}: endpoints", endpoints, world, trip, change)
     if routing.mirror is not None:
         routing = journal.act(f"{label}: compare", compare, world, routing, change.ignore)
-    return journal.act(f"{label}: route", route, world, routing)
+    return journal.act(f"{label}: route", switch, world, change, routing)
 
 
 def compare(world: World, routing: Routing, ignore: tuple[str, ...]) -> Routing:
@@ -99,10 +103,19 @@ def compare(world: World, routing: Routing, ignore: tuple[str, ...]) -> Routing:
     return replace(routing, mirror=replace(mirror, watch=world.differ.watch(order)))
 
 
-def start(world: World, target: str, order: DeployOrder) -> tuple[InstanceState, ...]:
-    """Unpack the verified artifact and declare the instances."""
+def begin(world: World, change: Change, order: DeployOrder) -> tuple[InstanceState, ...]:
+    """Unpack the verified artifact and declare the instances. Raises Refused (`line-stopped`)."""
+    line.refuse(_stopped(world, change), f"{order.release} does not start")
     world.artifacts.unpack(order.digest, order.content)
-    return world.targets[target].deploy(order)
+    return world.targets[change.target].deploy(order)
+
+
+def _stopped(world: World, change: Change) -> Stop | None:
+    """Asked right before the world is touched: whatever was decided may be long ago by then."""
+    if change.onward is None:
+        return None
+    with world.tx() as tx:
+        return line.current(tx, change.onward)
 
 
 def ready(world: World, target: str, order: DeployOrder) -> tuple[InstanceState, ...]:
@@ -191,6 +204,19 @@ def _routing(trip: Trip, change: Change, backends: tuple[Backend, ...]) -> Routi
         mirror=Mirror(trip.release.name, change.mirror) if change.mirror else None,
         routes=measured(trip.release.config.slos),
     )
+
+
+def switch(world: World, change: Change, routing: Routing) -> Applied:
+    """The routing change, unless the line was stopped before it took hold. Raises Failed
+    (`not-in-force`), Refused (`line-stopped`).
+    """
+    stop = _stopped(world, change)
+    if stop is not None:
+        seen = world.router.observe(routing.service, routing.environment)
+        if seen is not None and _in_force(routing, seen):
+            return Applied(seen, world.clock.now())
+    line.refuse(stop, f"{routing.service} in {routing.environment} keeps its routing")
+    return route(world, routing)
 
 
 def route(world: World, routing: Routing) -> Applied:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from headway.flows import line
 from headway.flows.journal import Outbox
 from headway.flows.revert import RevertOrder
 from headway.gate import approval
@@ -89,7 +90,9 @@ def was_delivered(connection: sa.Connection, service: str, sha: str) -> bool:
 
 
 def say(tx: Tx, outbox: Outbox, delivery: str, word: Word) -> None:
-    """Tell a delivery something. Raises Refused (`done`) if it has ended."""
+    """Tell a delivery something. Raises Refused (`done`) if it has ended, (`line-stopped`) if it
+    shall be promoted past a stopped line.
+    """
     known = records.delivery(tx.connection, delivery)
     if known.state == "done":
         raise Refused(
@@ -98,6 +101,8 @@ def say(tx: Tx, outbox: Outbox, delivery: str, word: Word) -> None:
             next=f"headway delivery show {delivery}",
             code="done",
         )
+    if word.verb == "promote":
+        line.refuse_promotion(tx, known, word.environment)
     tx.connection.execute(
         commands.insert().values(
             delivery=delivery,

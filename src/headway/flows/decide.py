@@ -15,7 +15,7 @@ from headway.analysis import judge as analysis
 from headway.analysis import shadow as besides
 from headway.analysis import windows
 from headway.analysis.judge import Finding, Setup
-from headway.flows import baseline, shadow
+from headway.flows import baseline, line, shadow
 from headway.flows.measure import Subject, measure
 from headway.flows.shadow import BesideSeen
 from headway.flows.trip import Begun, Trip
@@ -38,6 +38,7 @@ from headway.store.views import verdict as read_model
 
 NONE = -1e8  # below this there was nothing to weigh
 JUDGED = frozenset({"baking", "stability"})
+STANDING_SECONDS = 30.0  # who starts the line wakes it; until then there is nothing to judge
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,7 @@ def _routed(world: World, trip: Trip) -> Routed | None:
 def decide(tx: Tx, trip: Trip, begun: Begun, seen: Seen) -> Turn:
     """Everything about this turn in one transaction."""
     state = _hear(tx, trip, rollouts.load(tx.connection, begun.rollout))
+    state = line.hear(tx, trip, begun, state)
     finding = None
     if state.phase in JUDGED:
         state, finding = _judge(tx, trip, begun, state, seen)
@@ -127,8 +129,8 @@ def _tell_differences(  # noqa: PLR0913
 
 
 def _astray(trip: Trip, begun: Begun, state: Rollout, seen: Seen) -> bool:
-    """Whether a ready instance is at an address that gets no requests. Not if a side that has users
-    has no ready instance at all: then a new routing could only be worse.
+    """Whether a ready instance that a side needs is at an address that gets no requests. Not if a
+    side that has users has no ready instance at all: then a new routing could only be worse.
     """
     if seen.routed is None or state.at < 0:
         return False
@@ -140,9 +142,18 @@ def _astray(trip: Trip, begun: Begun, state: Rollout, seen: Seen) -> bool:
         if i.phase == "ready" and i.release in ready:
             ready[i.release].add((i.host, i.port))
     served = all(found for release, found in ready.items() if shares[release] > 0)
+    wanted = {trip.release.name: step.candidate, begun.stable: step.stable}
+    all_of_them = state.phase == "keeping"
     return served and any(
-        ready[r] - _known(seen.routed, r) for r in seen.routed.endpoints if r in ready
+        _lacks(_known(seen.routed, r), ready[r], len(ready[r]) if all_of_them else wanted[r])
+        for r in seen.routed.endpoints
+        if r in ready
     )
+
+
+def _lacks(known: set[tuple[str, int]], ready: set[tuple[str, int]], wanted: int) -> bool:
+    """Instances that came up for a step which the line then held are ready and not needed yet."""
+    return bool(ready - known) and len(ready & known) < wanted
 
 
 def _known(routed: Routed, release: str) -> set[tuple[str, int]]:
@@ -151,6 +162,8 @@ def _known(routed: Routed, release: str) -> set[tuple[str, int]]:
 
 def _wait(state: Rollout) -> float:
     window = state.plan.pace.window
+    if state.stopped and state.phase not in JUDGED:
+        return STANDING_SECONDS
     return min(window, 1.0) if state.phase == "preparing" else window
 
 

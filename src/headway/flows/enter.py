@@ -10,11 +10,12 @@ import sqlalchemy as sa
 
 from headway.artifact.admission import Attested, Expected
 from headway.artifact.admission import judge as judge_admission
-from headway.flows import budgets, commit_rules, train
+from headway.flows import budgets, commit_rules, line, train
 from headway.flows.journal import Journal
 from headway.flows.trip import Stopped, Trip
 from headway.flows.world import World
 from headway.gate import approval, quarantine
+from headway.gate import line as line_gate
 from headway.gate.error_budget import Asked as AskedBudget
 from headway.model.delivery import Delivery
 from headway.model.errors import Refused
@@ -129,6 +130,8 @@ def ask_gates(tx: Tx, world: World, trip: Trip, rules: tuple[Verdict, ...]) -> A
             environment.name,
         ),
     ]
+    if not line.is_way_back(tx.connection, trip):
+        verdicts.append(line_gate.judge(line.current(tx, line.at(trip))))
     if not trip.back:
         given = decisions.approvals(tx.connection, release.digest, environment.name)
         verdicts.append(approval.judge(environment.approval, given, release.author, tx.now))

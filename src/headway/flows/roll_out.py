@@ -8,16 +8,24 @@ The body interprets moves and does nothing else; what to do is decided in `decid
 from dataclasses import replace
 from typing import NoReturn
 
-from headway.flows import baseline, shadow
+from headway.flows import baseline, line, shadow
 from headway.flows import decide as turn
-from headway.flows.change import Change, apply, next_generation, order_for, remove, to_routes
+from headway.flows.change import (
+    Applied,
+    Change,
+    apply,
+    next_generation,
+    order_for,
+    remove,
+    to_routes,
+)
 from headway.flows.enter import release_place
 from headway.flows.journal import Journal
-from headway.flows.roll_back import roll_back
+from headway.flows.roll_back import close, roll_back
 from headway.flows.smoke import smoke
 from headway.flows.trip import Begun, Stopped, Trip
 from headway.flows.world import World
-from headway.model.errors import HeadwayError
+from headway.model.errors import HeadwayError, Refused
 from headway.model.event import Fact
 from headway.model.rollout import (
     Conclude,
@@ -40,7 +48,6 @@ def roll_out(journal: Journal, world: World, trip: Trip) -> None:
     """Returns when the release is released here. Raises Stopped (`rolled_back`)."""
     begun = journal.commit("begin rollout", begin, trip)
     try:
-        _preview(journal, world, trip, begun)
         _follow(journal, world, trip, begun)
     except HeadwayError as error:
         _broke(journal, world, trip, begun, error)
@@ -56,17 +63,43 @@ def _broke(
         raise Stopped(stop.outcome, stop.because, error.code) from error
 
 
-def _preview(journal: Journal, world: World, trip: Trip, begun: Begun) -> None:
-    """Bring the candidate up and test it before any user is sent to it, where that is possible."""
+def _preview(journal: Journal, world: World, trip: Trip, begun: Begun) -> bool:
+    """Bring the candidate up and test it before any user is sent to it, where that is possible.
+    False: the line was stopped before.
+    """
     if not begun.stable or begun.plan.steps[0].candidate == 0:
-        return
+        return True
     change = journal.commit("preview", preview, world, trip, begun)
-    applied = apply(journal, world, trip, change, "preview")
+    applied = _onward(journal, world, trip, begun, (change, "preview"))
+    if applied is None:
+        return False
     smoke(journal, world, trip, applied.routed.address)
+    return True
+
+
+def _onward(
+    journal: Journal, world: World, trip: Trip, begun: Begun, wanted: tuple[Change, str]
+) -> Applied | None:
+    """Apply a change that moves the rollout on. None: the line was stopped before it took hold, and
+    what was in force is told to the proxy once more, in case it had heard of the change.
+    """
+    change, label = wanted
+    try:
+        return apply(journal, world, trip, change, label)
+    except Refused as refused:
+        if refused.code != line.CODE:
+            raise
+    former = journal.commit(f"{label}: stay", stay, world, trip, begun)
+    if former.shares:
+        to_routes(journal, world, trip, former, f"{label}: stay")
+    else:
+        journal.act(f"{label}: stay closed", close, world, trip, former)
+    journal.commit(f"{label}: stayed", mended, trip, begun, former.generation)
+    return None
 
 
 def _follow(journal: Journal, world: World, trip: Trip, begun: Begun) -> None:
-    exposed = 0.0
+    exposed, ready = 0.0, _preview(journal, world, trip, begun)
     while True:
         seen = journal.act("observe", turn.observe, world, trip, begun, exposed)
         what = journal.commit("decide", turn.decide, trip, begun, seen)
@@ -75,12 +108,12 @@ def _follow(journal: Journal, world: World, trip: Trip, begun: Begun) -> None:
             case Hold():
                 _hold(journal, world, trip, begun, what)
             case Shift(to=to):
-                _shift(journal, world, trip, begun, to)
+                ready = _go_on(journal, world, trip, begun, (to, ready))
             case Settle():
                 journal.commit("settled", settled, trip, begun)
             case Release(because=because):
-                _release(journal, world, trip, begun, because)
-                if not begun.plan.keep_old_seconds or not begun.stable:
+                over = _release(journal, world, trip, begun, because)
+                if over and not (begun.plan.keep_old_seconds and begun.stable):
                     return
             case Conclude():
                 _conclude(journal, world, trip, begun, what.move)
@@ -98,9 +131,19 @@ def _hold(journal: Journal, world: World, trip: Trip, begun: Begun, what: turn.T
     journal.wait(what.wait_seconds)
 
 
+def _go_on(journal: Journal, world: World, trip: Trip, begun: Begun, how: tuple[int, bool]) -> bool:
+    to, ready = how
+    if ready or _preview(journal, world, trip, begun):
+        _shift(journal, world, trip, begun, to)
+        return True
+    return False
+
+
 def _shift(journal: Journal, world: World, trip: Trip, begun: Begun, to: int) -> None:
     change = journal.commit(f"step {to}", step_change, world, trip, begun, to)
-    applied = apply(journal, world, trip, change, f"step {to}")
+    applied = _onward(journal, world, trip, begun, (change, f"step {to}"))
+    if applied is None:
+        return
     address = applied.routed.address
     journal.commit(f"step {to} in force", in_force, trip, begun, to, address)
     _beside(journal, world, trip, begun, (to, change.generation, address))
@@ -127,14 +170,17 @@ def _mend(journal: Journal, world: World, trip: Trip, begun: Begun) -> None:
     journal.commit("mended", mended, trip, begun, change.generation)
 
 
-def _release(journal: Journal, world: World, trip: Trip, begun: Begun, because: str) -> None:
+def _release(journal: Journal, world: World, trip: Trip, begun: Begun, because: str) -> bool:
     change = journal.commit("release", release_change, world, trip, begun)
-    applied = apply(journal, world, trip, change, "release")
+    applied = _onward(journal, world, trip, begun, (change, "release"))
+    if applied is None:
+        return False
     if shadow.journeys(trip.environment, begun):
         journal.act("nothing beside", shadow.quiet, world, trip, change.generation)
     if begun.stable and not begun.plan.keep_old_seconds:
         journal.act("remove the old release", remove, world, change, begun.stable, trip)
     journal.commit("released", released, trip, begun, because, applied.routed.address)
+    return True
 
 
 def _conclude(journal: Journal, world: World, trip: Trip, begun: Begun, move: Conclude) -> None:
@@ -169,6 +215,7 @@ def begin(tx: Tx, trip: Trip) -> Begun:
         stable_instances=count,
         started=tx.now,
         stable_sha=before.sha if before else "",
+        way_back=line.is_way_back(tx.connection, trip),
     )
     rollouts.add(tx, begun.rollout, trip.about, release.digest, stable)
     rollouts.save(tx, begun.rollout, Rollout(made, tx.now))
@@ -191,12 +238,22 @@ def begin(tx: Tx, trip: Trip) -> Begun:
 def preview(tx: Tx, world: World, trip: Trip, begun: Begun) -> Change:
     """The first step's instances, reachable for testers only."""
     first = begun.plan.steps[0]
-    return _change(tx, world, trip, begun, (first.candidate, begun.stable_instances, 0.0))
+    counts = (first.candidate, begun.stable_instances, 0.0)
+    return onward(_change(tx, world, trip, begun, counts), trip, begun)
 
 
 def step_change(tx: Tx, world: World, trip: Trip, begun: Begun, to: int) -> Change:
     """The instances and the share of step `to`."""
-    step = begun.plan.steps[to]
+    return onward(_step(tx, world, trip, begun, to), trip, begun)
+
+
+def onward(change: Change, trip: Trip, begun: Begun) -> Change:
+    """It moves the rollout on, so it must not happen while the line is stopped."""
+    return change if begun.way_back else replace(change, onward=line.at(trip))
+
+
+def _step(tx: Tx, world: World, trip: Trip, begun: Begun, at: int) -> Change:
+    step = begun.plan.steps[at]
     change = _change(tx, world, trip, begun, (step.candidate, step.stable, step.share))
     return replace(change, mirror=step.mirror, ignore=trip.environment.rollout.ignore_fields)
 
@@ -209,15 +266,27 @@ def release_change(tx: Tx, world: World, trip: Trip, begun: Begun) -> Change:
     if not keep:
         state = rollouts.load(tx.connection, begun.rollout)
         rollouts.save(tx, begun.rollout, replace(state, phase="keeping"))
-    return _change(tx, world, trip, begun, (trip.environment.run.instances, keep, 1.0))
+    counts = (trip.environment.run.instances, keep, 1.0)
+    return onward(_change(tx, world, trip, begun, counts), trip, begun)
+
+
+def stay(tx: Tx, world: World, trip: Trip, begun: Begun) -> Change:
+    """What was in force before a change that the stopped line held; no shares: nothing was."""
+    state = rollouts.load(tx.connection, begun.rollout)
+    if state.at >= 0:
+        if state.phase == "keeping":
+            rollouts.save(tx, begun.rollout, replace(state, phase="stability"))
+        return _step(tx, world, trip, begun, state.at)
+    change = _change(tx, world, trip, begun, (0, begun.stable_instances, 0.0))
+    return change if begun.stable else replace(change, shares={})
 
 
 def mend_change(tx: Tx, world: World, trip: Trip, begun: Begun) -> Change:
     """What is in force now, once more."""
     state = rollouts.load(tx.connection, begun.rollout)
     if state.phase == "keeping":
-        return release_change(tx, world, trip, begun)
-    return step_change(tx, world, trip, begun, state.at)
+        return replace(release_change(tx, world, trip, begun), onward=None)
+    return _step(tx, world, trip, begun, state.at)
 
 
 def conclude_change(tx: Tx, world: World, trip: Trip, begun: Begun) -> Change:

@@ -36,7 +36,9 @@ class Stopped(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A rollout that has begun. `stable`: the last known good release, '' if there is none."""
+    """A rollout that has begun. `stable`: the last known good release, '' if there is none.
+    `way_back`: it goes back to what was released here before, also while the line is stopped.
+    """
 
     rollout: str
     plan: Plan
@@ -45,3 +47,4 @@ class Begun:
     stable_instances: int
     started: float
     stable_sha: str = ""
+    way_back: bool = False

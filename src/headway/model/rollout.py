@@ -53,7 +53,8 @@ class Rollout:
     `paused` and `held` say why it does not go on by itself; both empty: it does.
     `granted`: who approved this step; `pushed`: a person said promote at this step.
     `served`: candidate requests seen since `since`; `exposed`: when requests of users, or
-    copies of them, first reached it.
+    copies of them, first reached it. `stopped`: who stopped the line and why, `halted`: since when
+    this rollout stands because of it.
     """
 
     plan: Plan
@@ -68,6 +69,8 @@ class Rollout:
     aborted: str = ""
     served: int = 0
     exposed: float = 0.0
+    stopped: str = ""
+    halted: float = 0.0
 
 
 class Hold(msgspec.Struct, frozen=True, tag="hold"):

@@ -2,7 +2,7 @@
 
 Pure and total: every state and verdict has exactly one move. Traffic only grows, a FAIL never
 shifts forward, and nothing but PASS, a person's word or a declared policy ends a step that asks
-for proof.
+for proof. While the line is stopped the only move is the way back.
 """
 
 from dataclasses import replace
@@ -31,6 +31,10 @@ def next_move(rollout: Rollout, verdict: Verdict, now: float, *, suspicion: bool
         if rollout.plan.on_fail == "rollback":
             return RollBack(verdict.because)
         return Hold(f"{verdict.because}; on_fail is hold", held=True)
+    return Hold(rollout.stopped) if rollout.stopped else _by_phase(rollout, verdict, now, suspicion)
+
+
+def _by_phase(rollout: Rollout, verdict: Verdict, now: float, suspicion: bool) -> Move:  # noqa: FBT001
     match rollout.phase:
         case "preparing":
             return Shift(0, "the candidate is ready", proven=True)
@@ -168,6 +172,21 @@ def told(rollout: Rollout, verb: str, by: str, reason: str) -> Rollout:
             return replace(rollout, pushed=said, held="") if rollout.held else rollout
         case _:
             return rollout
+
+
+def stopped(rollout: Rollout, because: str, now: float) -> Rollout:
+    """The line is stopped (`because` says by whom and why) or, with an empty word, runs again.
+
+    The clocks of the rollout stand meanwhile: bake, stability window, deadline and the time the old
+    release is kept go on from where they were. What users met counts all the time.
+    """
+    if because:
+        return replace(rollout, stopped=because, halted=rollout.halted or now)
+    if not rollout.halted:
+        return rollout
+    stood = max(0.0, now - max(rollout.halted, rollout.since))
+    since, started = rollout.since + stood, rollout.started + stood
+    return replace(rollout, stopped="", halted=0.0, since=since, started=started)
 
 
 def done(rollout: Rollout) -> Rollout:
