@@ -49,14 +49,14 @@ def after(connection: sa.Connection, seq: int, *, limit: int = 1000, **where: st
     query = sa.select(events).where(events.c.seq > seq)
     for column, value in where.items():
         query = query.where(events.c[column] == value)
-    return [_event(r) for r in connection.execute(query.order_by(events.c.seq).limit(limit))]
+    return [event(r) for r in connection.execute(query.order_by(events.c.seq).limit(limit))]
 
 
 def any_of(connection: sa.Connection, **where: Iterable[str]) -> list[Event]:
     """Every event for which one of the named columns has one of the values, oldest first."""
     tests = [events.c[column].in_(list(values)) for column, values in where.items()]
     query = sa.select(events).where(sa.or_(*tests)).order_by(events.c.seq)
-    return [_event(r) for r in connection.execute(query)]
+    return [event(r) for r in connection.execute(query)]
 
 
 def of_kinds(
@@ -69,7 +69,7 @@ def of_kinds(
         events.c.kind.in_(list(kinds)), events.c.kind.startswith(prefix, autoescape=True)
     )
     query = sa.select(events).where(events.c.delivery.in_(list(deliveries)), wanted)
-    return [_event(r) for r in connection.execute(query.order_by(events.c.seq))]
+    return [event(r) for r in connection.execute(query.order_by(events.c.seq))]
 
 
 def last_seq(connection: sa.Connection) -> int:
@@ -77,7 +77,8 @@ def last_seq(connection: sa.Connection) -> int:
     return connection.execute(sa.select(sa.func.max(events.c.seq))).scalar() or 0
 
 
-def _event(row: "sa.Row[tuple[object, ...]]") -> Event:
+def event(row: "sa.Row[tuple[object, ...]]") -> Event:
+    """A row of the table as the event it is."""
     m = row._mapping
     fields = {k: m[k] for k in m if k not in {"data"}}
     return Event(**fields, data=json.loads(m["data"]))

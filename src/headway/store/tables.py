@@ -16,10 +16,11 @@ events = sa.Table(
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("subject", sa.Text, nullable=False, index=True),
     sa.Column("delivery", sa.Text, nullable=False, index=True),
-    sa.Column("service", sa.Text, nullable=False, index=True),
+    sa.Column("service", sa.Text, nullable=False),
     sa.Column("environment", sa.Text, nullable=False),
     sa.Column("release", sa.Text, nullable=False, index=True),
     sa.Column("data", sa.Text, nullable=False),
+    sa.Index("headway_event_by_service", "service", "seq"),
 )
 
 deliveries = sa.Table(

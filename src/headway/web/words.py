@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 NARROW = "\N{NO-BREAK SPACE}"
 MINUS = "\N{MINUS SIGN}"
@@ -153,7 +154,29 @@ def person(name: str) -> str:
     return name.partition("<")[0].strip() or name
 
 
+def unix(at: float) -> datetime:
+    """Unix seconds as a time in UTC."""
+    return datetime.fromtimestamp(at, UTC)
+
+
+def branch(ref: str) -> str:
+    """`refs/heads/main` is `main`."""
+    return ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
+
+
+def basename(path: str) -> str:
+    """`.github/workflows/ci.yml` is `ci.yml`."""
+    return path.rpartition("/")[2]
+
+
+def query(asked: dict[str, str]) -> str:
+    """What was asked as the query of an address, without what is empty."""
+    return urlencode({name: value for name, value in asked.items() if value})
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
+    "basename": basename,
+    "branch": branch,
     "clock": clock,
     "figure": figure,
     "iso": iso,
@@ -161,9 +184,11 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "percent": percent,
     "person": person,
     "second": second,
-    "short": short,
     "size": size,
     "stamp": stamp,
     "state": state,
     "thousands": thousands,
+    "query": query,
+    "short": short,
+    "unix": unix,
 }

@@ -1,0 +1,145 @@
+"""Pipeline runs: the list, one run with its graph, jobs and logs, and what may be done with it."""
+
+import time
+from dataclasses import dataclass
+
+from starlette.responses import Response
+
+from headway.access.principal import services
+from headway.adapters.linux.run_logs import find_planned
+from headway.api.guard import must, see
+from headway.flows import pipeline, run_list
+from headway.flows.run_list import Listed, service_of
+from headway.model.errors import Invalid
+from headway.pipeline.run.graph import Node, graph
+from headway.pipeline.run.state import RunState
+from headway.pipeline.run.view import JobView, RunView, view
+from headway.web import run_log
+from headway.web.page import Ask, form, page, to
+
+WIDE, HIGH, GAP_X, GAP_Y, EDGE = 170, 46, 36, 24, 5
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A job in the drawing: where it is, in the drawing's own units."""
+
+    node: Node
+    x: int
+    y: int
+    ways: tuple[str, ...]
+
+
+@page("/runs")
+def listing(ask: Ask) -> Response:
+    """Newest first, a page at a time."""
+    allowed, wanted = services(ask.who), ask.query.get("state", "")
+    service = ask.query.get("service", "")
+
+    def shown(one: Listed) -> bool:
+        mine = service_of(one.run.spec)
+        seen = allowed is None or mine in allowed
+        return seen and service in {"", mine} and wanted in {"", one.stands}
+
+    found = run_list.listed(ask.headway.home, shown, ask.query.get("cursor", ""))
+    rows = [(view(one.run, one.stands), service_of(one.run.spec)) for one in found.runs]
+    more = {"state": wanted, "service": service}
+    return ask.show("runs.html", rows=rows, next=found.next, broken=found.unreadable, asked=more)
+
+
+@page("/runs/{run}")
+def show(ask: Ask) -> Response:
+    """One run; `job` names the instance whose log is open, `find` what to look for in it."""
+    state = _state(ask)
+    stands = pipeline.stands(ask.headway.home, state, time.time())
+    seen = view(state, stands)
+    key, find = _chosen(state, seen, ask.query.get("job", "")), ask.query.get("find", "")[:200]
+    steps = run_log.of_job(ask.headway.home, state, key, find) if key else ()
+    nodes = graph(state)
+    return ask.show(
+        "run.html",
+        run=seen,
+        service=service_of(state.spec),
+        boxes=_boxes(nodes),
+        size=_size(nodes),
+        nodes=nodes,
+        chosen=next((j for j in seen.jobs if j.key == key), None),
+        steps=steps,
+        find=find,
+        failed=_failed(seen),
+    )
+
+
+@form("/runs/{run}/cancel", "run.cancel")
+def cancel(ask: Ask) -> Response:
+    """Ask the run to end."""
+    state = _state(ask, "run.cancel")
+    reason = _reason(ask)
+    pipeline.cancel(ask.headway.home, state.spec.id, ask.who.id, reason)
+    return to(f"/runs/{state.spec.id}")
+
+
+@form("/runs/{run}/again", "run.start")
+def again(ask: Ask) -> Response:
+    """Do it another time: `what` is `failed` or `all`."""
+    state = _state(ask, "run.start")
+    made = ask.headway.again(state.spec.id, failed_only=ask.form.get("what") == "failed")
+    return to(f"/runs/{made.spec.id}")
+
+
+def _state(ask: Ask, permission: str = "") -> RunState:
+    """The run that the address names. Raises Missing, Denied, Invalid (`unknown-run`)."""
+    state = pipeline.show(ask.headway.home, ask.path["run"])
+    service = service_of(state.spec)
+    see(ask.who, service)
+    if permission:
+        must(ask.who, permission, service)
+    return state
+
+
+def _reason(ask: Ask) -> str:
+    given = str(ask.form.get("reason", "")).strip()
+    if not given:
+        raise Invalid("a reason is needed", why="it is kept in the audit trail", code="reason")
+    return given[:1000]
+
+
+def _chosen(state: RunState, seen: RunView, given: str) -> str:
+    """The instance to open: the one asked for, else the first red, the first at work, the first."""
+    if given:
+        return find_planned(state, given)
+    red = _failed(seen)
+    going = next((j for j in seen.jobs if j.outcome == "running" and not j.calls), None)
+    first = next((j for j in seen.jobs if not j.calls), None)
+    best = red or going or first
+    return best.key if best else ""
+
+
+def _failed(seen: RunView) -> JobView | None:
+    """The first instance whose failure counts."""
+    bad = (j for j in seen.jobs if j.outcome == "failure" and not j.tolerated and not j.calls)
+    return next(bad, None)
+
+
+def _boxes(nodes: tuple[Node, ...]) -> list[Box]:
+    spots = {n.id: _spot(n) for n in nodes}
+    return [
+        Box(n, *spots[n.id], tuple(_way(spots[b], spots[n.id]) for b in n.needs)) for n in nodes
+    ]
+
+
+def _spot(node: Node) -> tuple[int, int]:
+    return EDGE + node.column * (WIDE + GAP_X), EDGE + node.row * (HIGH + GAP_Y)
+
+
+def _way(begin: tuple[int, int], end: tuple[int, int]) -> str:
+    """The path of an edge, from the right side of one job to the left side of another."""
+    x1, y1, x2, y2 = begin[0] + WIDE, begin[1] + HIGH // 2, end[0], end[1] + HIGH // 2
+    bend = x2 - GAP_X // 2
+    return f"M{x1} {y1}H{bend - 8}C{bend} {y1} {bend} {y2} {bend + 8} {y2}H{x2}"
+
+
+def _size(nodes: tuple[Node, ...]) -> tuple[int, int]:
+    columns = 1 + max((n.column for n in nodes), default=0)
+    rows = 1 + max((n.row for n in nodes), default=0)
+    return columns * (WIDE + GAP_X) - GAP_X + 2 * EDGE, rows * (HIGH + GAP_Y) - GAP_Y + 2 * EDGE
