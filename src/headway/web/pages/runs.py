@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
-from headway.access.principal import services
+from headway.access.principal import may, services
 from headway.adapters.linux.run_logs import find_planned
 from headway.api.guard import must, see
 from headway.flows import pipeline, run_list
@@ -16,6 +16,7 @@ from headway.pipeline.run.state import RunState
 from headway.pipeline.run.view import JobView, RunView, view
 from headway.web import run_log
 from headway.web.page import Ask, form, page, to
+from headway.web.question import Question
 
 WIDE, HIGH, GAP_X, GAP_Y, EDGE = 170, 46, 36, 24, 5
 
@@ -58,6 +59,8 @@ def show(ask: Ask) -> Response:
     nodes = graph(state)
     return ask.show(
         "run.html",
+        live="" if seen.outcome else f"subject={seen.run}",
+        stop=_question(ask, seen, service_of(state.spec)),
         run=seen,
         service=service_of(state.spec),
         boxes=_boxes(nodes),
@@ -68,6 +71,31 @@ def show(ask: Ask) -> Response:
         find=find,
         failed=_failed(seen),
     )
+
+
+def _question(ask: Ask, seen: RunView, service: str) -> Question:
+    lacks = "" if may(ask.who, "run.cancel", service) else f"This needs run.cancel in {service}"
+    return Question(
+        id="cancel",
+        word="Cancel",
+        icon="stop",
+        heading="Cancel this run?",
+        says="Jobs that run are ended with everything they started. Steps that must always run"
+        " still do.",
+        sure="Cancel the run",
+        keep="Let it run",
+        action=f"/runs/{seen.run}/cancel",
+        back=f"/runs/{seen.run}",
+        danger=True,
+        refused="It has ended" if seen.outcome else lacks,
+    )
+
+
+@page("/runs/{run}/cancel", "run.cancel")
+def ask_cancel(ask: Ask) -> Response:
+    """The question, without scripts."""
+    state = _state(ask, "run.cancel")
+    return ask.confirm(_question(ask, view(state), service_of(state.spec)))
 
 
 @form("/runs/{run}/cancel", "run.cancel")
