@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from headway.flows import pipeline
 from headway.flows.pipeline_preview import preview
+from headway.flows.run_list import service_of
 from headway.flows.run_tell import Voice, voice
 from headway.flows.world import World
 from headway.model.errors import Refused
@@ -83,14 +84,15 @@ def refuse(tx: Tx, world: World, spec: RunSpec, because: str) -> None:
     """The run was refused: the forge that asked for it shows why."""
     if runs.move(tx, spec.id, ("made",), "refused"):
         speaker = voice(world, tx, spec)
-        speaker.fact(tx, "run.refused", _what(spec) | {"because": because})
+        data = _what(spec) | {"because": because}
+        speaker.first(tx, "run.refused", data, service_of(spec))
         speaker.status(tx, "", "error", because)
 
 
 def _begin(tx: Tx, speaker: Voice, spec: RunSpec, queue: str) -> None:
     order = RunOrder(spec.id, speaker.told, queue)
     speaker.world.outbox.start(tx, FLOW, spec.id, order, queue)
-    speaker.fact(tx, "run.requested", _what(spec))
+    speaker.first(tx, "run.requested", _what(spec), service_of(spec))
     speaker.status(tx, "", "pending", "waiting")
 
 

@@ -15,7 +15,7 @@ from headway.model.job import JobOrder, JobReport
 from headway.pipeline.run.state import RunSpec
 from headway.pipeline.syntax import reader
 from headway.ports.status_sink import StatusState
-from headway.store import connections, triggers
+from headway.store import connections, log, triggers
 from headway.store.database import Tx
 from headway.store.log import About, append
 
@@ -52,7 +52,12 @@ class Voice:
 
     def fact(self, tx: Tx, kind: str, data: dict[str, object], turn: int = 0) -> None:
         """One event about the run; the same kind again, of the same turn, changes nothing."""
-        append(tx, About(), Fact(kind, self.run, turn, data))
+        about = About(service=log.service_of(tx.connection, self.run))
+        append(tx, about, Fact(kind, self.run, turn, data))
+
+    def first(self, tx: Tx, kind: str, data: dict[str, object], service: str) -> None:
+        """The first event about the run says whose it is; the later ones take it from there."""
+        append(tx, About(service=service), Fact(kind, self.run, 0, data))
 
     def ended(self, tx: Tx, outcome: str, words: str) -> None:
         """The last word to the forge."""

@@ -77,6 +77,12 @@ def last_seq(connection: sa.Connection) -> int:
     return connection.execute(sa.select(sa.func.max(events.c.seq))).scalar() or 0
 
 
+def service_of(connection: sa.Connection, subject: str) -> str:
+    """The service that the subject's first event is about; "" without one."""
+    query = sa.select(events.c.service).where(events.c.subject == subject)
+    return connection.execute(query.order_by(events.c.seq).limit(1)).scalar() or ""
+
+
 def event(row: "sa.Row[tuple[object, ...]]") -> Event:
     """A row of the table as the event it is."""
     m = row._mapping

@@ -39,3 +39,10 @@ def of(connection: sa.Connection, queue: str) -> list[Parked]:
     columns = (table.c.run, table.c.turn, table.c.queue, table.c.told)
     query = sa.select(*columns).where(table.c.queue == queue).order_by(table.c.since, table.c.run)
     return [Parked(**row._mapping) for row in connection.execute(query)]
+
+
+def every(connection: sa.Connection) -> list[Parked]:
+    """All of them, the longest waiting first."""
+    columns = (table.c.run, table.c.turn, table.c.queue, table.c.told)
+    query = sa.select(*columns).order_by(table.c.since, table.c.run)
+    return [Parked(**row._mapping) for row in connection.execute(query)]

@@ -164,6 +164,11 @@ def branch(ref: str) -> str:
     return ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
 
 
+def capitalize_first(text: str) -> str:
+    """A sentence begins with a capital; the rest stays as it is."""
+    return text[:1].upper() + text[1:]
+
+
 def basename(path: str) -> str:
     """`.github/workflows/ci.yml` is `ci.yml`."""
     return path.rpartition("/")[2]
@@ -177,6 +182,7 @@ def query(asked: dict[str, str]) -> str:
 FILTERS: dict[str, Callable[..., Any]] = {
     "basename": basename,
     "branch": branch,
+    "capitalize_first": capitalize_first,
     "clock": clock,
     "figure": figure,
     "iso": iso,

@@ -33,6 +33,24 @@ def _requested(_event: Event, data: Data) -> str:
     return f"● requested by {plain(data['by'])}: commit {short(data['sha'])}{ref}"
 
 
+def _run_requested(_event: Event, data: Data) -> str:
+    whom = f" by {plain(data['by'])}" if data["by"] else ""
+    what = plain(data["workflow"].rpartition("/")[2])
+    return f"● run {data['number']} of {what} requested{whom}: {plain(data['event'])}"
+
+
+def _run_refused(_event: Event, data: Data) -> str:
+    return (
+        f"✗ run of {plain(data['workflow'].rpartition('/')[2])} refused: {plain(data['because'])}"
+    )
+
+
+def _run_finished(_event: Event, data: Data) -> str:
+    took = f" after {span(data['seconds'])}" if "seconds" in data else ""
+    why = f": {plain(data['because'])}" if data["because"] else ""
+    return f"{marked(data['outcome'])}: the run has ended{took}{why}"
+
+
 def _pipeline(_event: Event, data: Data) -> str:
     return f"● {plain(data['subject'], 80)}: jobs {', '.join(data['jobs'])}"
 
@@ -167,6 +185,9 @@ def _failed(_event: Event, data: Data) -> str:
 SENTENCES: dict[str, Callable[[Event, Data], str]] = {
     "delivery.requested": _requested,
     "pipeline.started": _pipeline,
+    "run.requested": _run_requested,
+    "run.refused": _run_refused,
+    "run.finished": _run_finished,
     "job.finished": _job,
     "artifact.packed": _packed,
     "artifact.handed_over": _handed_over,

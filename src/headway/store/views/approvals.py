@@ -21,7 +21,7 @@ from headway.model.rollout import Rollout
 from headway.model.service import ApprovalPolicy
 from headway.store import decisions, records
 from headway.store.records import loads
-from headway.store.tables import deliveries, events, rollouts
+from headway.store.tables import approvals, deliveries, events, releases, rollouts
 from headway.store.views import delivery as story
 from headway.store.views.delivery import GateSeen
 from headway.store.views.moments import at
@@ -261,3 +261,29 @@ def _evidence(connection: sa.Connection, delivery: str) -> tuple[Evidence, ...]:
         if visit.rollout:
             facts.append(Evidence("rollout", here, visit.rollout, visit.state, visit.because))
     return tuple(facts)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A decision that was taken on a release for an environment."""
+
+    release: str
+    service: str
+    environment: str
+    by: str
+    approved: bool
+    reason: str
+    at: datetime
+
+
+def settled(
+    connection: sa.Connection, services: frozenset[str] | None = None, limit: int = 10
+) -> list[Settled]:
+    """The newest decisions, newest first."""
+    a, r = approvals, releases
+    columns = (a.c.release, r.c.service, a.c.environment, a.c.by, a.c.approved, a.c.reason, a.c.at)
+    query = sa.select(*columns).join(r, r.c.name == a.c.release).order_by(a.c.seq.desc())
+    if services is not None:
+        query = query.where(r.c.service.in_(sorted(services)))
+    rows = connection.execute(query.limit(limit)).all()
+    return [Settled(*row[:-1], at(row[-1])) for row in rows]

@@ -12,13 +12,14 @@ from headway.flows import pipeline, run_list
 from headway.flows.run_list import Listed, service_of
 from headway.model.errors import Invalid
 from headway.pipeline.run.graph import Node, graph
-from headway.pipeline.run.state import RunState
+from headway.pipeline.run.state import RunSpec, RunState
 from headway.pipeline.run.view import JobView, RunView, view
 from headway.web import run_log
 from headway.web.page import Ask, form, page, to
 from headway.web.question import Question
 
 WIDE, HIGH, GAP_X, GAP_Y, EDGE = 170, 46, 36, 24, 5
+LEAST_WIDE = 980
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +44,15 @@ def listing(ask: Ask) -> Response:
         return seen and service in {"", mine} and wanted in {"", one.stands}
 
     found = run_list.listed(ask.headway.home, shown, ask.query.get("cursor", ""))
-    rows = [(view(one.run, one.stands), service_of(one.run.spec)) for one in found.runs]
+    rows = [_row(one) for one in found.runs]
     more = {"state": wanted, "service": service}
     return ask.show("runs.html", rows=rows, next=found.next, broken=found.unreadable, asked=more)
+
+
+def _row(one: Listed) -> tuple[RunView, str, str]:
+    """A run, its title, its service."""
+    seen = view(one.run, one.stands)
+    return seen, _title(seen, one.run.spec), service_of(one.run.spec)
 
 
 @page("/runs/{run}")
@@ -62,6 +69,7 @@ def show(ask: Ask) -> Response:
         live="" if seen.outcome else f"subject={seen.run}",
         stop=_question(ask, seen, service_of(state.spec)),
         run=seen,
+        name=_title(seen, state.spec),
         service=service_of(state.spec),
         boxes=_boxes(nodes),
         size=_size(nodes),
@@ -170,4 +178,13 @@ def _way(begin: tuple[int, int], end: tuple[int, int]) -> str:
 def _size(nodes: tuple[Node, ...]) -> tuple[int, int]:
     columns = 1 + max((n.column for n in nodes), default=0)
     rows = 1 + max((n.row for n in nodes), default=0)
-    return columns * (WIDE + GAP_X) - GAP_X + 2 * EDGE, rows * (HIGH + GAP_Y) - GAP_Y + 2 * EDGE
+    wide = columns * (WIDE + GAP_X) - GAP_X + 2 * EDGE
+    return max(LEAST_WIDE, wide), rows * (HIGH + GAP_Y) - GAP_Y + 2 * EDGE
+
+
+def _title(seen: RunView, spec: RunSpec) -> str:
+    """The run's name, else the commit's subject as the push told it, else the workflow's file."""
+    commit = spec.payload.get("head_commit")
+    message = commit.get("message") if isinstance(commit, dict) else None
+    first = message.strip().splitlines()[:1] if isinstance(message, str) else []
+    return seen.title or (first[0][:150] if first else "") or seen.workflow.rpartition("/")[2]
