@@ -14,6 +14,7 @@ from headway.access.principal import anywhere, may
 from headway.api import dispatch, run_logs
 from headway.api.access import from_here
 from headway.api.git import git_app
+from headway.api.hub import Hub
 from headway.api.metrics import page
 from headway.api.otlp import receive
 from headway.api.refusals import Refusals
@@ -36,7 +37,10 @@ def app(
     `state.leaving` of what it gives may be set to a function that says whether the server wants to
     end: who follows a log is let go then.
     """
+    made = Starlette(middleware=[Middleware(Secured, site=reached)])
+    made.state.leaving = lambda: False
     refusals, door = Refusals(headway), Doorkeeper(headway, token, secure=reached.secure)
+    hub = Hub(headway, door.who, lambda: bool(made.state.leaving()))
 
     def may_push(request: Request) -> bool:
         who = door.program(request)
@@ -75,12 +79,12 @@ def app(
         Route("/hooks/{kind}/{name}", hear(headway), methods=["POST"]),
         *dispatch.routes(headway, may_dispatch),
         *run_logs.routes(headway.home, may_follow),
-        Mount("/api/v1", v1.build(headway, door)),
+        Mount("/api/v1", v1.build(headway, door, hub)),
         *site,
         Mount("/", git_app(headway.home, may_push)),
     ]
-    made = Starlette(routes=routes, middleware=[Middleware(Secured, site=reached)])
-    made.state.doorkeeper = door
+    made.router.routes[:] = routes
+    made.state.doorkeeper, made.state.hub = door, hub
     return made
 
 

@@ -15,5 +15,5 @@ def app(headway: Headway, token: str, reached: Site = doors.HERE) -> Starlette:
     """As api.app, with the pages."""
     for found in pkgutil.iter_modules(pages.__path__):
         importlib.import_module(f"{pages.__name__}.{found.name}")
-    site = [assets.ROUTE, live.route(headway), *page.routes(headway)]
+    site = [assets.ROUTE, live.route(), *page.routes(headway)]
     return doors.app(headway, token, site, reached)

@@ -8,19 +8,20 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from headway import __version__
+from headway.api.hub import Hub
 from headway.api.problems import problem
-from headway.api.v1 import services
+from headway.api.v1 import events, live, services
 from headway.api.who import Doorkeeper
 from headway.model.errors import HeadwayError, Invalid
 from headway.wiring import Headway
 
-ROUTERS = (services.router,)
+ROUTERS = (services.router, events.router, live.router)
 
 
-def build(headway: Headway, door: Doorkeeper) -> FastAPI:
+def build(headway: Headway, door: Doorkeeper, hub: Hub) -> FastAPI:
     """The API of this Headway. Pages with foreign scripts (Swagger UI) are not served."""
     api = FastAPI(title="Headway", version=__version__, docs_url=None, redoc_url=None)
-    api.state.headway, api.state.doorkeeper = headway, door
+    api.state.headway, api.state.doorkeeper, api.state.hub = headway, door, hub
     for router in ROUTERS:
         api.include_router(router)
     api.add_exception_handler(HeadwayError, _refused)
