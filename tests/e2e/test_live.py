@@ -192,7 +192,8 @@ def test_a_client_that_takes_nothing_is_let_go_and_holds_up_nobody(
     stuck: list[dict[str, Any]] = []
     scope = {
         "type": "http", "method": "GET", "path": "/api/v1/events", "query_string": b"",
-        "headers": [(b"authorization", b"Bearer admin"), (b"accept", b"text/event-stream")],
+        "headers": [(b"authorization", b"Bearer admin"), (b"accept", b"text/event-stream"),
+                    (b"host", b"127.0.0.1")],
         "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 2), "scheme": "http", "root_path": "",
         "http_version": "1.1", "asgi": {"version": "3.0", "spec_version": "2.3"},
     }  # fmt: skip
@@ -228,7 +229,7 @@ def test_a_gone_client_is_forgotten(served: Api) -> None:
     hub = application.state.hub
     with socket.create_connection((host, int(port))) as link:
         link.sendall(
-            b"GET /api/v1/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer admin\r\n"
+            b"GET /api/v1/events HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer admin\r\n"
             b"accept: text/event-stream\r\n\r\n"
         )
         assert b"retry" in link.recv(4096) + link.recv(4096)
