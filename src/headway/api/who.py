@@ -36,12 +36,14 @@ class Doorkeeper:
         self.secure = secure
 
     def who(self, request: Request) -> Principal:
-        """Whoever asks; NOBODY without valid credentials. Reads the database, once a request."""
-        state = request.scope.setdefault("state", {})
-        if "headway_who" not in state:
-            state["headway_who"] = self._who(request)
-        found: Principal = state["headway_who"]
-        return found
+        """Whoever asks, as of now; NOBODY without valid credentials. Reads the database each time,
+        so that who follows a stream is let go when a token or session ends.
+        """
+        scheme, given = _authorization(request)
+        if scheme:
+            return self._bearer(given) if scheme == "bearer" else NOBODY
+        id = self.session(request)
+        return self._browser(id) if id else NOBODY
 
     def program(self, request: Request) -> Principal:
         """As `who`, and also by the password of HTTP Basic (RFC 7617), as git sends it; never by a
@@ -51,13 +53,6 @@ class Doorkeeper:
         if scheme == "basic":
             return self._bearer(_password(given))
         return self.who(request) if scheme == "bearer" else NOBODY
-
-    def _who(self, request: Request) -> Principal:
-        scheme, given = _authorization(request)
-        if scheme:
-            return self._bearer(given) if scheme == "bearer" else NOBODY
-        id = self.session(request)
-        return self._browser(id) if id else NOBODY
 
     def _bearer(self, given: str) -> Principal:
         if self._token and hmac.compare_digest(given.encode(), self._token.encode()):

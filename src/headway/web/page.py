@@ -113,15 +113,16 @@ def routes(headway: Headway) -> list[Route]:
 
 def _endpoint(known: Page, headway: Headway) -> Callable[[Request], Any]:
     async def answer(request: Request) -> Response:
-        refusal = await run_in_threadpool(_refusal, known, headway, request)
-        if refusal:
-            return refusal
+        who = await run_in_threadpool(request.app.state.doorkeeper.who, request)
         try:
+            if known.permission != OPEN and not who.known:
+                return _to_login(request)
+            if known.permission != OPEN and not anywhere(who, known.permission):
+                raise denied(who, known.permission)
             sent = await _sent(request) if known.method == "POST" else FormData()
         except Denied as error:
-            who = request.app.state.doorkeeper.who(request)
             return await run_in_threadpool(render.refusal, request, headway, who, error)
-        return await run_in_threadpool(_answer, known, headway, request, sent)
+        return await run_in_threadpool(_answer, known, Ask(request, headway, who, sent))
 
     return answer
 
@@ -141,18 +142,6 @@ async def _sent(request: Request) -> FormData:
     return await Request(request.scope, receive).form()
 
 
-def _refusal(known: Page, headway: Headway, request: Request) -> Response | None:
-    """Why this is not answered: to the login, or a page that says what is missing."""
-    who = request.app.state.doorkeeper.who(request)
-    if known.permission == OPEN:
-        return None
-    if not who.known:
-        return _to_login(request)
-    if not anywhere(who, known.permission):
-        return render.refusal(request, headway, who, denied(who, known.permission))
-    return None
-
-
 def _to_login(request: Request) -> Response:
     """And back to the page that was asked for; to the start after something that was sent."""
     query = f"?{request.url.query}" if request.url.query else ""
@@ -163,12 +152,10 @@ def _to_login(request: Request) -> Response:
     return RedirectResponse(address, status_code=303)
 
 
-def _answer(known: Page, headway: Headway, request: Request, sent: FormData) -> Response:
-    door: Doorkeeper = request.app.state.doorkeeper
-    who = door.who(request)
+def _answer(known: Page, ask: Ask) -> Response:
     try:
-        if not door.is_own(request, str(sent.get("csrf", ""))):
+        if not ask.door.is_own(ask.request, str(ask.form.get("csrf", ""))):
             raise forged()
-        return known.handler(Ask(request, headway, who, sent))
+        return known.handler(ask)
     except HeadwayError as error:
-        return render.refusal(request, headway, who, error)
+        return render.refusal(ask.request, ask.headway, ask.who, error)
