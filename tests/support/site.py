@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 from argon2.profiles import CHEAPEST
+from starlette.applications import Starlette
 
 from headway.access.principal import Grant
 from headway.access.scope import Scope
@@ -59,6 +60,7 @@ class House:
 
     headway: Headway
     address: str
+    application: Starlette
 
     def browser(self) -> Browser:
         return Browser(self.address)
@@ -92,7 +94,7 @@ def house(home: Path, reached: Site | None = None) -> Iterator[House]:
         application = app(headway, TOKEN, *([reached] if reached else []))
         with serving(application) as address:
             try:
-                yield House(headway, address)
+                yield House(headway, address, application)
             finally:
                 application.state.leaving = lambda: True
     finally:
