@@ -93,6 +93,7 @@ def _answer(
         "csrf_token": token,
         "now": datetime.now(UTC),
         "nav": partial(nav.groups, who),
+        "known_page": nav.OPEN.__contains__,
         "counts": due,
         "may": partial(may, who),
         "anywhere": partial(anywhere, who),
