@@ -39,6 +39,7 @@ NOUNS = {
     "remote": ("headway.cli.remote:remote", "Point a repository at the server."),
     "server": ("headway.cli.server:server", "Run the server."),
     "worker": ("headway.cli.worker:worker", "Take jobs of a pool and run them on this machine."),
+    "vars": ("headway.cli.vars:vars", "Values of `vars` that workflows read; nothing secret."),
     "pool": ("headway.cli.pool:pool", "Workers by name: who runs what, who waits."),
     "config": ("headway.cli.config:config", "Read headway.yaml: check it, show what it means."),
     "pipeline": ("headway.cli.pipeline:pipeline", "Runs of workflows, and what came of them."),

@@ -166,6 +166,10 @@ def _go(context: Context, bench: "Bench", tree: "WorkTree", asked: "Asked", how:
         found = declared(Path(tree.folder), asked.substitutes, asked.instead)
         spec = replace(spec, substitutes=found)
     spec = run_gates.with_gates(run_request.whole(spec, bench.actions))
+    if any("vars" in text.casefold() for text in spec.texts.values()):
+        from headway.cli.run_variables import with_variables  # noqa: PLC0415
+
+        spec = with_variables(context, spec, tree.origin)
     for one in spec.substitutes.names():
         context.note(f"substitute: {one}")
     for name, sha in run_request.unlocked(spec).items():

@@ -16,6 +16,7 @@ from headway.flows.pipeline_gates import gates
 from headway.flows.pipeline_pins import with_lock, with_pins
 from headway.flows.pipeline_texts import Read, complete
 from headway.flows.pipeline_watch import Quiet
+from headway.flows.variables import of_server
 from headway.flows.world import World
 from headway.model.artifact import Artifact
 from headway.model.commit import Commit
@@ -109,7 +110,7 @@ def plan_jobs(world: World, order: Order, service: Service) -> tuple[str, ...]:
     )
     actions, read = world.bench.actions, called(world, order)
     whole = complete(with_lock(spec, read), actions, read)
-    whole = of_service(whole, service, read, world.clock.now())
+    whole = of_server(world, of_service(whole, service, read, world.clock.now()))
     pipeline.create(world.bench, with_pins(whole, actions, read))
     return tuple(job.id for job in reader.read(spec.texts[spec.workflow], spec.workflow).jobs)
 

@@ -10,6 +10,7 @@ from headway.flows import pipeline
 from headway.flows.pipeline_preview import preview
 from headway.flows.run_list import service_of
 from headway.flows.run_tell import Voice, voice
+from headway.flows.variables import of_server
 from headway.flows.world import World
 from headway.model.errors import Refused
 from headway.pipeline.run.state import RunSpec, RunState
@@ -40,7 +41,7 @@ def start(world: World, queue: str, spec: RunSpec) -> RunState:
     """
     with world.tx() as tx:
         number = runs.number(tx, spec.id, spec.repo, spec.workflow)
-    served = replace(spec, number=number, served=True)
+    served = of_server(world, replace(spec, number=number, served=True))
     _check(world, served)
     made = pipeline.create(world.bench, served)
     with world.tx() as tx:

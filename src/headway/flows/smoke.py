@@ -8,6 +8,7 @@ from headway.flows.journal import Journal
 from headway.flows.journey import ordered
 from headway.flows.pipeline_watch import Quiet
 from headway.flows.trip import Trip
+from headway.flows.variables import of_server
 from headway.flows.world import World
 from headway.model.errors import Failed
 from headway.model.event import Fact
@@ -99,8 +100,9 @@ def run_test(world: World, trip: Trip, test: WorkflowTest, number: int, address:
         env={"HEADWAY_URL": address, "HEADWAY_TEST_HEADER": header},
         fresh=True,
         served=True,
+        service=trip.release.service,
     )
-    pipeline.create(world.bench, spec)
+    pipeline.create(world.bench, of_server(world, spec, trip.environment.name))
     return ran(pipeline.run(world.bench, spec.id, Quiet()))
 
 

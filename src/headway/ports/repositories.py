@@ -20,6 +20,10 @@ class Repositories(Protocol):
         """
         ...
 
+    def place(self, address: str) -> str:
+        """The folder that `bring` gives for it. Nothing is looked up."""
+        ...
+
     def files(self, repo: str, sha: str, folder: str) -> tuple[str, ...]:
         """Paths of the regular files right in that folder of the commit; none: it is not there.
         Raises Invalid (`unknown-revision`, `unknown-repository`).

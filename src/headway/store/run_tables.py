@@ -14,3 +14,15 @@ parked = sa.Table(
     sa.Column("told", sa.Boolean, nullable=False),
     sa.Column("since", sa.Float, nullable=False),
 )
+
+# what `vars` is to runs; `scope`: "" for the home, `repo:ADDRESS`, `service:NAME`
+variables = sa.Table(
+    "headway_variable",
+    metadata,
+    sa.Column("scope", sa.Text, primary_key=True),
+    sa.Column("environment", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+)

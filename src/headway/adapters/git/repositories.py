@@ -63,7 +63,7 @@ class GitRepositories(Repositories):
         where, near = _place(address)
         if near is not None:
             return address
-        folder = self._mirrors / f"{hashlib.sha256(address.encode()).hexdigest()[:20]}.git"
+        folder = Path(self.place(address))
         with _alone(folder):
             if not (folder / "HEAD").exists():
                 _init(folder)
@@ -75,6 +75,12 @@ class GitRepositories(Repositories):
             if "HEAD" in there:
                 git(folder, "symbolic-ref", "HEAD", there["HEAD"])
         return str(folder)
+
+    def place(self, address: str) -> str:
+        """See Repositories."""
+        if not _URL.fullmatch(address):
+            return address
+        return str(self._mirrors / f"{hashlib.sha256(address.encode()).hexdigest()[:20]}.git")
 
     def files(self, repo: str, sha: str, folder: str) -> tuple[str, ...]:
         """See Repositories."""

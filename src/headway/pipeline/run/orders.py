@@ -41,6 +41,8 @@ def order(spec: RunSpec, unit: Unit, plan: Planned, number: int, contexts: Conte
     job = unit.job
     workflow = unit.frame.sheet.workflow
     scope = Scope(contexts, {})
+    environment = _environment(unit, scope)
+    contexts = _in_environment(spec, environment, contexts)
     env = env_levels(spec.env, workflow, job.env)
     shell, folder = _defaults(unit, contexts, env)
     services = plain(job.services) if job.services is not None else {}
@@ -68,7 +70,7 @@ def order(spec: RunSpec, unit: Unit, plan: Planned, number: int, contexts: Conte
         trusted=spec.trusted,
         network=spec.network,
         runs_on=labels(node_value(job.runs_on, scope)),
-        environment=_environment(unit, scope),
+        environment=environment,
     )
     return applied(spec.substitutes, made)
 
@@ -119,6 +121,12 @@ def _minutes(text: Text | None, scope: Scope) -> float:
     if not (math.isfinite(minutes) and 0 < minutes <= MAX_MINUTES):
         raise BadValue(f"`timeout-minutes` must be above 0, at most {MAX_MINUTES:.0f}: {minutes}")
     return minutes
+
+
+def _in_environment(spec: RunSpec, environment: str, contexts: Contexts) -> Contexts:
+    """What the steps see: the variables of the job's environment before the others."""
+    own = spec.environment_vars.get(environment.casefold()) if environment else None
+    return {**contexts, "vars": {**spec.vars, **own}} if own else contexts
 
 
 def _environment(unit: Unit, scope: Scope) -> str:

@@ -30,7 +30,8 @@ class RunSpec:
     differ from `sha`. `gates`: environment, without case, to the approval that its jobs wait for.
     `substitutes`: what stands in for what is not there. `served`: the server drives it, and goes on
     with it by itself. `service`: to whom results of tests belong. `settings`: what headway.yaml
-    says of jobs, by id.
+    says of jobs, by id. `environment_vars`: environment, without case, to `vars` that its jobs see
+    instead of the others.
     """
 
     id: str
@@ -61,6 +62,7 @@ class RunSpec:
     served: bool = False
     service: str = ""
     settings: dict[str, JobSettings] = field(default_factory=dict)
+    environment_vars: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
