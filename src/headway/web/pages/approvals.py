@@ -18,6 +18,7 @@ from headway.model.errors import HeadwayError, Invalid
 from headway.pipeline.run.state import Decided, RunState
 from headway.store import parked
 from headway.store.views import approvals as view
+from headway.store.views import gate_times
 from headway.store.views.approvals import Pending, concerns
 from headway.web.page import Ask, form, page, to
 from headway.web.question import Question
@@ -62,9 +63,10 @@ def approvals(ask: Ask) -> Response:
         waiting = view.read(connection, time.time(), allowed)
         done = view.settled(connection, allowed)
         rows = parked.every(connection)
+        times = gate_times.read(connection, allowed)
     items = [_item(ask, one) for one in waiting]
     held = [h for row in rows for h in _held(ask, row.run, allowed)]
-    return ask.show("approvals.html", live="all", items=items, held=held, settled=done)
+    return ask.show("approvals.html", live="all", items=items, held=held, settled=done, times=times)
 
 
 @page("/approvals/decide")
