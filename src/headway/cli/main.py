@@ -51,6 +51,7 @@ NOUNS = {
     "artifact": ("headway.cli.artifact:artifact", "What was built, known by its digest."),
     "env": ("headway.cli.env:env", "The places where services run."),
     "alert": ("headway.cli.alert:alert", "Something that a person must know about."),
+    "notify": ("headway.cli.notify:notify", "Who hears of what, by which channel, when."),
     "connection": (
         "headway.cli.connection:connection",
         "Outside systems by name: channels of alerts, sources of metrics, forges and registries.",

@@ -22,6 +22,7 @@ from headway.record import dataclass
 from headway.store import connections, decisions, notices
 from headway.store.database import Tx
 from headway.store.log import About, append
+from headway.store.tables import releases
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +142,16 @@ def reach(connection: sa.Connection, who: str, config: Service | None) -> Party 
     """
     said = notices.party(connection, who)
     return said or (defaults.party(config, who) if config else None)
+
+
+def channels_of(connection: sa.Connection, who: str) -> tuple[str, ...]:
+    """Every channel by which somebody may be told of anything."""
+    services = connection.execute(sa.select(releases.c.service).distinct()).scalars().all()
+    configs = [alert_links.config(connection, service, "") for service in services]
+    reached = [reach(connection, who, config) for config in (None, *configs)]
+    found = [c for party in reached if party for c in party.channels]
+    found += [c for rule in notices.every_rule(connection, who) for c in rule.channels]
+    return tuple(sorted({*found}))
 
 
 def zone_of(name: str) -> tzinfo:

@@ -79,7 +79,7 @@ def read(connection: sa.Connection, who: str = "", limit: int = 50) -> Notices:
     """Of everybody, or of one team or person (its preferences; what is told is everybody's)."""
     known = [p for p in notices.every_party(connection) if who in {"", p.who}]
     return Notices(
-        tuple(_party(p) for p in known),
+        tuple(party(p) for p in known),
         tuple(notices.every_rule(connection, who)),
         failing(connection),
         told(connection, limit),
@@ -119,9 +119,10 @@ def _failing(channel: str, rows: list[Any]) -> Failing:
     )
 
 
-def _party(party: Party) -> PartyView:
-    quiet = tuple(shown(h) for h in party.quiet)
-    return PartyView(party.who, party.channels, quiet, party.zone, party.pages)
+def party(known: Party) -> PartyView:
+    """One, as people see it."""
+    quiet = tuple(shown(h) for h in known.quiet)
+    return PartyView(known.who, known.channels, quiet, known.zone, known.pages)
 
 
 def _told(kept: Kept, state: str) -> ToldView:
