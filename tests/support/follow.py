@@ -57,6 +57,10 @@ class Followers:
             rule = Rule("", who, events, **more)
             return notify.set_rule(tx, self.desk.stage.home, rule, ANA)
 
+    def delete(self, who: str, rule: str = "") -> tuple[str, ...]:
+        with self.desk.tx() as tx:
+            return notify.delete(tx, who, rule, ANA)
+
     def preview(self, topic: str, environment: str = "production") -> list[Line]:
         with self.desk.stage.db.connect() as connection:
             asked = Asked(topic, "shop", environment)

@@ -17,6 +17,8 @@ from headway.cli.options import Noun
 from headway.flows import login
 from headway.model.errors import Invalid, Refused, Unreachable
 from headway.once import once
+from headway.record import dataclass
+from headway.store.place import announce, is_url
 
 PORT = 8470
 RUNS = 4
@@ -46,11 +48,23 @@ class State(TypedDict):
     metavar="N",
     help=f"Workflow runs at once; the others wait in order. [default: cores, at least {RUNS}]",
 )
+@click.option(
+    "--public-url",
+    "public",
+    default="",
+    metavar="URL",
+    envvar="HEADWAY_PUBLIC_URL",
+    help="Where people reach the pages: links in messages. [default: http://127.0.0.1:PORT]",
+)
 @pass_context
-def server(context: Context, port: int, statsd: str | None, runs: int | None) -> None:
+def server(context: Context, port: int, statsd: str | None, runs: int | None, public: str) -> None:
     """Run the server: `git push` to it starts a delivery, and whatever workflows listen for it."""
     if click.get_current_context().invoked_subcommand is None:
-        _run(context, port, statsd, runs or max(RUNS, os.cpu_count() or 1))
+        if public and not is_url(public):
+            why = "an http or https address without a query"
+            hint = "headway server --public-url https://headway.example.com"
+            raise Invalid("this is no public address", why=why, next=hint, code="public-url")
+        _run(context, _Given(port, statsd, runs or max(RUNS, os.cpu_count() or 1), public))
 
 
 @server.verb("headway server status", "headway server status --json")
@@ -67,7 +81,15 @@ def status(context: Context) -> None:
     context.line(f"running at {known['address']}, pid {known['pid']}, since {since}")
 
 
-def _run(context: Context, port: int, statsd: str | None, runs: int) -> None:
+@dataclass(frozen=True, slots=True)
+class _Given:
+    port: int
+    statsd: str | None
+    runs: int
+    public: str
+
+
+def _run(context: Context, given: _Given) -> None:
     import uvicorn  # noqa: PLC0415
 
     from headway.web.app import app  # noqa: PLC0415
@@ -75,13 +97,14 @@ def _run(context: Context, port: int, statsd: str | None, runs: int) -> None:
     headway = context.headway
     token = make_token(headway.home)
     with ExitStack() as stack:
-        listener = stack.enter_context(_listen(port))
+        listener = stack.enter_context(_listen(given.port))
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        stack.enter_context(headway.engine(runs=runs))
+        announce(headway.home, given.public or address)
+        stack.enter_context(headway.engine(runs=given.runs))
         stack.enter_context(headway.pushes())
         stack.enter_context(headway.triggers(headway.start))
-        if statsd:
-            heard = stack.enter_context(headway.statsd(*_place(statsd)))
+        if given.statsd:
+            heard = stack.enter_context(headway.statsd(*_place(given.statsd)))
             context.note(f"statsd is heard at udp port {heard}")
         stack.enter_context(_state(headway.home, address))
         context.note(f"headway server at {address}, home {headway.home}")

@@ -9,19 +9,15 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from headway.alert import routes
-from headway.flows import alert_links, alert_rounds, notify
+from headway.flows import alert_links, alert_rounds, notify, notify_context
 from headway.model.alert import Message
-from headway.model.errors import Invalid
 from headway.model.event import Event
-from headway.model.service import AlertPolicy
 from headway.notice import pacing, quiet, reading, words
-from headway.notice.known import Known
 from headway.notice.plan import Line
 from headway.notice.quiet import FOREVER_DAYS
 from headway.notice.subject import Notice
 from headway.notice.words import Late
-from headway.store import log, messages, notices, records
+from headway.store import log, messages, notices
 from headway.store.database import Tx
 from headway.store.notices import Kept
 from headway.store.tables import events
@@ -29,14 +25,6 @@ from headway.store.tables import events
 CURSOR = "notices"
 AT_ONCE = 200
 FRESH_SECONDS = 3600.0  # a home that had no notices is not told of what is older
-# topic -> rules of alerts that tell the same
-SAME = {
-    "rolled_back": ("rollout_failed", "deploy_failed", "canary_failed_with_slo_breach"),
-    "failed": ("pipeline_failed", "delivery_refused", "deploy_failed", "rollback_failed"),
-    "held": ("rollout_held",),
-    "outage": ("outage",),
-    "budget": ("slo_burn",),
-}
 
 
 def read_log(tx: Tx, base: str) -> int:
@@ -74,10 +62,10 @@ def _start(tx: Tx) -> int:
 
 
 def _take(tx: Tx, event: Event, base: str) -> None:
-    notice = reading.read(event, _earlier(tx, event), known(tx.connection, event))
+    notice = reading.read(event, _earlier(tx, event), notify_context.known(tx.connection, event))
     if notice is None:
         return
-    alerted = _alerted(tx.connection, event, notice)
+    alerted = notify_context.alerted(tx.connection, event, notice)
     heard = [x for x in notify.hears(tx.connection, notice, alerted, tx.now) if x.heard]
     for channel in dict.fromkeys(x.channel for x in heard):
         _keep(tx, notice, [x for x in heard if x.channel == channel], base)
@@ -137,50 +125,3 @@ def _earlier(tx: Tx, event: Event) -> list[Event]:
         return []
     every = log.after(tx.connection, 0, limit=100_000, delivery=event.delivery)
     return [e for e in every if e.seq < event.seq]
-
-
-def known(connection: sa.Connection, event: Event) -> Known:
-    """What the records say beside an event."""
-    try:
-        delivery = records.delivery(connection, event.delivery)
-    except Invalid:
-        return Known()
-    commit = (delivery.sha, delivery.subject, delivery.author, delivery.by)
-    if not event.release:
-        return Known(*commit)
-    config = records.release(connection, event.release).config
-    here = next((e for e in config.environments if e.name == event.environment), None)
-    return Known(*commit, path=tuple(e.name for e in config.environments), environment=here)
-
-
-def _alerted(connection: sa.Connection, event: Event, notice: Notice) -> dict[str, str]:
-    """Channels that hear the same by an alert, or would but for a window that suppresses it."""
-    found: dict[str, str] = {}
-    rules = SAME.get(notice.topic, ())
-    if not rules:
-        return found
-    query = sa.select(events.c.seq).where(
-        events.c.kind.in_(["alert.fired", "alert.suppressed"]),
-        events.c.service == event.service,
-        events.c.at >= event.at,
-        (events.c.delivery == event.delivery) if event.delivery else (events.c.at == event.at),
-    )
-    for seq in connection.execute(query.order_by(events.c.seq)).scalars():
-        (alert,) = log.after(connection, seq - 1, limit=1)
-        if any(routes.matches(rule, str(alert.data.get("rule"))) for rule in rules):
-            found |= _channels(connection, alert)
-    return found
-
-
-def _channels(connection: sa.Connection, alert: Event) -> dict[str, str]:
-    if alert.kind == "alert.fired":
-        channels = alert.data.get("channels")
-        known = [str(c) for c in channels] if isinstance(channels, list) else []
-        return dict.fromkeys(known, f"the alert {alert.subject} tells this channel")
-    if not str(alert.data.get("window", "")).startswith("sup_"):
-        return {}
-    config = alert_links.config(connection, alert.service, alert.environment)
-    policy = config.alerts if config else AlertPolicy()
-    pages = alert.data.get("severity") == "page"
-    kept = routes.channels(policy, "page" if pages else "ticket")
-    return dict.fromkeys(kept, f"the alert {alert.subject} is suppressed")

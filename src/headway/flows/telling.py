@@ -13,7 +13,7 @@ from headway.flows.world import World
 from headway.model.errors import HeadwayError, Invalid, Refused, Unreachable
 from headway.model.event import Fact
 from headway.ports.notifier import Notifier
-from headway.store import connections, messages
+from headway.store import alerts, connections, messages
 from headway.store.database import Tx
 from headway.store.log import About, append
 from headway.store.messages import Pending
@@ -90,7 +90,8 @@ def _record(tx: Tx, pending: Pending, error: HeadwayError | None) -> None:
     messages.update(tx, pending.seq, state="dead" if dead else "waiting", error=str(error))
     data: dict[str, object] = {"channel": pending.channel, "because": str(error)}
     if dead:
-        append(tx, About(), Fact("alert.undelivered", pending.alert, pending.seq, data))
+        what = "alert" if pending.alert.startswith(alerts.PREFIX) else "notice"
+        append(tx, About(), Fact(f"{what}.undelivered", pending.alert, pending.seq, data))
         return
     messages.postpone(tx, pending.channel, tx.now + backoff(pending.attempts + 1))
     if isinstance(error, Invalid):

@@ -22,7 +22,6 @@ class Known:
     sha: str = ""
     subject: str = ""
     author: str = ""
-    by: str = ""
     path: tuple[str, ...] = ()
     environment: Environment | None = None
 

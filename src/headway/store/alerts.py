@@ -16,6 +16,8 @@ from headway.store.records import dumps, loads
 from headway.store.rollouts import ulid
 from headway.store.tables import alert_signals, alerts, suppressions
 
+PREFIX = "alr_"
+
 
 @dataclass(frozen=True, slots=True)
 class Signal:
@@ -40,7 +42,7 @@ class Suppression:
 
 def new_id(tx: Tx) -> str:
     """An id for an alert."""
-    return f"alr_{ulid(tx.now)}"
+    return f"{PREFIX}{ulid(tx.now)}"
 
 
 def put(tx: Tx, trouble: Trouble, next_at: float) -> None:

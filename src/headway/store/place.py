@@ -1,6 +1,6 @@
 """Where one Headway lives. Used by wiring, and by commands that only read and need no wiring."""
 
-import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -31,19 +31,34 @@ def locate(home: str | None, environ: Mapping[str, str]) -> Place:
 
 
 def public_url(home: Path, environ: Mapping[str, str]) -> str:
-    """Where people reach the pages of this home's server, without a slash at the end: what
-    HEADWAY_PUBLIC_URL says, else the running server (`--public-url`, else its own address). Empty
-    if there is no server, or the text is no http or https address.
+    """Where people reach the pages of this home's server, without a slash at the end: what it said
+    when it was last started (`--public-url`, else HEADWAY_PUBLIC_URL, else its own address); where
+    none was started, HEADWAY_PUBLIC_URL. Empty if that is no http or https address.
     """
-    found = environ.get("HEADWAY_PUBLIC_URL") or _announced(home)
-    where = urlsplit(found)
-    known = where.scheme in {"http", "https"} and bool(where.hostname)
-    return found.rstrip("/") if known and found.isprintable() and " " not in found else ""
+    found = (_announced(home) or environ.get("HEADWAY_PUBLIC_URL", "")).strip()
+    return found.rstrip("/") if is_url(found) else ""
+
+
+def announce(home: Path, url: str) -> None:
+    """A server of this home says where people reach it; what it said before is replaced."""
+    file = home / "public-url"
+    temporary = file.with_name(f".{file.name}.{os.getpid()}")
+    temporary.write_text(url)
+    temporary.replace(file)
+
+
+def is_url(text: str) -> bool:
+    """Whether it is an http or https address to which a path can be added."""
+    try:
+        where = urlsplit(text)
+    except ValueError:
+        return False
+    plain = text.isascii() and text.isprintable() and not {*" <>|\"'"} & {*text}
+    return plain and where.scheme in {"http", "https"} and bool(where.hostname) and not where.query
 
 
 def _announced(home: Path) -> str:
     try:
-        state = json.loads((home / "server.json").read_text())
-    except (OSError, ValueError):
+        return (home / "public-url").read_text()
+    except OSError:
         return ""
-    return str(state.get("public") or state.get("address") or "")

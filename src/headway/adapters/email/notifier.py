@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime, getaddresses
+from html import escape
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -75,8 +76,26 @@ def letter(connection: Connection, message: Message) -> EmailMessage:
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Headway-Alert"] = one_line(message.thread)
     fields = [f"{name}: {one_line(text, 2000)}" for name, text in message.fields.items() if text]
-    mail.set_content("\n".join([message.title, "", message.text, "", *fields, ""]))
+    link = [one_line(message.link, 2000), ""] if message.link else []
+    mail.set_content("\n".join([message.title, "", message.text, "", *link, *fields, ""]))
+    if message.link:
+        mail.add_alternative(_page(message), subtype="html")
     return mail
+
+
+def _page(message: Message) -> str:
+    """The same as HTML, for those who like to click: the text, the link, nothing loaded."""
+    lines = "<br>".join(escape(line) for line in message.text.splitlines())
+    rows = "".join(
+        f"<tr><th align=left>{escape(name)}</th><td>{escape(one_line(text, 2000))}</td></tr>"
+        for name, text in message.fields.items()
+        if text
+    )
+    link = f'<p><a href="{escape(one_line(message.link, 2000))}">Open in Headway</a></p>'
+    head = f"<h3>{escape(message.title)}</h3>"
+    return (
+        f"<!doctype html><html><body>{head}<p>{lines}</p>{link}<table>{rows}</table></body></html>"
+    )
 
 
 def one_line(text: str, most: int = 200) -> str:

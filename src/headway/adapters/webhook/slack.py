@@ -6,6 +6,7 @@ is shown twice. Called by flows/telling.
 """
 
 from pathlib import Path
+from urllib.parse import quote
 
 import msgspec
 
@@ -17,6 +18,8 @@ from headway.ports.notifier import Notifier
 MOST_TEXT = 2900  # a section of Slack takes 3000 characters
 MOST_HEADER = 150
 MOST_FIELD = 500
+MOST_LINK = 1000
+_IN_URLS = ":/?#[]@!$&'()*+,;=%~"
 
 
 class SlackNotifier(Notifier):
@@ -45,8 +48,11 @@ def body(message: Message) -> dict[str, object]:
         _section(escape(message.text)),
     ]
     blocks += [_section("\n".join(lines))] if lines else []
+    link = _link(message.link)
+    blocks += [_section(link)] if link else []
+    plain = f"{escape(message.title)}\n{escape(message.text)}"[: MOST_TEXT - MOST_LINK]
     return {
-        "text": f"{escape(message.title)}\n{escape(message.text)}"[:MOST_TEXT],
+        "text": f"{plain}\n{link}" if link else plain,
         "blocks": blocks,
         "unfurl_links": False,
         "unfurl_media": False,
@@ -59,6 +65,12 @@ def escape(text: str) -> str:
     """
     plain = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return _nobody(plain)
+
+
+def _link(url: str) -> str:
+    """`<url|text>`; nothing for what could end it early or is no address."""
+    known = url.startswith(("http://", "https://")) and len(url) < MOST_LINK
+    return f"<{quote(url, safe=_IN_URLS)}|Open in Headway>" if known else ""
 
 
 def _nobody(text: str) -> str:
