@@ -1,22 +1,28 @@
 """From what happens to what people who follow it read: real log, store, outbox and webhooks."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from tests.fakes.world import Behaviour
 from tests.flows.conftest import CONFIG, Stage
 from tests.support.desk import ALERTS, Desk
 from tests.support.follow import BASE, Followers
 from tests.support.receivers import http_receiver
 
-from headway.flows import commands
+from headway.flows import commands, line
 from headway.flows.commands import Word as Said
 from headway.flows.deliver import deliver
 from headway.model.delivery import Order
 from headway.model.errors import Invalid
 from headway.model.event import Fact
+from headway.model.line import Scope
+from headway.model.service import ApprovalPolicy
+from headway.store import access, records
 from headway.store.log import About, append
+from headway.store.tables import releases
 
 HOUR = 3600.0
 APPROVED = CONFIG.replace(
@@ -299,3 +305,62 @@ def test_preferences_are_checked_audited_and_replaced(desk: Followers) -> None:
     assert gone.data["rules"] == [second.id]
     with pytest.raises(Invalid):
         desk.delete("ana")
+
+
+def test_a_team_without_a_channel_is_reached_by_its_members(desk: Followers) -> None:
+    with desk.desk.tx() as tx:
+        access.add_team(tx, "team-ops")
+        for name in ("lena", "bo", "mute"):
+            access.join(tx, "team-ops", name)
+    desk.set("lena", "lena")
+    desk.set("bo", "bo", quiet=around(desk.now, 4))
+    desk.follow("team-ops", "held")
+    desk.follow("bo", "held", mute=True, services=("shop",))
+    lines = {(x.who, x.channel, x.heard) for x in desk.preview("held")}
+    assert lines == {("lena", "webhook/lena", True), ("bo", "", False)}
+    desk.follow("team-ops", "failed")
+    assert {(x.who, x.at > desk.now) for x in desk.preview("failed")} == {
+        ("lena", False), ("bo", True),
+    }  # fmt: skip
+
+
+def test_an_approval_that_no_approver_can_hear_of_is_told_to_the_owner(desk: Followers) -> None:
+    desk.deliver("a1", CONFIG + ALERTS)
+    desk.desk.stage.config = APPROVED + ALERTS
+    with desk.desk.stage.db.begin() as connection:
+        connection.execute(sa.update(releases).values(config=approved(connection)))
+    lines = [(x.who, x.channel) for x in desk.preview("approval")]
+    assert lines == [("lena", ""), ("team-ops", ""), ("team-shop", "webhook/ticket")]
+    desk.set("lena", "lena")
+    lines = [(x.who, x.channel) for x in desk.preview("approval")]
+    assert lines == [("lena", "webhook/lena"), ("team-ops", "")]
+
+
+def approved(connection: sa.Connection) -> str:
+    """The configuration of the release, as if lena and team-ops had to approve it."""
+    config = records.release(connection, "shop-1").config
+    gate = ApprovalPolicy(by=("lena", "team-ops"))
+    there = tuple(replace(e, approval=gate) for e in config.environments)
+    return records.dumps(replace(config, environments=there))
+
+
+def test_a_stopped_line_is_told_to_every_owner(desk: Followers) -> None:
+    desk.deliver("a1")
+    desk.later()
+    desk.set("ana", "ana")
+    desk.follow("ana", "line", services=("shop",), environments=("production",))
+    desk.follow("ana", "line", services=("cart",), mute=True)
+    outbox: Any = desk.desk.stage.parts.outbox
+    with desk.desk.tx() as tx:
+        line.stop(tx, outbox, Scope(), line.Said("bo", "fire in hall 3"))
+    desk.later()
+    title = "the line is stopped for everything"
+    assert desk.titles("ana") == [title]
+    assert desk.titles("ticket")[-1] == title
+    text = desk.told("ana")[0]["text"]
+    assert "Why: fire in hall 3" in text
+    assert "By: bo" in text
+    with desk.desk.tx() as tx:
+        line.start(tx, outbox, Scope(), line.Said("bo", "it is out"))
+    desk.later()
+    assert desk.titles("ana")[-1] == "the line is started again for everything"

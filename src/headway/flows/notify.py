@@ -4,6 +4,7 @@ For `headway notify`, the API and the pages; flows/notify_rounds asks `hears` fo
 that a preview is what happens.
 """
 
+from dataclasses import replace
 from datetime import UTC, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -19,7 +20,7 @@ from headway.notice.plan import Audience, Line, plan
 from headway.notice.preference import Party, Rule
 from headway.notice.subject import BY_NAME, Notice, Urgency
 from headway.record import dataclass
-from headway.store import connections, decisions, notices
+from headway.store import access, connections, decisions, notices
 from headway.store.database import Tx
 from headway.store.log import About, append
 from headway.store.tables import releases
@@ -57,7 +58,7 @@ def set_rule(tx: Tx, home: Path, rule: Rule, word: Word) -> Rule:
     """
     _check(home, rule.who, rule.channels)
     preference.events(rule.events)
-    made = _with_id(rule, notices.new_rule_id(tx))
+    made = replace(rule, id=rule.id or notices.new_rule_id(tx))
     notices.put_rule(tx, made, word.by)
     data: dict[str, object] = {
         "rule": made.id,
@@ -119,6 +120,7 @@ def preview(connection: sa.Connection, asked: Asked, now: float) -> tuple[Line, 
         lines=(),
         path="",
         at=now,
+        wide=asked.topic == "line",
     )
     return hears(connection, notice, {}, now)
 
@@ -127,29 +129,70 @@ def hears(
     connection: sa.Connection, notice: Notice, alerted: dict[str, str], now: float
 ) -> tuple[Line, ...]:
     """Every answer for a notice. `alerted`: channels that an alert tells of the same, and how."""
-    config = alert_links.config(connection, notice.service, notice.environment)
-    rules = tuple(notices.every_rule(connection))
-    usual = defaults.rules(config, notice.environment, notice.asked) if config else ()
-    names = {r.who for r in (*rules, *usual)}
-    reached = {who: reach(connection, who, config) for who in sorted(names)}
-    parties = {who: party for who, party in reached.items() if party}
-    return plan(notice, Audience(parties, rules, usual, alerted), zone_of, now)
+    configs = _concerned(connection, notice)
+    usual = [r for c in configs for r in defaults.rules(c, notice.environment, notice.asked)]
+    found = plan(notice, _audience(connection, configs, usual, alerted), zone_of, now)
+    asked = {r.who for r in usual if notice.topic in r.events}
+    if notice.topic != "approval" or any(x.channel for x in found if x.who in asked):
+        return found
+    owners = [r for c in configs for r in defaults.instead(c)]
+    more = plan(notice, _audience(connection, configs, owners, alerted), zone_of, now)
+    told = {x.who for x in found}
+    return (*found, *(x for x in more if x.who not in told))
 
 
-def reach(connection: sa.Connection, who: str, config: Service | None) -> Party | None:
-    """How a team or person is reached: as they said; else, for the owner of the service, by the
-    channels of its headway.yaml. None: nobody said it. The one place that knows who is who.
+def _audience(
+    connection: sa.Connection, configs: list[Service], usual: list[Rule], alerted: dict[str, str]
+) -> Audience:
+    """Rules of a team that is reached by its members are theirs."""
+    rules, parties = notices.every_rule(connection), {}
+    for who in sorted({r.who for r in (*rules, *usual)}):
+        parties[who] = reach(connection, who, configs)
+    known = {p.who: p for several in parties.values() for p in several}
+    own, theirs = (
+        tuple(replace(r, who=p.who) for r in found for p in parties[r.who] or (Party(r.who, ()),))
+        for found in (rules, usual)
+    )
+    return Audience(known, own, theirs, alerted)
+
+
+def _concerned(connection: sa.Connection, notice: Notice) -> list[Service]:
+    """The service of a notice; every one if it names none."""
+    query = sa.select(releases.c.service).distinct().order_by(releases.c.service)
+    every = not notice.service and notice.wide
+    names = connection.execute(query).scalars().all() if every else [notice.service]
+    found = [alert_links.config(connection, name, notice.environment) for name in names]
+    return [config for config in found if config]
+
+
+def reach(connection: sa.Connection, who: str, configs: list[Service]) -> tuple[Party, ...]:
+    """How a team or person is reached: as they said; else an owner by the channels of its services'
+    headway.yaml; else a team by those of its members who said it. The one place that knows who is
+    who. Empty: nobody knows.
     """
     said = notices.party(connection, who)
-    return said or (defaults.party(config, who) if config else None)
+    if said:
+        return (said,)
+    owned = [p for c in configs if (p := defaults.party(c, who)) and p.channels]
+    if owned:
+        channels = dict.fromkeys(c for p in owned for c in p.channels)
+        return (replace(owned[0], channels=tuple(channels)),)
+    members = access.members_of(connection, who.strip().lower())
+    return tuple(p for m in members if (p := notices.party(connection, m)))
+
+
+def known_as(connection: sa.Connection, who: str, notice: Notice) -> Party | None:
+    """How somebody who was to hear the notice is reached now."""
+    found = reach(connection, who, _concerned(connection, notice))
+    return found[0] if found else None
 
 
 def channels_of(connection: sa.Connection, who: str) -> tuple[str, ...]:
     """Every channel by which somebody may be told of anything."""
     services = connection.execute(sa.select(releases.c.service).distinct()).scalars().all()
-    configs = [alert_links.config(connection, service, "") for service in services]
-    reached = [reach(connection, who, config) for config in (None, *configs)]
-    found = [c for party in reached if party for c in party.channels]
+    known = [alert_links.config(connection, service, "") for service in services]
+    reached = reach(connection, who, [c for c in known if c])
+    found = [c for party in reached for c in party.channels]
     found += [c for rule in notices.every_rule(connection, who) for c in rule.channels]
     return tuple(sorted({*found}))
 
@@ -173,20 +216,6 @@ def _check(home: Path, who: str, channels: tuple[str, ...]) -> None:
                 next=f"--channel {known.kind}/{name}",
                 code="other-kind",
             )
-
-
-def _with_id(rule: Rule, id: str) -> Rule:
-    return Rule(
-        rule.id or id,
-        rule.who,
-        rule.events,
-        rule.services,
-        rule.environments,
-        rule.least,
-        rule.channels,
-        rule.mute,
-        rule.chat,
-    )
 
 
 def _tell(tx: Tx, kind: str, who: str, word: Word, data: dict[str, object]) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from headway.flows import alert_links, alert_rounds, notify, notify_context
+from headway.flows import alert_rounds, notify, notify_context
 from headway.model.alert import Message
 from headway.model.event import Event
 from headway.notice import pacing, quiet, reading, words
@@ -103,10 +103,9 @@ def _still_quiet(tx: Tx, kept: Kept) -> bool:
     """Whether nobody who hears it there may be told now; then it waits on, but not for ever."""
     if tx.now - kept.made_at >= FOREVER_DAYS * 86400:
         return False
-    config = alert_links.config(tx.connection, kept.notice.service, kept.notice.environment)
     ends = []
     for who in kept.who:
-        party = notify.reach(tx.connection, who, config)
+        party = notify.known_as(tx.connection, who, kept.notice)
         if party is None or (kept.notice.urgency == "page" and party.pages):
             return False
         ends.append(quiet.until(party.quiet, notify.zone_of(party.zone), tx.now))

@@ -18,19 +18,24 @@ def owner(service: Service) -> str:
 
 
 def rules(service: Service, environment: str, asked: tuple[str, ...] = ()) -> tuple[Rule, ...]:
-    """The defaults for what happens to the service there. `asked`: who must approve, if the notice
-    says it; else whom headway.yaml names.
+    """The defaults for what happens to the service there; "": everywhere. `asked`: who must
+    approve, if the notice says it; else whom headway.yaml names.
     """
     mine = owner(service)
     place = next((e for e in service.environments if e.name == environment), None)
     approvers = asked or _approvers(place, mine)
     loud = tuple(t.name for t in TOPICS if t.default == "owner")
-    found = [Rule(DEFAULT, mine, loud, (service.name,))]
-    found += [Rule(DEFAULT, a, ("approval",), (service.name,)) for a in approvers]
+    found = [Rule(DEFAULT, mine, loud)]
+    found += [Rule(DEFAULT, a, ("approval",)) for a in approvers]
     if place is None or place.tier == "production":
         chat = tuple(t.name for t in TOPICS if t.default == "owner's chat")
-        found.append(Rule(DEFAULT, mine, chat, (service.name,), chat=True))
+        found.append(Rule(DEFAULT, mine, chat, chat=True))
     return tuple(found)
+
+
+def instead(service: Service) -> tuple[Rule, ...]:
+    """For an approval of which nobody who may give it can be told: the owner knows whom to ask."""
+    return (Rule(DEFAULT, owner(service), ("approval",)),)
 
 
 def party(service: Service, who: str) -> Party | None:

@@ -114,9 +114,13 @@ def _deciding(rules: Iterable[Rule], who: str, notice: Notice) -> Rule | None:
 def _covers(rule: Rule, notice: Notice) -> bool:
     return (
         bool({notice.topic, EVERY} & set(rule.events))
-        and (not rule.services or notice.service in rule.services)
-        and (not rule.environments or notice.environment in rule.environments)
+        and _within(notice.service, rule.services, wide=notice.wide)
+        and _within(notice.environment, rule.environments, wide=notice.wide)
     )
+
+
+def _within(name: str, named: tuple[str, ...], *, wide: bool) -> bool:
+    return not named or name in named or (wide and not name)
 
 
 def _specific(rule: Rule) -> tuple[bool, bool, bool, str]:

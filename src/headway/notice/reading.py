@@ -162,6 +162,23 @@ def _pages(event: Event) -> bool:
     return event.data.get("severity") == "page"
 
 
+def _line(event: Event, _earlier: Earlier, known: Known) -> Notice | None:
+    """A stop that was said again is no news. One who starts it is not asked to act: no ticket."""
+    stopped, scope = event.kind == "line.stopped", event.data.get("scope")
+    if event.data.get("again"):
+        return None
+    who = str(event.data.get("by", "")) or "the clock: its time had passed"
+    said = Said(
+        f"the line is {'stopped' if stopped else 'started again'} for {scope}",
+        "/line",
+        str(event.data.get("reason", "")),
+        f"headway line start, after a look at why; {scope} waits" if stopped else "",
+        who,
+    )
+    made = make(event, "line", known, said, None if stopped else "info")
+    return replace(made, wide=True, about=f"line:{event.kind}:{scope}")
+
+
 def _with(notice: Notice, **fields: str) -> Notice:
     return replace(notice, fields=notice.fields | fields)
 
@@ -181,5 +198,7 @@ _TABLE: dict[str, Callable[[Event, Earlier, Known], Notice | None]] = {
     "release.released": _released,
     "delivery.finished": _finished,
     "slo.burning": _burning,
+    "line.stopped": _line,
+    "line.started": _line,
 }
 KINDS = frozenset(_TABLE)

@@ -42,6 +42,7 @@ TOPICS = (
     Topic("paused", "ticket", "a rollout was paused, by a person or by an error budget", "owner"),
     Topic("resumed", "info", "a paused or held rollout goes on", "nobody"),
     Topic("budget", "ticket", "an error budget burns, is low, or keeps a release out", "owner"),
+    Topic("line", "ticket", "the line was stopped or started again by a person", "owner"),
     Topic("expiring", "ticket", "an exception to a rule ends within a week", "owner"),
 )
 BY_NAME = {t.name: t for t in TOPICS}
@@ -53,7 +54,8 @@ class Notice:
 
     `key`: the id of its event. `about`: what it happened to (`del_…`, an SLO); notices of one
     `about` are one thread. `path`: its page. `asked`: names of those who are asked to act.
-    `fields`: name -> text, for programs. `at`: Unix seconds.
+    `fields`: name -> text, for programs. `at`: Unix seconds. `wide`: an empty service or
+    environment means every one.
     """
 
     key: str
@@ -69,6 +71,7 @@ class Notice:
     at: float
     asked: tuple[str, ...] = ()
     fields: dict[str, str] = field(default_factory=dict)
+    wide: bool = False
 
     @property
     def state(self) -> str:
