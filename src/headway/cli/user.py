@@ -9,7 +9,9 @@ from headway.cli import account_text
 from headway.cli.account_text import as_json, word
 from headway.cli.context import Context, pass_context
 from headway.cli.options import Noun
-from headway.flows import accounts, passwords
+from headway.cli.server import read_state
+from headway.flows import accounts, login, passwords
+from headway.model.errors import Refused, Unreachable
 from headway.store import access, access_tokens
 from headway.store.access import Account, Holder
 from headway.wording.text import columns
@@ -75,6 +77,32 @@ def password(context: Context, name: str, *, password_stdin: bool) -> None:
     with context.headway.tx() as tx:
         accounts.set_password(tx, context.person, known, hashed)
     _said(context, known, "has a new password", given if made else "")
+
+
+@user.verb("headway user welcome", "headway user welcome --json")
+@pass_context
+def welcome(context: Context) -> None:
+    """Make a new link at which the first administrator sets a name and a password.
+
+    It works once, for an hour, on the running server; those of before work no more.
+    """
+    known = read_state(context.home_folder)
+    if known is None or not context.headway.engine_runs():
+        raise Unreachable("no server runs for this home", next="headway server", code="no-server")
+    with context.headway.tx() as tx:
+        secret = login.invite(tx)
+    if not secret:
+        raise Refused(
+            "there is an administrator already",
+            why="the link is for the first one",
+            next="headway user password NAME",
+            code="has-admin",
+        )
+    address = f"{known['address']}/welcome/{secret}"
+    if context.json:
+        context.document({"address": address})
+    else:
+        context.line(address)
 
 
 @user.verb("headway user list", name="list")

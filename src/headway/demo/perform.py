@@ -53,7 +53,7 @@ def perform(context: Context, show: Show, file: Path | None, *, keep: bool) -> i
         stage.write_json(file, whole)
     _tell(context, whole, reports)
     if keep and not context.json:
-        context.lines(words.kept(_page(context.out), whole["evidence"]))
+        context.lines(words.kept(_page(context.out), whole["evidence"], show.link()))
     return 0 if whole["ok"] else 1
 
 

@@ -155,6 +155,10 @@ class Show:
         self._say(f"the server is back (pid {self.server.pid}) after {down:.1f} s")
         self.strikes.append(Strike(version, seen.step, seen.share, round(after, 1), round(down, 2)))
 
+    def link(self) -> str:
+        """The address at which the first administrator looks around. Raises Failed."""
+        return self._team.link()
+
     def leave(self, *, running: bool) -> None:
         """No more users; unless `running`, nothing is left. Raises Failed (`left-over`)."""
         if self._cues.is_alive():

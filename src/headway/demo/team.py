@@ -35,7 +35,13 @@ class Team:
         self._run([*here, "push", "--quiet", "headway", "main"], git_environment(self._stage))
         self.pushed[version] = sha
 
-    def _run(self, command: list[str], env: dict[str, str]) -> None:
+    def link(self) -> str:
+        """Where the first administrator looks around. Raises Failed."""
+        headway = [sys.executable, "-m", "headway", "--home", str(self._stage.home)]
+        return self._run([*headway, "user", "welcome"], environment(self._stage)).strip()
+
+    def _run(self, command: list[str], env: dict[str, str]) -> str:
+        """What it said. Raises Failed."""
         try:
             done = subprocess.run(
                 command, env=env, capture_output=True, text=True, timeout=PUSH_SECONDS, check=False
@@ -45,3 +51,4 @@ class Team:
             raise Failed(what, code="demo") from error
         if done.returncode:
             raise Failed(f"`{' '.join(command)}` failed", why=done.stderr.strip(), code="demo")
+        return done.stdout

@@ -117,10 +117,11 @@ def closing(page: Page, document: dict[str, Any], reports: Sequence[DeliveryRepo
     return told
 
 
-def kept(page: Page, evidence: dict[str, Any]) -> list[str]:
-    """What runs on, and how to end it."""
+def kept(page: Page, evidence: dict[str, Any], link: str) -> list[str]:
+    """What runs on, where to look at it (`link` works once), and how to end it."""
     told = page.sentence("running", f"shop {evidence['production']}, server {evidence['server']}")
     told.append(f"{'':<{LABEL}}{evidence['status']}")
+    told.append(f"{'pages':<{LABEL}}{link}  (once, for 1 h)")
     return [*told, f"{'stop':<{LABEL}}{evidence['stop']}"]
 
 
