@@ -4,6 +4,7 @@ Each is a round (flows/rounds) that reads, then writes in short transactions. Bu
 """
 
 import os
+import random
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -14,14 +15,34 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from headway.adapters.statsd import emitter
-from headway.flows import alert_rounds, baseline, emit, goals, line, notify_rounds, telling
+from headway.adapters.webhook import parcel
+from headway.flows import (
+    alert_rounds,
+    baseline,
+    emit,
+    goals,
+    line,
+    notify_rounds,
+    telling,
+    webhook_rounds,
+)
 from headway.flows import scrape as scraping
 from headway.flows.rounds import Rounds
 from headway.flows.scrape import Scrape
 from headway.flows.tend import astray, held_places, look, order_tending, settled_places
+from headway.flows.webhook_attempts import Office
+from headway.flows.webhook_rounds import Sender
 from headway.flows.world import Transactions, World
 from headway.model.errors import HeadwayError, Unreachable
-from headway.store import connections, messages, notices, records, slis
+from headway.store import (
+    connections,
+    messages,
+    notices,
+    records,
+    slis,
+    webhook_deliveries,
+    webhook_secrets,
+)
 from headway.store.place import public_url
 from headway.store.samples import Samples
 
@@ -32,19 +53,34 @@ ALERT_SECONDS = 2.0
 TELL_SECONDS = 1.0
 MEASURED_SECONDS = 15.0
 LINE_SECONDS = 1.0
+LAST_WORDS_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What rounds stand on. `tx` opens a transaction, `reading` a connection that only reads;
-    `complain` gets what went wrong beside the flows.
+    """What rounds stand on. `name`: of the home; `tx` opens a transaction, `reading` a connection
+    that only reads; `complain` gets what went wrong beside the flows.
     """
 
     home: Path
+    name: str
     world: World
     tx: Transactions
     reading: Callable[[], AbstractContextManager[sa.Connection]]
     complain: Callable[[str], None]
+
+
+def office(ground: Ground) -> Office:
+    """Where this home's webhooks are sent from."""
+    return Office(
+        home=ground.home,
+        name=ground.name,
+        tx=ground.tx,
+        reading=ground.reading,
+        send=parcel.send,
+        chance=random.SystemRandom().random,
+        complain=ground.complain,
+    )
 
 
 class Upkeep:
@@ -53,6 +89,7 @@ class Upkeep:
     def __init__(self, ground: Ground, samples: Samples) -> None:
         self.home, self.world, self.samples = ground.home, ground.world, samples
         self.tx, self.reading, self.complain = ground.tx, ground.reading, ground.complain
+        self.webhooks = Sender(office(ground))
 
     def rounds(self) -> list[Rounds]:
         """All of them, not started."""
@@ -67,6 +104,7 @@ class Upkeep:
             Rounds("notices", ALERT_SECONDS, self._notify, self.complain),
             Rounds("baselines", baseline.SECONDS, partial(self._freshen, fresh), self.complain),
             Rounds("messages", TELL_SECONDS, self._tell, self.complain),
+            Rounds("webhooks", webhook_rounds.SECONDS, self.webhooks.go, self.complain),
             Rounds("meters", MEASURED_SECONDS, self._measured, self.complain),
             Rounds("goals", GOALS_SECONDS, self._keep_goals, self.complain),
             Rounds("old counts", PRUNE_SECONDS, self._prune, self.complain),
@@ -133,13 +171,18 @@ class Upkeep:
         alert_rounds.look_at_meters(self.tx, self.world, places)
 
     def last_words(self) -> None:
-        """A process that runs one delivery ends with it: its alerts are told before it goes."""
+        """A process that runs one delivery ends with it: what is to be told is told before."""
         try:
             self._alert()
             self._notify()
             self._tell()
         except (HeadwayError, OSError, sa.exc.DBAPIError) as error:
             self.complain(f"messages: {error}")
+        try:
+            self.webhooks.last_words(LAST_WORDS_SECONDS)
+        except (HeadwayError, OSError, sa.exc.DBAPIError) as error:
+            self.complain(f"webhooks: {error}")
+        self.webhooks.close()
 
     def _keep_goals(self) -> None:
         """One look at every place whose SLOs are kept; one that fails does not keep the others."""
@@ -161,6 +204,8 @@ class Upkeep:
         with self.tx() as tx:
             slis.prune(tx)
             notices.prune(tx)
+            webhook_deliveries.prune(tx)
+        webhook_secrets.tidy(self.home, time.time())
 
     def _tend(self) -> None:
         """One look at every place."""

@@ -38,6 +38,7 @@ from headway.flows.run_wake import Waker
 from headway.flows.run_workflow import run_workflow
 from headway.flows.tend import TendOrder, tend
 from headway.flows.tests_kept import KeptTests
+from headway.flows.webhook_attempts import Office
 from headway.flows.world import World
 from headway.model.connection import Connection
 from headway.model.delivery import Order
@@ -51,7 +52,7 @@ from headway.store import connections, database, workers
 from headway.store.database import Tx, lock
 from headway.store.place import Place, locate
 from headway.store.samples import Samples, location
-from headway.upkeep import Ground, Upkeep
+from headway.upkeep import Ground, Upkeep, office
 
 __all__ = ["Headway", "Place", "locate"]
 
@@ -261,7 +262,12 @@ class Headway:
 
     @cached_property
     def _ground(self) -> Ground:
-        return Ground(self.home, self.world, self.tx, self.reading, self.complain)
+        return Ground(self.home, self._name, self.world, self.tx, self.reading, self.complain)
+
+    @property
+    def office(self) -> Office:
+        """Where this home's webhooks are sent from."""
+        return office(self._ground)
 
     def host(self, service: str) -> Path:
         """The hosted repository of a service, made if it is not there."""

@@ -116,6 +116,12 @@ ROUTES = (
         60.0,
     ),
     Route("push_refused", "ticket", "somebody pushed with a wrong token", "`push.refused`"),
+    Route(
+        "webhook_failing",
+        "ticket",
+        "a webhook's receiver takes nothing for an hour, is gone, or a delivery was given up",
+        "`webhook.failing`, `webhook.gave_up`, `webhook.paused` by Headway",
+    ),
     Route("stale_dashboard", "ticket", "a dashboard shows old data", NONE_YET),
 )
 BY_RULE = {r.rule: r for r in ROUTES}

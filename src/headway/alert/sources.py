@@ -195,6 +195,22 @@ def _push(event: Event, _earlier: Earlier) -> Found:
     return Found((told,), _end(event, *MOMENTARY))
 
 
+def _webhook_fails(event: Event, _earlier: Earlier) -> Found:
+    """What a person did to it is no trouble: it ends what is told of it."""
+    if event.kind == "webhook.paused" and event.data.get("by") != "headway":
+        return _webhook_over(event, _earlier)
+    return Found((_webhook(event),))
+
+
+def _webhook_over(event: Event, _earlier: Earlier) -> Found:
+    return Found((replace(_webhook(event), over=True),))
+
+
+def _webhook(event: Event) -> Symptom:
+    summary = f"the webhook {event.data.get('name', '')}: {_why(event)}"
+    return symptom(event, "webhook_failing", summary, event.subject)
+
+
 _TABLE: dict[str, Callable[[Event, Earlier], Found]] = {
     "rollout.rolled_back": _rolled_back,
     "rollout.closed": _closed,
@@ -215,5 +231,11 @@ _TABLE: dict[str, Callable[[Event, Earlier], Found]] = {
     "place.mended": _mended,
     "release.released": _released,
     "push.refused": _push,
+    "webhook.failing": _webhook_fails,
+    "webhook.gave_up": _webhook_fails,
+    "webhook.paused": _webhook_fails,
+    "webhook.recovered": _webhook_over,
+    "webhook.resumed": _webhook_over,
+    "webhook.deleted": _webhook_over,
 }
 KINDS = frozenset(_TABLE)

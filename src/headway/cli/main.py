@@ -60,6 +60,7 @@ NOUNS = {
     "team": ("headway.cli.team:team", "People with the same work, and what they may together."),
     "token": ("headway.cli.token:token", "Passwords of programs: made, shown once, revoked."),
     "role": ("headway.cli.role:role", "What each role may."),
+    "webhook": ("headway.cli.webhook:webhook", "Other systems that our events are sent to."),
     "slo": ("headway.cli.slo:slo", "Goals for users, and what is left of their error budgets."),
     "metric": ("headway.cli.metric:metric", "What is measured, kept, dropped and changed."),
     "workflow": ("headway.cli.workflow:workflow", "Workflow files and the language in them."),

@@ -5,11 +5,15 @@ Pure. What the HTTP API lists, streams and sends. For CDEvents see store/cdevent
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
+
+import msgspec
 
 from headway.model.event import Event
 from headway.store.views.moments import at
 
 SOURCE = "/headway"
+MEDIA_TYPE = "application/cloudevents+json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +54,11 @@ def cloud_event(event: Event, source: str = SOURCE) -> CloudEvent:
         release=event.release,
         data=event.data,
     )
+
+
+def envelope(event: Event, source: str) -> dict[str, Any]:
+    """The event as JSON in structured mode; attributes that say nothing are left out, because the
+    specification has none that are empty.
+    """
+    whole: dict[str, Any] = msgspec.to_builtins(cloud_event(event, source))
+    return {name: value for name, value in whole.items() if value != ""}

@@ -24,6 +24,7 @@ from headway.store import (  # noqa: F401  their tables are made with the others
     run_tables,
     test_tables,
     train_tables,
+    webhook_tables,
 )
 from headway.store.tables import metadata
 
