@@ -9,7 +9,7 @@ from tests.support.stage import APP, AT_ONCE, WORKFLOW, Stage, eventually
 from headway.model.delivery import Delivery
 from headway.store import records
 from headway.store.views import lists
-from headway.store.views.lists import Filter
+from headway.store.views.paging import Filter
 
 ROOT = f"""\
 services: {{catalog: services/catalog, web: services/web}}

@@ -8,7 +8,7 @@ from tests.support.stage import Stage, config, eventually
 
 from headway.store import records
 from headway.store.views import lists
-from headway.store.views.lists import Filter
+from headway.store.views.paging import Filter
 
 
 @pytest.fixture

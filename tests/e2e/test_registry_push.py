@@ -16,7 +16,7 @@ from headway.model.connection import Connection
 from headway.model.delivery import Delivery
 from headway.store import connections, polls, records, triggers
 from headway.store.views import lists
-from headway.store.views.lists import Filter
+from headway.store.views.paging import Filter
 
 YAML = config(more=BUILDERS, staging=False)
 SECRET = "a token that only the registry knows"

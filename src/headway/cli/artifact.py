@@ -15,7 +15,8 @@ from headway.cli.options import Noun
 from headway.flows import commands
 from headway.flows.commands import Request, Word
 from headway.store.views import ids, lists
-from headway.store.views.lists import ArtifactRow, Filter
+from headway.store.views.lists import ArtifactRow
+from headway.store.views.paging import Filter
 from headway.wording.text import clock, columns, since
 
 DIGEST = click.argument("digest", metavar="DIGEST", shell_complete=names.digests)

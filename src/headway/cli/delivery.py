@@ -14,7 +14,7 @@ from headway.flows import commands
 from headway.flows.commands import Word
 from headway.store.views import delivery as story
 from headway.store.views import ids, lists
-from headway.store.views.lists import Filter
+from headway.store.views.paging import Filter
 from headway.wording.text import columns, marked, since
 
 

@@ -10,7 +10,8 @@ from headway.cli.options import Noun
 from headway.model.errors import Invalid
 from headway.settings.units import duration
 from headway.store.views import lists
-from headway.store.views.lists import EnvironmentRow, Filter
+from headway.store.views.lists import EnvironmentRow
+from headway.store.views.paging import Filter
 from headway.wording.text import clock, columns, percent, since
 
 

@@ -8,6 +8,7 @@ from headway.cli.options import verb
 from headway.model.deployment import InstanceState
 from headway.model.errors import Invalid
 from headway.store.views import lists
+from headway.store.views.paging import Filter
 from headway.wording.text import block
 
 
@@ -41,7 +42,7 @@ def logs(context: Context, service: str, environment: str, lines: int, release: 
 def _target(context: Context, service: str, environment: str) -> str:
     """Which target runs the environment, as the newest release says."""
     with context.reading() as connection:
-        found = lists.list_environments(connection, lists.Filter(service, environment))
+        found = lists.list_environments(connection, Filter(service, environment))
     if not found:
         raise Invalid(
             f"there is no {service}/{environment}", next="headway env list", code="unknown-name"

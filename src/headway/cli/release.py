@@ -13,7 +13,7 @@ from headway.model.delivery import Release
 from headway.model.errors import Invalid
 from headway.store import records
 from headway.store.views import lists
-from headway.store.views.lists import Filter
+from headway.store.views.paging import Filter
 from headway.wording.text import clock, columns, since
 
 RELEASE = click.argument("name", metavar="RELEASE", shell_complete=names.releases)

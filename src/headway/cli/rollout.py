@@ -22,7 +22,7 @@ from headway.model.errors import Refused
 from headway.store import rollouts
 from headway.store.tables import rollouts as table
 from headway.store.views import ids, lists
-from headway.store.views.lists import Filter
+from headway.store.views.paging import Filter
 from headway.wording.text import columns, marked, since
 
 ROLLOUT = click.argument("id", metavar="ROLLOUT", shell_complete=names.rollouts)

@@ -42,6 +42,9 @@ deliveries = sa.Table(
     sa.Column("environment", sa.Text, nullable=False),
     sa.Column("requested_at", sa.Float, nullable=False),
     sa.Column("finished_at", sa.Float, nullable=False),
+    sa.Index("ix_headway_delivery_service_id", "service", "id"),
+    sa.Index("ix_headway_delivery_state_id", "state", "id"),
+    sa.Index("ix_headway_delivery_outcome_id", "outcome", "id"),
 )
 
 releases = sa.Table(
@@ -58,6 +61,8 @@ releases = sa.Table(
     sa.Column("config_digest", sa.Text, nullable=False),
     sa.Column("created_at", sa.Float, nullable=False),
     sa.UniqueConstraint("service", "number"),
+    sa.Index("ix_headway_release_created", "created_at", "name"),
+    sa.Index("ix_headway_release_service_created", "service", "created_at", "name"),
 )
 
 places = sa.Table(
@@ -92,6 +97,9 @@ rollouts = sa.Table(
     sa.Column("because", sa.Text, nullable=False),
     sa.Column("started_at", sa.Float, nullable=False),
     sa.Column("finished_at", sa.Float, nullable=False),
+    sa.Index("ix_headway_rollout_place_id", "service", "environment", "id"),
+    sa.Index("ix_headway_rollout_outcome_id", "outcome", "id"),
+    sa.Index("ix_headway_rollout_release", "release"),
 )
 
 windows = sa.Table(

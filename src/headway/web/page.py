@@ -21,10 +21,11 @@ from headway.access.principal import Principal, anywhere
 from headway.api.guard import denied, forged
 from headway.api.problems import Denied
 from headway.api.who import Doorkeeper
-from headway.model.errors import HeadwayError
+from headway.model.errors import HeadwayError, Invalid
 from headway.web import nav, render
 from headway.web.question import Question
 from headway.wiring import Headway
+from headway.wording.text import plain
 
 OPEN = ""
 """Instead of a permission: for everybody, also before login."""
@@ -59,6 +60,17 @@ class Ask:
     def show(self, template: str, **data: Any) -> Response:
         """The page."""
         return render.page(self.request, self.headway, self.who, template, data)
+
+    def reason(self) -> str:
+        """Why, as the form says. Raises Invalid (`missing-reason`) without one."""
+        given = str(self.form.get("reason", "")).strip()
+        if not given:
+            raise Invalid(
+                "this needs a reason",
+                why="the audit trail says why each thing was done",
+                code="missing-reason",
+            )
+        return plain(given, 500)
 
     def confirm(self, question: Question) -> Response:
         """A page that asks what a dialog would ask."""

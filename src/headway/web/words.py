@@ -149,6 +149,11 @@ def short(digest: str) -> str:
     return digest.removeprefix("sha256:")[:12]
 
 
+def pairs(names: list[str]) -> list[tuple[str, str]]:
+    """Choices of a filter that are shown as they are."""
+    return [(n, n) for n in names]
+
+
 def person(name: str) -> str:
     """`Ana` of `Ana <ana@example.org>`."""
     return name.partition("<")[0].strip() or name
@@ -187,14 +192,15 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "figure": figure,
     "iso": iso,
     "lasting": lasting,
+    "pairs": pairs,
     "percent": percent,
     "person": person,
+    "query": query,
     "second": second,
+    "short": short,
     "size": size,
     "stamp": stamp,
     "state": state,
     "thousands": thousands,
-    "query": query,
-    "short": short,
     "unix": unix,
 }

@@ -2,26 +2,18 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
 import sqlalchemy as sa
 
+from headway.model.delivery import DeliveryState
 from headway.model.service import Environment
 from headway.store import records
 from headway.store.tables import deliveries, places, quarantines, releases, rollouts
 from headway.store.views.moments import at, moment
+from headway.store.views.paging import Filter
 
-LIMIT = 50
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Empty fields filter nothing. `state` is a state or an outcome."""
-
-    service: str = ""
-    environment: str = ""
-    state: str = ""
-    limit: int = LIMIT
+_STATES = frozenset(get_args(DeliveryState))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +106,15 @@ class EnvironmentRow:
 
 
 def list_deliveries(connection: sa.Connection, asked: Filter) -> list[DeliveryRow]:
-    """By service, environment, and state or outcome."""
+    """By service, environment, and state or outcome. Their ids sort by time."""
     t = deliveries
-    query = sa.select(t).order_by(t.c.requested_at.desc(), t.c.id.desc()).limit(asked.limit)
+    query = sa.select(t).order_by(t.c.id.desc()).limit(asked.limit)
     query = _where(query, asked, t.c.service, t.c.environment)
     if asked.state:
-        query = query.where(sa.or_(t.c.state == asked.state, t.c.outcome == asked.state))
+        column = t.c.state if asked.state in _STATES else t.c.outcome
+        query = query.where(column == asked.state)
+    if asked.cursor:
+        query = query.where(t.c.id < asked.cursor)
     return [
         DeliveryRow(
             id=r.id,
@@ -143,8 +138,12 @@ def list_releases(connection: sa.Connection, asked: Filter) -> list[ReleaseRow]:
     """By service."""
     t = releases
     columns = (t.c.name, t.c.service, t.c.digest, t.c.sha, t.c.author, t.c.delivery, t.c.created_at)
-    query = sa.select(*columns).order_by(t.c.created_at.desc(), t.c.number.desc())
-    query = _where(query.limit(asked.limit), asked, t.c.service, None)
+    order = t.c.created_at.desc(), t.c.name.desc()
+    query: sa.Select[Any] = sa.select(*columns).order_by(*order).limit(asked.limit)
+    query = _where(query, asked, t.c.service, None)
+    if asked.cursor:
+        last = sa.select(t.c.created_at).where(t.c.name == asked.cursor).scalar_subquery()
+        query = query.where(sa.tuple_(t.c.created_at, t.c.name) < sa.tuple_(last, asked.cursor))
     return [
         ReleaseRow(
             name=r.name,
@@ -168,8 +167,10 @@ def _in_charge(connection: sa.Connection, release: str) -> tuple[str, ...]:
 def list_rollouts(connection: sa.Connection, asked: Filter) -> list[RolloutRow]:
     """By service, environment and outcome (`running`: not decided yet)."""
     t = rollouts
-    query = sa.select(t).order_by(t.c.started_at.desc(), t.c.id.desc()).limit(asked.limit)
+    query = sa.select(t).order_by(t.c.id.desc()).limit(asked.limit)
     query = _where(query, asked, t.c.service, t.c.environment)
+    if asked.cursor:
+        query = query.where(t.c.id < asked.cursor)
     if asked.state:
         query = query.where(t.c.outcome == ("" if asked.state == "running" else asked.state))
     return [
@@ -232,6 +233,13 @@ def _quarantines(connection: sa.Connection, digest: str, service: str) -> tuple[
     )
 
 
+def names(connection: sa.Connection, seen: frozenset[str] | None) -> tuple[list[str], list[str]]:
+    """Services and environments that lists can be filtered by. `seen`: only these services."""
+    rows = connection.execute(sa.select(places.c.service, places.c.environment)).all()
+    known = [r for r in rows if seen is None or r.service in seen]
+    return sorted({r.service for r in known}), sorted({r.environment for r in known})
+
+
 def list_environments(connection: sa.Connection, asked: Filter) -> list[EnvironmentRow]:
     """Each service's path as its newest release has it, and places that left the path."""
     found: list[EnvironmentRow] = []
@@ -286,6 +294,8 @@ def _where(
 ) -> "sa.Select[Any]":
     if asked.service:
         query = query.where(service == asked.service)
+    if asked.seen is not None:
+        query = query.where(service.in_(asked.seen))
     if asked.environment and environment is not None:
         query = query.where(environment == asked.environment)
     return query
