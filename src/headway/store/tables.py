@@ -100,6 +100,7 @@ rollouts = sa.Table(
     sa.Index("ix_headway_rollout_place_id", "service", "environment", "id"),
     sa.Index("ix_headway_rollout_outcome_id", "outcome", "id"),
     sa.Index("ix_headway_rollout_release", "release"),
+    sa.Index("ix_headway_rollout_digest", "digest"),
 )
 
 windows = sa.Table(

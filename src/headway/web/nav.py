@@ -33,6 +33,7 @@ GROUPS: tuple[tuple[str, tuple[Link, ...]], ...] = (
     (
         "Watch",
         (
+            Link("/line", "stop", "The line"),
             Link("/on-call", "pulse", "On-call"),
             Link("/incidents", "alert", "Incidents"),
             Link("/audit", "audit", "Audit trail"),

@@ -15,8 +15,8 @@ from starlette.responses import HTMLResponse, Response
 from headway.access.principal import Principal, anywhere, may, services
 from headway.api.problems import status_of
 from headway.model.errors import HeadwayError
-from headway.store.views import counts
-from headway.web import assets, nav, words
+from headway.store.views import counts, line
+from headway.web import assets, nav, stopping, words
 from headway.wiring import Headway
 
 FOLDER = Path(__file__).parent
@@ -88,6 +88,7 @@ def _answer(
     _TOKEN.set(token)
     with headway.reading() as connection:
         due = counts.read(connection, services(who))
+        stopped = stopping.seen(line.read(connection), services(who))
     known = {
         "who": who,
         "csrf_token": token,
@@ -95,6 +96,8 @@ def _answer(
         "nav": partial(nav.groups, who),
         "known_page": nav.OPEN.__contains__,
         "counts": due,
+        "stopped": stopped,
+        "stop_line": stopping.question(who, due),
         "may": partial(may, who),
         "anywhere": partial(anywhere, who),
         "here": request.url.path,

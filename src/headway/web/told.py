@@ -39,7 +39,7 @@ def items(events: Iterable[Event], *, places: bool = True) -> list[Item]:
 def _item(event: Event, said: str, *, places: bool) -> Item:
     sign, _, rest = said.partition(" ")
     state, icon = _SIGNS.get(sign, ("none", "info"))
-    text = rest if sign in _SIGNS else said
+    text = (rest if sign in _SIGNS else said).removeprefix("ok: ")
     note = event.environment if places else ""
     return Item(
         datetime.fromtimestamp(event.at, UTC), state, icon, text[:1].upper() + text[1:], note

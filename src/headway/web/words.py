@@ -97,6 +97,11 @@ def iso(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
+def exact(at: datetime) -> str:
+    """As `iso`, to the millisecond."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def lasting(seconds: float | None) -> str:
     """`0.4 s`, `48 s`, `3 min`, `2 h 5 min`, `4 d`; nothing for no time."""
     if seconds is None:
@@ -170,8 +175,12 @@ def branch(ref: str) -> str:
 
 
 def capitalize_first(text: str) -> str:
-    """A sentence begins with a capital; the rest stays as it is."""
-    return text[:1].upper() + text[1:]
+    """A sentence begins with a capital; the rest stays as it is, and so does a name like `shop-3`
+    or `c8d4e7f` at its begin.
+    """
+    first = text.split(maxsplit=1)[:1]
+    plain = bool(first) and first[0].rstrip(":,;.").isalpha()
+    return text[:1].upper() + text[1:] if plain else text
 
 
 def basename(path: str) -> str:
@@ -189,6 +198,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "branch": branch,
     "capitalize_first": capitalize_first,
     "clock": clock,
+    "exact": exact,
     "figure": figure,
     "iso": iso,
     "lasting": lasting,

@@ -134,13 +134,15 @@ def list_deliveries(connection: sa.Connection, asked: Filter) -> list[DeliveryRo
     ]
 
 
-def list_releases(connection: sa.Connection, asked: Filter) -> list[ReleaseRow]:
-    """By service."""
+def list_releases(connection: sa.Connection, asked: Filter, digest: str = "") -> list[ReleaseRow]:
+    """By service, and of one digest only."""
     t = releases
     columns = (t.c.name, t.c.service, t.c.digest, t.c.sha, t.c.author, t.c.delivery, t.c.created_at)
     order = t.c.created_at.desc(), t.c.name.desc()
     query: sa.Select[Any] = sa.select(*columns).order_by(*order).limit(asked.limit)
     query = _where(query, asked, t.c.service, None)
+    if digest:
+        query = query.where(t.c.digest == digest)
     if asked.cursor:
         last = sa.select(t.c.created_at).where(t.c.name == asked.cursor).scalar_subquery()
         query = query.where(sa.tuple_(t.c.created_at, t.c.name) < sa.tuple_(last, asked.cursor))
@@ -153,13 +155,14 @@ def list_releases(connection: sa.Connection, asked: Filter) -> list[ReleaseRow]:
             author=r.author,
             delivery=r.delivery,
             created_at=at(r.created_at),
-            environments=_in_charge(connection, r.name),
+            environments=in_charge(connection, r.name),
         )
         for r in connection.execute(query)
     ]
 
 
-def _in_charge(connection: sa.Connection, release: str) -> tuple[str, ...]:
+def in_charge(connection: sa.Connection, release: str) -> tuple[str, ...]:
+    """The environments that it serves now."""
     query = sa.select(places.c.environment).where(places.c.stable == release)
     return tuple(connection.execute(query.order_by(places.c.environment)).scalars())
 

@@ -4,7 +4,7 @@ For `headway rollout show` and the analysis report of a page. The numbers come f
 windows, the reasons from the judge's recorded findings: nothing is judged again.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -87,7 +87,8 @@ class Baseline:
 class RolloutView:
     """`milliseconds`: from the decision to go back until the proxy confirmed it.
 
-    `recovery`: PASS, FAIL or WAIT for the last known good afterwards.
+    `recovery`: PASS, FAIL or WAIT for the last known good afterwards. `approvals`: how many the
+    step in force asks for; `granted`: who gave one.
     """
 
     id: str
@@ -117,6 +118,8 @@ class RolloutView:
     compared: Compared | None = None
     outlook: Outlook | None = None
     snapshot: Baseline | None = None
+    approvals: int = 0
+    granted: tuple[str, ...] = ()
 
 
 def read(connection: sa.Connection, id: str) -> RolloutView:
@@ -155,7 +158,25 @@ def read(connection: sa.Connection, id: str) -> RolloutView:
         last_window=view(judged[-1][0]) if judged else None,
         snapshot=_snapshot(events),
         compared=_compared(events),
+        approvals=state.plan.steps[state.at].approvals if state.at >= 0 else 0,
+        granted=state.granted,
     )
+
+
+def story(connection: sa.Connection, known: RolloutView) -> list[Event]:
+    """What happened to it, oldest first; of the judge's words only those that differ from the one
+    before.
+    """
+    told: list[Event] = []
+    last = ""
+    for event in _events(connection, known.id, known.delivery, known.environment):
+        if event.kind == "rollout.judged":
+            outcome = str(event.data["outcome"])
+            if outcome == last:
+                continue
+            last = outcome
+        told.append(event)
+    return told
 
 
 def _snapshot(events: list[Event]) -> Baseline | None:
@@ -274,3 +295,8 @@ def _moves(events: list[Event]) -> list[Happened]:
 def windows(connection: sa.Connection, id: str) -> list[WindowView]:
     """Every judged window, in order."""
     return [view(typed.loads(w, Window)) for w, _ in rollouts.all_windows(connection, id)]
+
+
+def with_outlook(known: RolloutView, outlook: Outlook | None) -> RolloutView:
+    """The same, with how much longer it may take."""
+    return replace(known, outlook=outlook)

@@ -5,15 +5,20 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
-from headway.access.principal import services
-from headway.api.guard import see
+from headway.access.principal import may, services
+from headway.api.guard import must, see
 from headway.api.problems import Missing
+from headway.flows import commands
+from headway.flows.commands import Word
 from headway.store.views import approvals, lists, paging
 from headway.store.views import board as view
+from headway.store.views.approvals import Pending
 from headway.store.views.board import Spot
 from headway.store.views.paging import Filter
+from headway.store.views.status import Open
 from headway.web import words
-from headway.web.page import Ask, page
+from headway.web.page import Ask, form, page, to
+from headway.web.question import Question
 from headway.web.words import Shown
 
 RECENT = 10
@@ -37,7 +42,7 @@ class Cell:
     status: Shown
     path: str
     note: str
-    next: Next | None
+    next: tuple[Next, ...]
 
 
 @page("/")
@@ -52,7 +57,7 @@ def board(ask: Ask) -> Response:
         "board.html",
         live="all",
         board=found,
-        cells=_cells(found),
+        cells=_cells(found, waiting),
         waiting=waiting,
         recent=recent,
         moving=[s.here for r in found.rows for s in r.spots.values() if s.here.candidate],
@@ -77,32 +82,42 @@ def service(ask: Ask) -> Response:
         "service.html",
         live=f"service={name}",
         name=name,
-        cells=_cells(found),
+        cells=_cells(found, waiting),
         deliveries=deliveries,
         releases=releases,
         waiting=waiting,
         environments=environments,
+        backs={
+            where: _way_back(ask, name, spot)
+            for row in found.rows
+            if row.service == name
+            for where, spot in row.spots.items()
+        },
     )
 
 
-def _cells(found: view.Board) -> dict[tuple[str, str], Cell]:
+def _cells(found: view.Board, waiting: list[Pending]) -> dict[tuple[str, str], Cell]:
+    doors = frozenset(p.delivery for p in waiting if p.kind == "approval")
     return {
-        (row.service, name): _cell(spot) for row in found.rows for name, spot in row.spots.items()
+        (row.service, name): _cell(spot, doors)
+        for row in found.rows
+        for name, spot in row.spots.items()
     }
 
 
-def _cell(spot: Spot) -> Cell:
-    here = spot.here
+def _cell(spot: Spot, doors: frozenset[str]) -> Cell:
+    """`doors`: the deliveries that wait for an approval."""
+    here, following = spot.here, _next(spot, doors)
     path = f"/releases/{here.release}"
     if here.candidate:
-        return Cell(spot, _trying(spot), f"/rollouts/{here.rollout}", _others(spot), _next(spot))
+        return Cell(spot, _trying(spot), f"/rollouts/{here.rollout}", _others(spot), following)
     if spot.ended:
         known = words.state(spot.ended.outcome)
         said = f"{spot.ended.release} {known.word.lower()}"
-        return Cell(spot, Shown(known.state, known.icon, said), path, "", _next(spot))
+        return Cell(spot, Shown(known.state, known.icon, said), path, "", following)
     if not here.release:
-        return Cell(spot, Shown("none", "none", "Nothing yet"), "", "", _next(spot))
-    return Cell(spot, Shown("pass", "pass", "Released"), path, "", _next(spot))
+        return Cell(spot, Shown("none", "none", "Nothing yet"), "", "", following)
+    return Cell(spot, Shown("pass", "pass", "Released"), path, "", following)
 
 
 def _trying(spot: Spot) -> Shown:
@@ -123,18 +138,82 @@ def _others(spot: Spot) -> str:
     return f"{here.release} serves the other {words.percent(1 - here.share)}"
 
 
-def _next(spot: Spot) -> Next | None:
+def _next(spot: Spot, doors: frozenset[str]) -> tuple[Next, ...]:
+    """What waits at the door, and why the last one went back."""
     here = spot.here
     if here.candidate:
         path = f"/rollouts/{here.rollout}"
         if here.because:
-            return Next("wait", "wait", here.because, path)
+            return (Next("wait", "wait", here.because, path),)
         said = {"PASS": "passes so far", "WAIT": "not enough data yet", "FAIL": "failed"}
         verdict = said.get(spot.verdict, "no verdict yet")
-        return Next("run", "run", f"The judge: {verdict}", path)
-    for waiting in spot.waits:
-        text = f"{waiting.release or words.short(waiting.commit)} waits: {waiting.because}"
-        return Next("wait", "wait", text, f"/deliveries/{waiting.delivery}")
+        return (Next("run", "run", f"The judge: {verdict}", path),)
+    found = [
+        Next("wait", "wait", _waits(waiting, doors), f"/deliveries/{waiting.delivery}")
+        for waiting in spot.waits
+    ]
     if spot.ended:
-        return Next("fail", "fail", spot.ended.because, f"/rollouts/{spot.ended.rollout}")
-    return None
+        why = f"{spot.ended.release}: {spot.ended.because}"
+        found.append(Next("fail", "fail", why, f"/rollouts/{spot.ended.rollout}"))
+    return tuple(found)
+
+
+def _waits(waiting: Open, doors: frozenset[str]) -> str:
+    name = waiting.release or words.short(waiting.commit)
+    what = " for approval" if waiting.delivery in doors else ""
+    return f"{name} waits{what}: {waiting.because}" if waiting.because else f"{name} waits{what}"
+
+
+def _way_back(ask: Ask, name: str, spot: Spot) -> Question:
+    """Back to the last known good release, by a person."""
+    where, here = spot.here.environment, spot.here
+    refused = ""
+    if not may(ask.who, "release.rollback", name, where):
+        refused = "This needs the role operator there."
+    elif here.candidate:
+        refused = f"{here.candidate} is on its way: abort its rollout."
+    elif not here.release:
+        refused = "Nothing runs there yet."
+    return Question(
+        id=f"b-{where}",
+        word="Roll back",
+        icon="rollback",
+        heading=f"Go back from {here.release} in {where}?",
+        says=f"{where} goes back to the newest earlier release that was released there and is not "
+        f"refused. {here.release} may come again later.",
+        sure="Roll back",
+        keep=f"Keep {here.release}",
+        action=f"/services/{name}/{where}/rollback",
+        back=f"/services/{name}",
+        danger=True,
+        refused=refused,
+    )
+
+
+@page("/services/{name}/{environment}/rollback", "release.rollback")
+def ask_rollback(ask: Ask) -> Response:
+    """Whether to go back."""
+    return ask.confirm(_way_back(ask, ask.path["name"], _spot(ask)))
+
+
+@form("/services/{name}/{environment}/rollback", "release.rollback")
+def rollback(ask: Ask) -> Response:
+    """Back to the last known good release."""
+    name, where = ask.path["name"], ask.path["environment"]
+    must(ask.who, "release.rollback", name, where)
+    _spot(ask)
+    word = Word("abort", ask.who.id, ask.reason(), where)
+    with ask.headway.tx() as tx:
+        id = commands.go_back(tx, ask.headway.outbox, name, word)
+    return to(f"/deliveries/{id}")
+
+
+def _spot(ask: Ask) -> Spot:
+    name, where = ask.path["name"], ask.path["environment"]
+    see(ask.who, name)
+    with ask.headway.reading() as connection:
+        found = view.read(connection, services(ask.who), name)
+    spots = next((r.spots for r in found.rows if r.service == name), {})
+    if where not in spots:
+        raise Missing(f"{name} has no environment `{where}`", code="unknown-name")
+    return spots[where]

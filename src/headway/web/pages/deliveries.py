@@ -42,8 +42,10 @@ def listing(ask: Ask) -> Response:
 
 def asked_for(ask: Ask) -> Filter:
     """The filter in the address."""
-    known = {k: ask.query.get(k, "") for k in ("service", "environment", "state", "cursor")}
-    return Filter(**known, seen=services(ask.who))
+    service, environment, state, cursor = (
+        ask.query.get(k, "") for k in ("service", "environment", "state", "cursor")
+    )
+    return Filter(service, environment, state, cursor=cursor, seen=services(ask.who))
 
 
 @page("/deliveries/{id}")

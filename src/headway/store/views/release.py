@@ -1,0 +1,126 @@
+"""A release and an artifact: where each runs and ran, how that ended, what people decided of it.
+
+Read by the pages of releases and artifacts.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from headway.model.delivery import Release
+from headway.store import records
+from headway.store.tables import approvals, deliveries, rollouts
+from headway.store.views import delivery as story
+from headway.store.views import lists
+from headway.store.views.delivery import DeliveryView
+from headway.store.views.lists import ArtifactRow, ReleaseRow
+from headway.store.views.moments import at, moment
+from headway.store.views.paging import Filter
+
+MOST = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """One rollout of it."""
+
+    rollout: str
+    environment: str
+    release: str
+    stable: str
+    outcome: str
+    because: str
+    started_at: datetime
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What a person said about this digest."""
+
+    environment: str
+    release: str
+    by: str
+    approved: bool
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseView:
+    """`in_charge`: environments that it serves now; `delivery`: the journey it was made in;
+    `others`: further deliveries of it, as when somebody went back to it.
+    """
+
+    release: Release
+    created_at: datetime
+    in_charge: tuple[str, ...]
+    delivery: DeliveryView
+    others: tuple[str, ...]
+    ran: tuple[Ran, ...]
+    artifact: ArtifactRow
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactView:
+    """`releases`: every release that is this digest, newest first."""
+
+    artifact: ArtifactRow
+    releases: tuple[ReleaseRow, ...]
+    ran: tuple[Ran, ...]
+    decided: tuple[Decided, ...]
+
+
+def read(connection: sa.Connection, name: str) -> ReleaseView:
+    """The release. Raises Invalid (`unknown-release`)."""
+    known = records.release(connection, name)
+    query = sa.select(deliveries.c.id).where(deliveries.c.release == name)
+    ids = connection.execute(query.order_by(deliveries.c.id.desc()).limit(MOST)).scalars()
+    return ReleaseView(
+        release=known,
+        created_at=at(known.created_at),
+        in_charge=lists.in_charge(connection, name),
+        delivery=story.read(connection, known.delivery),
+        others=tuple(i for i in ids if i != known.delivery),
+        ran=_ran(connection, rollouts.c.release == name),
+        artifact=lists.artifact(connection, known.digest, known.service),
+    )
+
+
+def artifact(connection: sa.Connection, digest: str) -> ArtifactView:
+    """The artifact with exactly this digest, which some release names."""
+    known = lists.artifact(connection, digest)
+    asked = Filter(service=known.service, limit=MOST)
+    rows = lists.list_releases(connection, asked, digest)
+    return ArtifactView(
+        artifact=known,
+        releases=tuple(rows),
+        ran=_ran(connection, rollouts.c.digest == digest),
+        decided=_decided(connection, digest),
+    )
+
+
+def _ran(connection: sa.Connection, which: "sa.ColumnElement[bool]") -> tuple[Ran, ...]:
+    query = sa.select(rollouts).where(which).order_by(rollouts.c.id.desc()).limit(MOST)
+    return tuple(
+        Ran(
+            rollout=r.id,
+            environment=r.environment,
+            release=r.release,
+            stable=r.stable,
+            outcome=r.outcome,
+            because=r.because,
+            started_at=at(r.started_at),
+            finished_at=moment(r.finished_at) if r.outcome else None,
+        )
+        for r in connection.execute(query)
+    )
+
+
+def _decided(connection: sa.Connection, digest: str) -> tuple[Decided, ...]:
+    query = sa.select(approvals).where(approvals.c.digest == digest)
+    rows = connection.execute(query.order_by(approvals.c.seq.desc()).limit(MOST))
+    return tuple(
+        Decided(r.environment, r.release, r.by, r.approved, r.reason, at(r.at)) for r in rows
+    )
