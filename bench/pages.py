@@ -161,4 +161,3 @@ def _result(seen: dict[int, dict[str, list[float]]], few: int, many: int) -> Res
             problems.append(f"{name}: {p95:.0f} ms, {grown} times a tenth of the history")
     about = {"deliveries": many, "events": many * EVENTS, "limit_ms": LIMIT_MS}
     return Result(tuple(rows), about | {"pages": figures}, tuple(problems))
-

@@ -87,7 +87,7 @@ class Headway:
         source = _load("headway.source_hosts", "git")()
         return World(
             home=self.home,
-            builder=f"urn:headway:builder:{self._name}",
+            builder=f"urn:headway:builder:{self.name}",
             source=source,
             bench=self._bench(),
             tx=self.tx,
@@ -114,7 +114,7 @@ class Headway:
         near = replace(workbench.bench(self.home), history=KeptTests(self.tx))
         packs = workbench.load("headway.source_packs", "git")()
         ways = Ways(packs, parse=logs.parse, lay_out=partial(lay_out, share=True))
-        return pooled(near, self.url, self._name, ways)
+        return pooled(near, self.url, self.name, ways)
 
     def _connected(self, group: str, name: str) -> Any:
         """The adapter for a connection, by its kind. `headway` is Headway's own and needs none."""
@@ -136,7 +136,7 @@ class Headway:
         return Samples(location(self.home, self.url))
 
     @cached_property
-    def _name(self) -> str:
+    def name(self) -> str:
         """A name for this home that stays the same: made once, kept in the home."""
         return once(self.home / "name", lambda: os.urandom(8).hex().encode()).decode().strip()
 
@@ -160,7 +160,7 @@ class Headway:
         """
         alone = _only_one(self.home / "engine.lock", PATIENCE_SECONDS)
         with alone, self._logging(), self._ears(runs):
-            executor = f"{executor_id()}-{self._name}"
+            executor = f"{executor_id()}-{self.name}"
             options = {"journal": journal} if journal else {}
             engine = Engine(self.url, executor, **options)
             engine.launch(
@@ -217,7 +217,7 @@ class Headway:
     @property
     def _queue(self) -> str:
         """Runs stay where their folders are, even if other servers use the same database."""
-        return f"runs-{self._name}"
+        return f"runs-{self.name}"
 
     @contextmanager
     def _ears(self, runs: int) -> Iterator[None]:
@@ -262,7 +262,7 @@ class Headway:
 
     @cached_property
     def _ground(self) -> Ground:
-        return Ground(self.home, self._name, self.world, self.tx, self.reading, self.complain)
+        return Ground(self.home, self.name, self.world, self.tx, self.reading, self.complain)
 
     @property
     def office(self) -> Office:

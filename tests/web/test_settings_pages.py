@@ -130,7 +130,28 @@ def test_who_is_told_is_set_and_forgotten_by_who_may(site: House, ana: Browser) 
         assert notices.every_rule(connection) == []
 
 
-@pytest.mark.parametrize("path", ["/settings", PEOPLE, "/settings/notifications"])
+def test_a_webhook_is_added_paused_and_deleted_by_name(site: House, ana: Browser) -> None:
+    there = "/settings/webhooks"
+    wish = {"name": "ops", "url": "http://127.0.0.1:9/x", "format": "cdevents"}
+    status, page = sent(ana, there, there, **wish, events="release.*")
+    assert status == 409, "a private address is refused unless it is said"
+    status, page = sent(ana, there, there, **wish, events="release.*", private="on")
+    assert status == 200
+    (secret,) = re.findall(r"whsec_[A-Za-z0-9+/=]+", page)
+    assert secret not in ana.get(there).text
+    assert sent(ana, there, f"{there}/ops", do="pause")[0] == 303
+    assert "Paused" in ana.get(there).text
+    fresh = sent(ana, there, f"{there}/ops", do="rotate")[1]
+    assert re.findall(r"whsec_[A-Za-z0-9+/=]+", fresh) not in ([], [secret])
+    assert sent(ana, there, f"{there}/ops", do="delete", delete="other")[0] == 400
+    assert sent(ana, there, f"{there}/ops", do="delete", delete="ops")[0] == 303
+    assert "Nobody is told" in ana.get(there).text
+    assert site.entered("vic").get(there).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "path", ["/settings", PEOPLE, "/settings/notifications", "/settings/webhooks"]
+)
 def test_nothing_of_a_page_runs_that_somebody_wrote(site: House, ana: Browser, path: str) -> None:
     page = ana.get(path).text
     assert not re.search(r"\son\w+=|javascript:|<script(?! src=)|style=", page)
