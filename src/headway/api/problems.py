@@ -1,6 +1,7 @@
 """Every refusal over HTTP in one form: application/problem+json (RFC 9457).
 
-Members beside the standard's: `code`, `next`, `errors` (file, line, column, message), `request_id`.
+Members beside the standard's: `code`, `next`, `errors` (file, line, column, path, message, code),
+`request_id`. `type` is `urn:headway:error:CODE`; the codes are in docs/reference/errors.md.
 """
 
 from typing import Any
@@ -9,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from headway.model.errors import Drifted, Failed, HeadwayError, Invalid, Refused, Unreachable
+from headway.record import dataclass
 
 TYPE = "application/problem+json"
 _STATUS = {Failed: 422, Invalid: 400, Refused: 409, Unreachable: 503, Drifted: 409}
@@ -28,9 +30,39 @@ class Missing(Invalid):
     """There is none, or whoever asks may not know of it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with one part of a request: `path` as `body.reason`, `query.limit`."""
+
+    path: str
+    message: str
+
+
+class Wrong(Invalid):
+    """The request itself is not as it must be. `status`: 400 it cannot be read, 405, 412 it is no
+    longer as believed, 413, 415, 422 it makes no sense, 429 too often.
+    """
+
+    def __init__(  # noqa: PLR0913  as an error has them
+        self,
+        what: str,
+        status: int,
+        *,
+        code: str,
+        why: str = "",
+        next: str = "",
+        faults: tuple[Fault, ...] = (),
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(what, why=why, next=next, code=code)
+        self.status = status
+        self.faults = faults
+        self.headers = headers or {}
+
+
 def status_of(error: HeadwayError) -> int:
     """The HTTP status of an error."""
-    if isinstance(error, Denied):
+    if isinstance(error, Denied | Wrong):
         return error.status
     if isinstance(error, Missing) or error.code.startswith("unknown-"):
         return 404
@@ -41,7 +73,7 @@ def problem(request: Request, error: HeadwayError) -> JSONResponse:
     """The answer."""
     status = status_of(error)
     body: dict[str, Any] = {
-        "type": "about:blank",
+        "type": f"urn:headway:error:{error.code}",
         "title": error.what,
         "status": status,
         "detail": error.why,
@@ -49,11 +81,20 @@ def problem(request: Request, error: HeadwayError) -> JSONResponse:
         "next": error.next,
         "request_id": request.scope.get("state", {}).get("request_id", ""),
     }
-    if isinstance(error, Invalid) and error.problems:
-        body["errors"] = [
-            {"file": p.file, "line": p.line, "column": p.column, "message": p.sentence,
-             "code": p.code}
-            for p in error.problems
-        ]  # fmt: skip
-    headers = {"www-authenticate": 'Bearer realm="headway"'} if status == 401 else None
+    if found := _errors(error):
+        body["errors"] = found
+    headers = dict(error.headers) if isinstance(error, Wrong) else {}
+    if status == 401:
+        headers["www-authenticate"] = 'Bearer realm="headway"'
     return JSONResponse(body, status, headers, media_type=TYPE)
+
+
+def _errors(error: HeadwayError) -> list[dict[str, object]]:
+    if isinstance(error, Wrong):
+        return [{"path": f.path, "message": f.message} for f in error.faults]
+    if not isinstance(error, Invalid):
+        return []
+    return [
+        {"file": p.file, "line": p.line, "column": p.column, "message": p.sentence, "code": p.code}
+        for p in error.problems
+    ]

@@ -18,6 +18,7 @@ from headway.store import (  # noqa: F401  their tables are made with the others
     access_tables,
     contract_tables,
     handed_tables,
+    idempotency_tables,
     line_tables,
     notice_tables,
     pool_tables,

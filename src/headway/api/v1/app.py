@@ -1,31 +1,46 @@
-"""Puts the API together: its routers, its errors, its OpenAPI document at /api/v1/openapi.json."""
+"""Puts the API together: its routers, what stands before them, its errors, its OpenAPI document at
+/api/v1/openapi.json.
+"""
 
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
+from starlette.types import ASGIApp
 
-from headway import __version__
 from headway.api.hub import Hub
-from headway.api.problems import problem
-from headway.api.v1 import events, live, services
+from headway.api.problems import Fault, Missing, Wrong, problem
+from headway.api.v1 import openapi
+from headway.api.v1.door import Door, Limits
+from headway.api.v1.nouns import ROUTERS
 from headway.api.who import Doorkeeper
-from headway.model.errors import HeadwayError, Invalid
+from headway.model.errors import HeadwayError
 from headway.wiring import Headway
 
-ROUTERS = (services.router, events.router, live.router)
+LIMITS = Limits()
 
 
-def build(headway: Headway, door: Doorkeeper, hub: Hub) -> FastAPI:
-    """The API of this Headway. Pages with foreign scripts (Swagger UI) are not served."""
-    api = FastAPI(title="Headway", version=__version__, docs_url=None, redoc_url=None)
+def build(headway: Headway, door: Doorkeeper, hub: Hub) -> ASGIApp:
+    """The API of this Headway, behind its door."""
+    api = bare()
     api.state.headway, api.state.doorkeeper, api.state.hub = headway, door, hub
-    for router in ROUTERS:
-        api.include_router(router)
+    return Door(api, door.who, LIMITS)
+
+
+def bare() -> FastAPI:
+    """The routes alone, of no Headway: what the OpenAPI document is made from. Pages with foreign
+    scripts (Swagger UI) are not served.
+    """
+    api = FastAPI(title="Headway", docs_url=None, redoc_url=None, openapi_url=None)
+    for router in (*ROUTERS, openapi.router):
+        # the routes themselves, of class Route: a router that is included hides them
+        api.router.routes.extend(router.routes)
     api.add_exception_handler(HeadwayError, _refused)
     api.add_exception_handler(RequestValidationError, _unreadable)
+    api.add_exception_handler(HTTPException, _http)
     return api
 
 
@@ -34,6 +49,20 @@ async def _refused(request: Request, error: Any) -> JSONResponse:
 
 
 async def _unreadable(request: Request, error: Any) -> JSONResponse:
-    first = error.errors()[0]
-    where = ".".join(str(p) for p in first["loc"])
-    return problem(request, Invalid("the request cannot be read", why=f"{where}: {first['msg']}"))
+    faults = tuple(
+        Fault(".".join(str(p)[:80] for p in e["loc"]), str(e["msg"])) for e in error.errors()[:20]
+    )
+    return problem(
+        request,
+        Wrong("the request makes no sense", 422, code="invalid-request", why=str(faults[0].message),
+              faults=faults),
+    )  # fmt: skip
+
+
+async def _http(request: Request, error: Any) -> JSONResponse:
+    if error.status_code == 404:
+        return problem(request, Missing("there is no such address", code="unknown-address"))
+    allowed = dict(error.headers or {})
+    known = {405: ("this address does not take that method", "method")}
+    what, code = known.get(error.status_code, ("the request cannot be read", "bad-request"))
+    return problem(request, Wrong(what, error.status_code, code=code, headers=allowed))

@@ -1,17 +1,78 @@
-"""GET /events: the event log, as a list or, with `Accept: text/event-stream`, as it grows."""
+"""The event log: as a list, or, with `Accept: text/event-stream`, as it grows."""
 
-from fastapi import APIRouter
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+from fastapi import Header
 from starlette.requests import Request
 from starlette.responses import Response
 
+from headway.access.principal import Principal, services
 from headway.api.followers import Wanted
 from headway.api.guard import Reader
-from headway.api.live import events
+from headway.api.live import events as follow
+from headway.api.v1.common import noun, reading
+from headway.api.v1.paging import Page, Span, Spanned
+from headway.store import log
+from headway.store.cloudevents import CloudEvent, cloud_event
+from headway.store.tables import events as table
 
-router = APIRouter(tags=["events"])
+router = noun("events")
+STREAM = "text/event-stream"
+_AS_STREAM: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "A page of the log; or each event as a server-sent event, as it happens.",
+        "content": {STREAM: {"schema": {"type": "string"}}},
+    }
+}
 
 
-@router.get("/events", response_class=Response)
-def list_events(request: Request, who: Reader, service: str = "", kind: str = "") -> Response:
-    """Events."""
-    return events(request, Wanted(service=service, kind=kind), who)
+@router.get("/events", response_model=Page[CloudEvent], responses=_AS_STREAM)
+def list_events(  # noqa: PLR0913  one parameter for each field
+    request: Request,
+    who: Reader,
+    span: Spanned,
+    subject: str = "",
+    service: str = "",
+    environment: str = "",
+    delivery: str = "",
+    kind: str = "",
+    after: str = "",
+    accept: Annotated[str, Header()] = "",
+    last_event_id: Annotated[str, Header(alias="Last-Event-ID")] = "",
+) -> Page[CloudEvent] | Response:
+    """Newest first, each as a CloudEvent 1.0. `kind`: also the beginning of one up to a dot.
+
+    With `Accept: text/event-stream` whatever happens from now on, oldest first; after a break from
+    `Last-Event-ID` (or `after`) on, which are the numbers of events.
+    """
+    del after, last_event_id
+    wanted = Wanted(subject, service, environment, delivery, kind)
+    if STREAM in accept:
+        return follow(request, wanted, who)
+    with reading(request) as connection:
+        found = _read(connection, who, span, wanted)
+    return span.page(found, lambda e: e.sequence)
+
+
+def _read(
+    connection: sa.Connection, who: Principal, span: Span, wanted: Wanted
+) -> list[CloudEvent]:
+    e, seen = table.c, services(who)
+    query = sa.select(table)
+    for name in ("subject", "service", "environment", "delivery"):
+        if value := getattr(wanted, name):
+            query = query.where(e[name] == value)
+    if wanted.kind:
+        begins = [e.kind.startswith(wanted.kind + mark, autoescape=True) for mark in ".:"]
+        query = query.where(sa.or_(e.kind == wanted.kind, *begins))
+    if seen is not None:
+        query = query.where(e.service.in_(sorted(seen)))
+    if span.after:
+        query = query.where(e.seq < int(span.after))
+    if span.since is not None:
+        query = query.where(e.at >= span.since)
+    if span.until is not None:
+        query = query.where(e.at < span.until)
+    rows = connection.execute(query.order_by(e.seq.desc()).limit(span.reach)).all()
+    return [cloud_event(log.event(row)) for row in rows]

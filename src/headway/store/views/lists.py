@@ -106,10 +106,16 @@ class EnvironmentRow:
 
 
 def list_deliveries(connection: sa.Connection, asked: Filter) -> list[DeliveryRow]:
-    """By service, environment, and state or outcome. Their ids sort by time."""
+    """By service, environment, release, commit, who asked, and state or outcome. Their ids sort by
+    time.
+    """
     t = deliveries
     query = sa.select(t).order_by(t.c.id.desc()).limit(asked.limit)
     query = _where(query, asked, t.c.service, t.c.environment)
+    query = _when(query, asked, t.c.requested_at)
+    names = ((t.c.release, asked.release), (t.c.sha, asked.commit), (t.c.by, asked.by))
+    for column, value in names:
+        query = query.where(column == value) if value else query
     if asked.state:
         column = t.c.state if asked.state in _STATES else t.c.outcome
         query = query.where(column == asked.state)
@@ -135,12 +141,15 @@ def list_deliveries(connection: sa.Connection, asked: Filter) -> list[DeliveryRo
 
 
 def list_releases(connection: sa.Connection, asked: Filter, digest: str = "") -> list[ReleaseRow]:
-    """By service, and of one digest only."""
+    """By service and commit, and of one digest only."""
     t = releases
     columns = (t.c.name, t.c.service, t.c.digest, t.c.sha, t.c.author, t.c.delivery, t.c.created_at)
     order = t.c.created_at.desc(), t.c.name.desc()
     query: sa.Select[Any] = sa.select(*columns).order_by(*order).limit(asked.limit)
     query = _where(query, asked, t.c.service, None)
+    query = _when(query, asked, t.c.created_at)
+    if asked.commit:
+        query = query.where(t.c.sha == asked.commit)
     if digest:
         query = query.where(t.c.digest == digest)
     if asked.cursor:
@@ -168,10 +177,13 @@ def in_charge(connection: sa.Connection, release: str) -> tuple[str, ...]:
 
 
 def list_rollouts(connection: sa.Connection, asked: Filter) -> list[RolloutRow]:
-    """By service, environment and outcome (`running`: not decided yet)."""
+    """By service, environment, release and outcome (`running`: not decided yet)."""
     t = rollouts
     query = sa.select(t).order_by(t.c.id.desc()).limit(asked.limit)
     query = _where(query, asked, t.c.service, t.c.environment)
+    query = _when(query, asked, t.c.started_at)
+    if asked.release:
+        query = query.where(t.c.release == asked.release)
     if asked.cursor:
         query = query.where(t.c.id < asked.cursor)
     if asked.state:
@@ -197,9 +209,16 @@ def list_artifacts(connection: sa.Connection, asked: Filter) -> list[ArtifactRow
     """Every digest that a release names, by service."""
     t = releases
     first = sa.func.min(t.c.created_at).label("created_at")
-    query = sa.select(t.c.digest, t.c.service, first).group_by(t.c.digest, t.c.service)
-    query = _where(query, asked, t.c.service, None)
-    rows = connection.execute(query.order_by(first.desc()).limit(asked.limit)).all()
+    query: sa.Select[Any] = sa.select(t.c.digest, t.c.service, first)
+    query = query.group_by(t.c.digest, t.c.service)
+    query = _when(_where(query, asked, t.c.service, None), asked, t.c.created_at)
+    if asked.cursor:
+        whole = sa.select(sa.func.min(t.c.created_at)).where(t.c.digest == asked.cursor)
+        last = connection.execute(whole).scalar()
+        same = sa.and_(first == last, t.c.digest < asked.cursor)
+        query = query.having(sa.or_(first < last, same))
+    query = query.order_by(first.desc(), t.c.digest.desc())
+    rows = connection.execute(query.limit(asked.limit)).all()
     return [artifact(connection, r.digest, r.service) for r in rows]
 
 
@@ -262,7 +281,8 @@ def list_environments(connection: sa.Connection, asked: Filter) -> list[Environm
 def _services(connection: sa.Connection, asked: Filter) -> list[str]:
     query = sa.union(sa.select(releases.c.service), sa.select(places.c.service))
     names = sorted(connection.execute(query).scalars())
-    return [n for n in names if asked.service in {"", n}]
+    mine = names if asked.seen is None else [n for n in names if n in asked.seen]
+    return [n for n in mine if asked.service in {"", n}]
 
 
 def _places(connection: sa.Connection, service: str) -> set[str]:
@@ -302,3 +322,11 @@ def _where(
     if asked.environment and environment is not None:
         query = query.where(environment == asked.environment)
     return query
+
+
+def _when(
+    query: "sa.Select[Any]", asked: Filter, began: "sa.ColumnElement[float]"
+) -> "sa.Select[Any]":
+    if asked.since is not None:
+        query = query.where(began >= asked.since)
+    return query if asked.until is None else query.where(began < asked.until)

@@ -16,7 +16,8 @@ Row = TypeVar("Row")
 @dataclass(frozen=True, slots=True)
 class Filter:
     """Empty fields filter nothing. `state` is a state or an outcome; `cursor`: the `next` of the
-    part before; `seen`: only in these services, None: in all.
+    part before; `seen`: only in these services, None: in all; `since` and before `until`: Unix
+    seconds of when it began.
     """
 
     service: str = ""
@@ -25,6 +26,11 @@ class Filter:
     limit: int = LIMIT
     cursor: str = ""
     seen: frozenset[str] | None = None
+    release: str = ""
+    commit: str = ""
+    by: str = ""
+    since: float | None = None
+    until: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,179 @@
+"""What stands before every route of the API: the request's id, how often, how large, what kind.
+
+A program that comes too often, a body that is too large, too deep or no JSON are answered here,
+before anything is read of it. Whatever breaks behind it is a 500 that says only the request's id;
+the log has the rest under it. Put around the API by v1/app.py.
+"""
+
+import contextlib
+import logging
+import os
+import re
+import time
+from dataclasses import dataclass
+
+import msgspec
+import sqlalchemy as sa
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from headway.api.pace import Pace
+from headway.api.problems import Wrong, problem
+from headway.api.who import Who
+from headway.model.errors import HeadwayError, Unreachable
+
+MOST_BYTES = 1 << 20
+MOST_DEPTH = 32
+_LOG = logging.getLogger("headway.api")
+_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_BRACKET = re.compile(rb"[\[\]{}]")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """So many at once, then so many a second: for somebody who is known, and for an address of
+    which nobody is known.
+    """
+
+    burst: int = 600
+    per_second: float = 50.0
+    unknown_burst: int = 60
+    unknown_per_second: float = 2.0
+
+
+class Door:
+    """The middleware."""
+
+    def __init__(self, app: ASGIApp, who: Who, limits: Limits) -> None:
+        self._app, self._who = app, who
+        self._known = Pace(limits.burst, limits.per_second)
+        self._unknown = Pace(limits.unknown_burst, limits.unknown_per_second)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        id, started = _id(scope), False
+        scope.setdefault("state", {})["request_id"] = id
+
+        async def answer(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                MutableHeaders(scope=message)["x-request-id"] = id
+            await send(message)
+
+        request = Request(scope)
+        try:
+            await self._in_time(request)
+            await self._app(scope, await _checked(request, receive), answer)
+        except Exception as error:
+            said = _refusal(request, error, id)
+            if started:  # what has begun can only break off
+                raise
+            await problem(request, said)(scope, receive, answer)
+
+    async def _in_time(self, request: Request) -> None:
+        """Raises Wrong (`too-often`)."""
+        who = await run_in_threadpool(self._who, request)
+        address = request.client.host if request.client else ""
+        pace, name = (self._known, who.id) if who.known else (self._unknown, address)
+        if not pace.allows(name, time.monotonic()):
+            raise Wrong(
+                "too many requests",
+                429,
+                code="too-often",
+                why="slow down, and try again after the time in Retry-After",
+                headers={"retry-after": "1"},
+            )
+
+
+def _id(scope: Scope) -> str:
+    """The one that was sent, if it is harmless, else a new one."""
+    given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
+    return given if _ID.fullmatch(given) else f"req_{os.urandom(10).hex()}"
+
+
+def _refusal(request: Request, error: Exception, id: str) -> HeadwayError:
+    """What is said; what else there is to know goes to the log."""
+    if isinstance(error, HeadwayError):
+        return error
+    where = f"{request.method} {request.scope['path'][:200]!r}"
+    if isinstance(error, sa.exc.OperationalError):
+        _LOG.warning("%s %s: the database: %s", id, where, type(error.orig).__name__)
+        return Unreachable("the database does not answer now", code="database")
+    _LOG.error("%s %s", id, where, exc_info=error)
+    return HeadwayError("this is a fault of Headway", why="its log has it under the request's id")
+
+
+async def _checked(request: Request, receive: Receive) -> Receive:
+    """The body, whole and bounded, to be read again. Raises Wrong (`too-large`, `media-type`,
+    `bad-json`).
+    """
+    if request.method in _READS:
+        return receive
+    body = bytearray()
+    with contextlib.suppress(ValueError):
+        if int(request.headers.get("content-length", "0")) > MOST_BYTES:
+            raise _too_large()
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            return receive
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+        if len(body) > MOST_BYTES:
+            raise _too_large()
+    _json(request, bytes(body))
+    told = False
+
+    async def again() -> Message:
+        nonlocal told
+        if told:
+            return await receive()
+        told = True
+        return {"type": "http.request", "body": bytes(body), "more_body": False}
+
+    return again
+
+
+def _json(request: Request, body: bytes) -> None:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if not body:
+        return
+    if kind != "application/json":
+        raise Wrong(
+            "send application/json", 415, code="media-type", headers={"accept": "application/json"}
+        )
+    if _depth(body) > MOST_DEPTH:
+        raise Wrong(
+            "the body is nested too deeply",
+            400,
+            code="bad-json",
+            why=f"{MOST_DEPTH} levels at most",
+        )
+    try:
+        msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise Wrong("the body is not JSON", 400, code="bad-json", why=str(error)[:200]) from error
+
+
+def _depth(body: bytes) -> int:
+    """How deeply brackets are nested, looked at no further than allowed."""
+    deepest = depth = 0
+    for found in _BRACKET.finditer(_STRING.sub(b"", body)):
+        depth += 1 if found[0] in b"[{" else -1
+        deepest = max(deepest, depth)
+        if deepest > MOST_DEPTH:
+            break
+    return deepest
+
+
+def _too_large() -> Wrong:
+    return Wrong("the body is too large", 413, code="too-large", why=f"at most {MOST_BYTES} bytes")

@@ -1,0 +1,27 @@
+"""Every noun's router, in the order of the document."""
+
+from headway.api.v1 import (
+    accounts,
+    approvals,
+    artifacts,
+    commits,
+    deliveries,
+    deployments,
+    environments,
+    events,
+    line,
+    live,
+    releases,
+    rollouts,
+    runs,
+    search,
+    services,
+    slos,
+    verdicts,
+)
+
+_MODULES = (
+    services, environments, commits, artifacts, releases, deliveries, deployments, rollouts,
+    verdicts, approvals, slos, runs, line, search, accounts, events, live,
+)  # fmt: skip
+ROUTERS = tuple(module.router for module in _MODULES)
