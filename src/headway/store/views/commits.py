@@ -30,14 +30,14 @@ class CommitRow:
 def read(connection: sa.Connection, asked: Filter) -> list[CommitRow]:
     """By service; `asked.cursor` is the newest delivery of the last one."""
     t = deliveries.c
-    each = sa.select(sa.func.max(t.id).label("id"), sa.func.count().label("count"))
+    each = sa.select(sa.func.max(t.id).label("id"), sa.func.count().label("several"))
     each = each.where(t.sha != "").group_by(t.sha, t.service)
     if asked.service:
         each = each.where(t.service == asked.service)
     if asked.seen is not None:
         each = each.where(t.service.in_(sorted(asked.seen)))
     newest = each.subquery()
-    query = sa.select(deliveries, newest.c.count).join(newest, newest.c.id == t.id)
+    query = sa.select(deliveries, newest.c.several).join(newest, newest.c.id == t.id)
     if asked.cursor:
         query = query.where(t.id < asked.cursor)
     if asked.since is not None:
@@ -52,7 +52,7 @@ def read(connection: sa.Connection, asked: Filter) -> list[CommitRow]:
             ref=r.ref,
             author=r.author,
             subject=r.subject,
-            deliveries=r.count,
+            deliveries=r.several,
             delivery=r.id,
             release=r.release,
             state=r.state,
