@@ -18,10 +18,11 @@ from dbos import DBOS
 
 from headway.adapters.envoy.proxy import EnvoyProxy
 from headway.adapters.local.target import LocalTarget
-from headway.flows.change import order_for, ready, start
+from headway.flows.change import order_for, ready
 from headway.flows.journal import Engine
 from headway.flows.trip import Trip
 from headway.model.delivery import Delivery, Release
+from headway.model.deployment import DeployOrder
 from headway.model.pace import QUICK
 from headway.model.routing import Endpoint
 from headway.model.service import Analysis, Environment, Health, RolloutPolicy, Run, Service
@@ -93,9 +94,14 @@ class Rig:
         """The release's instances, started and ready."""
         environment = release.config.environment(ENVIRONMENT)
         order = order_for(self.world, release, environment, generation, instances)
-        start(self.world, "local", order)
+        self.start(order)
         seen = ready(self.world, "local", order)
         return tuple(Endpoint(i.host, i.port) for i in seen)
+
+    def start(self, order: DeployOrder) -> None:
+        """The artifact unpacked, the instances declared."""
+        self.world.artifacts.unpack(order.digest, order.content)
+        self.world.targets["local"].deploy(order)
 
     def proxy_failures(self) -> dict[str, int]:
         """The proxy's own counts of what went wrong: a second witness beside the client."""

@@ -15,7 +15,7 @@ from bench.replacements import find
 from bench.rig import ENVIRONMENT, SERVICE, Flows, Rig, wait_200
 from bench.wrk import Counted, load, told
 from headway.flows import decide
-from headway.flows.change import apply, order_for, ready, route, start
+from headway.flows.change import apply, order_for, ready, route
 from headway.flows.commands import Word, say
 from headway.flows.journal import Journal
 from headway.flows.roll_back import back_change, rolled_back
@@ -84,7 +84,7 @@ def _stand(rig: Rig, stable: Release) -> str:
         place = records.place(tx.connection, SERVICE, ENVIRONMENT)
         records.put_place(tx, records.changed(place, generation=1))
     order = order_for(rig.world, stable, trip.environment, 1, 2)
-    start(rig.world, "local", order)
+    rig.start(order)
     points = tuple(Endpoint(i.host, i.port) for i in ready(rig.world, "local", order))
     backends = (Backend(stable.name, points),)
     applied = route(rig.world, Routing(SERVICE, ENVIRONMENT, 1, backends, {stable.name: 1.0}))
