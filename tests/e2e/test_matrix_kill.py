@@ -40,8 +40,13 @@ def grid(notes: Path) -> str:
 
 def recorded(served: Served) -> set[tuple[str, str]]:
     """(leg, step) of every step whose end is on disk."""
+    return recorded_in(served.home / "runs")
+
+
+def recorded_in(runs: Path) -> set[tuple[str, str]]:
+    """The same below a folder of runs."""
     found = set()
-    for path in served.home.glob("runs/run_*/grid.*/steps.jsonl"):
+    for path in runs.glob("run_*/grid.*/steps.jsonl"):
         leg = LEGS[int(path.parent.name.rpartition(".")[2]) - 1]
         for line in path.read_bytes().split(b"\n")[:-1]:
             ended = json.loads(line)["ended"]
