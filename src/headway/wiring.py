@@ -31,6 +31,7 @@ from headway.flows.journal import LOG, Engine, Outbox, executor_id
 from headway.flows.liveness import Liveness
 from headway.flows.pipeline_bench import Bench
 from headway.flows.pool_bench import Ways, pooled
+from headway.flows.pool_patience import patiently
 from headway.flows.revert import RevertOrder, revert
 from headway.flows.rounds import Rounds, going
 from headway.flows.run_start import FLOW, RunOrder
@@ -111,7 +112,7 @@ class Headway:
 
     def _bench(self) -> Bench:
         """Where runs are done: on this machine, and by the workers of pools."""
-        near = replace(workbench.bench(self.home), history=KeptTests(self.tx))
+        near = replace(workbench.bench(self.home), history=KeptTests(self.tx, patiently))
         packs = workbench.load("headway.source_packs", "git")()
         ways = Ways(packs, parse=logs.parse, lay_out=partial(lay_out, share=True))
         return pooled(near, self.url, self.name, ways)

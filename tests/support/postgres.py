@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
@@ -24,9 +25,48 @@ def binaries() -> Path | None:
     return found[-1].parent if found else Path(which).parent if which else None
 
 
+@dataclass
+class Postgres:
+    """A database server that can be stopped and started again, on the same port and data."""
+
+    url: str
+    argv: list[str]
+    base: Path
+    process: "subprocess.Popen[bytes] | None" = None
+
+    def start(self) -> None:
+        """Until it answers."""
+        with (self.base / "log").open("a") as log:
+            self.process = subprocess.Popen(
+                self.argv, stdout=subprocess.DEVNULL, stderr=log, cwd=self.base
+            )
+        for _ in range(300):
+            try:
+                psycopg.connect(self.url.replace("+psycopg", "")).close()
+            except psycopg.OperationalError:
+                time.sleep(0.1)
+            else:
+                return
+        raise AssertionError("Postgres did not start")
+
+    def stop(self) -> None:
+        """At once; what was not committed is undone."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGINT)
+            self.process.wait(30)
+            self.process = None
+
+
 @contextmanager
 def postgres() -> Iterator[str]:
     """The URL of an empty database server's `postgres` database. Skips where there is no server."""
+    with mortal_postgres() as made:
+        yield made.url
+
+
+@contextmanager
+def mortal_postgres() -> Iterator[Postgres]:
+    """The same, to be stopped and started again."""
     folder = binaries()
     if folder is None:
         pytest.skip("no Postgres server installed")
@@ -41,17 +81,16 @@ def postgres() -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    server = subprocess.Popen(
-        [*as_user, str(folder / "postgres"), "-D", str(data), "-p", str(port),
-         "-c", "listen_addresses=127.0.0.1", "-k", str(base), "-c", "max_connections=50"],
-        stdout=subprocess.DEVNULL, stderr=(base / "log").open("w"), cwd=base,
-    )  # fmt: skip
+    argv = [*as_user, str(folder / "postgres"), "-D", str(data), "-p", str(port),
+            "-c", "listen_addresses=127.0.0.1", "-k", str(base),
+            "-c", "max_connections=50"]  # fmt: skip
+    url = f"postgresql+psycopg://headway@127.0.0.1:{port}/postgres"
+    made = Postgres(url, argv, base)
     try:
-        _wait(port)
-        yield f"postgresql+psycopg://headway@127.0.0.1:{port}/postgres"
+        made.start()
+        yield made
     finally:
-        server.send_signal(signal.SIGINT)
-        server.wait(30)
+        made.stop()
         shutil.rmtree(base, ignore_errors=True)
 
 
@@ -63,13 +102,3 @@ def databases(folder: Path) -> Iterator[dict[str, str]]:
         for each in found.values():
             database.prepare(each)
         yield found
-
-
-def _wait(port: int) -> None:
-    for _ in range(300):
-        try:
-            psycopg.connect(f"host=127.0.0.1 port={port} user=headway dbname=postgres").close()
-            return
-        except psycopg.OperationalError:
-            time.sleep(0.1)
-    raise AssertionError("Postgres did not start")

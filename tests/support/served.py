@@ -50,13 +50,16 @@ class Hosted(Repository):
 
 
 class Served:
-    """One home below a short path; `scratch` is where steps may leave traces."""
+    """One home below a short path; `scratch` is where steps may leave traces. `database`: its URL,
+    else a file in the home.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, database: str = "") -> None:
+        self._named = {"HEADWAY_DATABASE": database} if database else {}
         self.base = Path(tempfile.mkdtemp(prefix="hwr"))
         self.home, self.scratch = self.base / "h", self.base / "s"
         self.scratch.mkdir()
-        self.headway = Headway(locate(str(self.home), {}))
+        self.headway = Headway(locate(str(self.home), self._named))
         self.repo = self.another("plain")
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -76,6 +79,7 @@ class Served:
             [sys.executable, "-m", "headway", "--home", str(self.home), "server", "--port", "0",
              *options],
             stdin=subprocess.DEVNULL,
+            env={**os.environ, **self._named},
             stdout=(out := (self.base / "server.log").open("ab")), stderr=out,
         )  # fmt: skip
         out.close()
@@ -157,7 +161,7 @@ class Served:
 
     def cli(self, *words: str, cwd: Path | None = None) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-m", "headway", "--home", str(self.home), *words]
-        environment = {**os.environ, "NO_COLOR": "1"}
+        environment = {**os.environ, **self._named, "NO_COLOR": "1"}
         return subprocess.run(
             command,
             check=False,

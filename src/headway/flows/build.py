@@ -16,6 +16,7 @@ from headway.flows.pipeline_gates import gates
 from headway.flows.pipeline_pins import with_lock, with_pins
 from headway.flows.pipeline_texts import Read, complete
 from headway.flows.pipeline_watch import Quiet
+from headway.flows.pool_patience import if_it_answers
 from headway.flows.variables import of_server
 from headway.flows.world import World
 from headway.model.artifact import Artifact
@@ -155,9 +156,13 @@ class _Telling(Quiet):
         self._world, self._order, self._service = world, order, service
 
     def job_ended(self, job: str, report: JobReport) -> None:
-        """See RunWatch."""
-        with self._world.tx() as tx:
-            job_ended(tx, self._order, self._service, Job(job, report))
+        """See RunWatch. What cannot be told now is told by `jobs_ended`."""
+
+        def go() -> None:
+            with self._world.tx() as tx:
+                job_ended(tx, self._order, self._service, Job(job, report))
+
+        if_it_answers(go)
 
 
 def planned(tx: Tx, order: Order, commit: Commit, service: Service, jobs: tuple[str, ...]) -> None:

@@ -26,7 +26,12 @@ from dbos import (
 )
 from dbos._core import WorkflowHandleFuture, execute_dequeued_workflow
 from dbos._dbos import _get_dbos_instance
-from dbos._utils import GlobalParams, generate_uuid
+from dbos._utils import (
+    GlobalParams,
+    generate_uuid,
+    retriable_postgres_exception,
+    retriable_sqlite_exception,
+)
 
 from headway import typed
 from headway.model import errors
@@ -40,6 +45,7 @@ QUEUE = "deliveries"
 TOPIC = "wake"
 FLOW_VERSION = "wf-1"
 TRIES = 5
+MOST_PAUSE_SECONDS = 5.0
 LOG = logging.getLogger("headway")
 
 
@@ -109,13 +115,29 @@ def in_savepoint(tx: Tx, fn: Callable[[], R]) -> R:
 
 
 def persist(fn: Callable[[], R], sleep: Callable[[float], None] = time.sleep) -> R:
-    """Try again, with doubling pauses from 0.2 s, while something is unreachable."""
-    for attempt in range(TRIES - 1):
+    """Try again, with doubling pauses from 0.2 s, while something is unreachable: TRIES times; but
+    while the home's own database is, without end, as the engine itself does.
+    """
+    left, pause = TRIES, 0.2
+    while True:
         try:
             return fn()
         except Unreachable:
-            sleep(0.2 * 2**attempt)
-    return fn()
+            left -= 1
+            if not left:
+                raise
+        except sa.exc.SQLAlchemyError as error:
+            if not _passes(error):
+                raise
+            LOG.warning("the database does not answer: %s", error)
+        sleep(pause)
+        pause = min(pause * 2, MOST_PAUSE_SECONDS)
+
+
+def _passes(error: sa.exc.SQLAlchemyError) -> bool:
+    """Whether the same may succeed when the database is back, as the engine judges it."""
+    known = retriable_postgres_exception(error) or retriable_sqlite_exception(error)
+    return known or isinstance(error, sa.exc.TimeoutError)
 
 
 def capture(fn: Callable[..., object], *args: object) -> object:

@@ -1,6 +1,6 @@
 """A database that does not answer is waited for; a job is not red because of it.
 
-Called by flows/pool_* around every transaction.
+Called by flows/pool_* around every transaction, and by what runs of the server tell and ask.
 """
 
 import logging
@@ -21,6 +21,14 @@ _GONE = (
 )
 
 T = TypeVar("T")
+
+
+def if_it_answers(go: Callable[[], object]) -> None:
+    """Do it once; nothing while there is no database: whoever calls this does it again later."""
+    try:
+        go()
+    except _GONE as error:
+        _LOG.warning("the database does not answer; it is told later: %s", error)
 
 
 def patiently(go: Callable[[], T], ask: Callable[[], object] = lambda: None) -> T:

@@ -4,11 +4,13 @@ Both in one transaction, the one that records the change. Called by flows/run_st
 flows/run_workflow.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from headway.flows import trigger_status
 from headway.flows.job_facts import job_facts
 from headway.flows.pipeline_watch import Quiet
+from headway.flows.pool_patience import if_it_answers
 from headway.flows.world import World
 from headway.model.event import Fact
 from headway.model.job import JobOrder, JobReport
@@ -93,13 +95,21 @@ class Telling(Quiet):
         """See RunWatch. Costs a transaction, so only for whom it is shown."""
         self._names[order.key] = order.name
         if self._voice.told:
-            with self._voice.world.tx() as tx:
-                self._voice.status(tx, order.name, "running", "running")
+            self._say(lambda tx: self._voice.status(tx, order.name, "running", "running"))
 
     def job_ended(self, job: str, report: JobReport) -> None:
         """See RunWatch."""
-        with self._voice.world.tx() as tx:
-            job_ended(tx, self._voice, job, report, self._names.get(report.key, report.key))
+        name = self._names.get(report.key, report.key)
+        self._say(lambda tx: job_ended(tx, self._voice, job, report, name))
+
+    def _say(self, what: Callable[[Tx], None]) -> None:
+        """No run is held up by a database that is away: the end of the run tells the rest."""
+
+        def go() -> None:
+            with self._voice.world.tx() as tx:
+                what(tx)
+
+        if_it_answers(go)
 
 
 def job_ended(tx: Tx, voice: Voice, job: str, report: JobReport, name: str) -> None:
