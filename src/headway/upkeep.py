@@ -22,6 +22,7 @@ from headway.flows import (
     emit,
     goals,
     line,
+    notify_clock,
     notify_rounds,
     telling,
     webhook_rounds,
@@ -102,6 +103,7 @@ class Upkeep:
             Rounds("scrape", scraping.SECONDS, partial(self._scrape, scrape), self.complain),
             Rounds("alerts", ALERT_SECONDS, self._alert, self.complain),
             Rounds("notices", ALERT_SECONDS, self._notify, self.complain),
+            Rounds("ahead", notify_clock.SECONDS, self._look_ahead, self.complain),
             Rounds("baselines", baseline.SECONDS, partial(self._freshen, fresh), self.complain),
             Rounds("messages", TELL_SECONDS, self._tell, self.complain),
             Rounds("webhooks", webhook_rounds.SECONDS, self.webhooks.go, self.complain),
@@ -155,6 +157,14 @@ class Upkeep:
         while more:
             with self.tx() as tx:
                 more = notify_rounds.read_log(tx, base) == notify_rounds.AT_ONCE
+
+    def _look_ahead(self) -> None:
+        """What ends soon, and which budgets are low."""
+        with self.reading() as connection:
+            news = notify_clock.news(connection, time.time())
+        if news:
+            with self.tx() as tx:
+                notify_clock.tell(tx, news)
 
     def _tell(self) -> None:
         """Send what is due. Raises Unreachable, which is a complaint, if a channel fails."""

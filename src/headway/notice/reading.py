@@ -162,6 +162,31 @@ def _pages(event: Event) -> bool:
     return event.data.get("severity") == "page"
 
 
+def _low(event: Event, _earlier: Earlier, known: Known) -> Notice:
+    slo, left = event.data.get("slo"), number(event, "left")
+    title = f"{percent(left)} of the error budget of {slo} is left"
+    if left <= 0:
+        title = f"the error budget of {slo} is used up"
+    why = f"{number(event, 'bad'):g} of {number(event, 'allowed'):g} allowed failures"
+    said = Said(title, f"/services/{event.service}", why, f"headway slo show {event.service}")
+    return make(event, "budget", known, said)
+
+
+def _expiring(event: Event, _earlier: Earlier, known: Known) -> Notice:
+    data = event.data
+    days = number(event, "days")
+    when = f"in {days:g} days" if days > 1 else "tomorrow" if days else "today"
+    where = f" at {data.get('at')}" if data.get("at") else ""
+    said = Said(
+        f"the waiver of {data.get('rule')}{where} ends {when}, on {data.get('expires')}",
+        f"/services/{event.service}",
+        str(data.get("reason", "")),
+        "findings of the rule block again from then on: mend them, or decide anew",
+        str(data.get("owner", "")),
+    )
+    return make(event, "expiring", known, said)
+
+
 def _line(event: Event, _earlier: Earlier, known: Known) -> Notice | None:
     """A stop that was said again is no news. One who starts it is not asked to act: no ticket."""
     stopped, scope = event.kind == "line.stopped", event.data.get("scope")
@@ -198,6 +223,8 @@ _TABLE: dict[str, Callable[[Event, Earlier, Known], Notice | None]] = {
     "release.released": _released,
     "delivery.finished": _finished,
     "slo.burning": _burning,
+    "slo.low": _low,
+    "waiver.expiring": _expiring,
     "line.stopped": _line,
     "line.started": _line,
 }
