@@ -26,7 +26,7 @@ ANYBODY = {
     "GET /welcome/{secret}", "POST /welcome/{secret}",  # the secret in the address
     "POST /hooks/{kind}/{name}",  # the signature of the body
     "GET /api/v1/openapi.json",  # what there is to ask, as the documentation says too
-    "GET /sso/{name}", "GET /sso/{name}/back",  # the way to log in
+    "POST /sso/{name}", "GET /sso/{name}/back",  # the way to log in
 }  # fmt: skip
 """Routes without a permission, each with its reason."""
 DOORS = {

@@ -127,7 +127,7 @@ def ask(door: Door, text: bytes, parts: int = 1_000_000) -> bytes:
 
 
 def get(door: Door, path: str, *headers: str) -> tuple[int, bytes]:
-    lines = [f"GET {path} HTTP/1.1", "Host: x", "Connection: close", *headers, "", ""]
+    lines = [f"GET {path} HTTP/1.1", "Host: localhost", "Connection: close", *headers, "", ""]
     answer = ask(door, "\r\n".join(lines).encode())
     return int(answer.split()[1]), answer
 
@@ -248,7 +248,7 @@ def test_a_gzip_body_is_understood(door: Door, work: Path) -> None:
     plain = f"0032want {sha}\n00000009done\n".encode()
     body = gzip.compress(plain)
     head = (
-        "POST /zipped.git/git-upload-pack HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        "POST /zipped.git/git-upload-pack HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
         f"Authorization: {BASIC}\r\nContent-Type: application/x-git-upload-pack-request\r\n"
         f"Content-Encoding: gzip\r\nContent-Length: {len(body)}\r\n\r\n"
     )
@@ -288,7 +288,7 @@ def test_a_killed_push_leaves_nothing(door: Door, work: Path) -> None:
     line = b"0" * 40 + b" " + b"1" * 40 + b" refs/heads/main" + command
     pack = b"%04x" % (len(line) + 4) + line + b"0000" + b"PACK" + b"\0\0\0\2" + b"\0\0\0\1"
     head = (
-        "POST /killed.git/git-receive-pack HTTP/1.1\r\nHost: x\r\n"
+        "POST /killed.git/git-receive-pack HTTP/1.1\r\nHost: localhost\r\n"
         f"Authorization: {BASIC}\r\nContent-Type: application/x-git-receive-pack-request\r\n"
         "Content-Length: 100000\r\n\r\n"
     )
@@ -303,7 +303,7 @@ def test_a_killed_push_leaves_nothing(door: Door, work: Path) -> None:
 
 def half_a_push(name: str) -> bytes:
     return (
-        f"POST /{name}.git/git-receive-pack HTTP/1.1\r\nHost: x\r\nAuthorization: {BASIC}\r\n"
+        f"POST /{name}.git/git-receive-pack HTTP/1.1\r\nHost: localhost\r\nAuthorization: {BASIC}\r\n"
         "Content-Type: application/x-git-receive-pack-request\r\nContent-Length: 1000\r\n\r\n0"
     ).encode()
 

@@ -168,7 +168,9 @@ def test_fifty_thousand_lines_reach_one_client_while_another_takes_nothing(serve
     with socket.create_connection((host, int(port))) as slow:
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         auth = token(served)["authorization"]
-        slow.sendall(f"GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: {auth}\r\n\r\n".encode())
+        slow.sendall(
+            f"GET {path} HTTP/1.1\r\nhost: {host}\r\nauthorization: {auth}\r\n\r\n".encode()
+        )
         client = Client(door(served, "big"), token(served))
         client.listen()
         said = [x["text"] for x in client.lines]
@@ -178,7 +180,9 @@ def test_fifty_thousand_lines_reach_one_client_while_another_takes_nothing(serve
         slow.settimeout(20)
         got = b""
         while b"event: end" not in got[-400:]:
-            got += slow.recv(1 << 20)
+            chunk = slow.recv(1 << 20)
+            assert chunk, got[-400:]
+            got += chunk
         assert got.count(b"event: line") == len(client.lines)
 
 
@@ -218,7 +222,7 @@ def test_what_is_not_there_and_what_is_hostile(
     # by hand, because clients tidy paths up
     with socket.create_connection((host, int(port)), timeout=10) as link:
         link.sendall(
-            f"GET /api/v1/runs/{named}/jobs/{job}/logs{query} HTTP/1.1\r\nhost: x\r\n"
+            f"GET /api/v1/runs/{named}/jobs/{job}/logs{query} HTTP/1.1\r\nhost: {host}\r\n"
             f"authorization: {token(served)['authorization']}\r\nconnection: close\r\n\r\n".encode()
         )
         answer = b"".join(iter(lambda: link.recv(65536), b""))
@@ -328,7 +332,7 @@ def test_nothing_is_read_ahead_of_a_slow_client_and_a_server_that_ends_lets_it_g
     path = door(served, "big", "http://x").removeprefix("http://x")
     scope = {
         "type": "http", "method": "GET", "path": path, "query_string": b"", "root_path": "",
-        "headers": [(b"authorization", b"Bearer t")], "client": None, "server": None,
+        "headers": [(b"host", b"localhost"), (b"authorization", b"Bearer t")], "client": None, "server": None,
         "scheme": "http", "http_version": "1.1", "asgi": {"version": "3.0", "spec_version": "2.3"},
     }  # fmt: skip
     bodies: list[bytes] = []
@@ -362,7 +366,8 @@ def test_the_server_ends_although_somebody_follows_and_another_takes_nothing(
         path = door(served, name).removeprefix(served.address)
         link = socket.create_connection((host, int(port)), timeout=20)
         link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        link.sendall(f"GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: {auth}\r\n\r\n".encode())
+        head = f"GET {path} HTTP/1.1\r\nhost: {host}\r\nauthorization: {auth}\r\n\r\n"
+        link.sendall(head.encode())
         links.append(link)
     got = b""
     while b'"held"' not in got:

@@ -33,7 +33,9 @@ class Browser:
     """Keeps cookies, sends what browsers send with a form, does not follow."""
 
     address: str
-    client: httpx.Client = field(default_factory=lambda: httpx.Client(trust_env=False, timeout=30))
+    client: httpx.Client = field(
+        default_factory=lambda: httpx.Client(trust_env=False, timeout=30, verify=False)
+    )
 
     def get(self, path: str, **headers: str) -> httpx.Response:
         return self.client.get(self.address + path, headers=_dashed(headers))

@@ -1,6 +1,5 @@
 """The server's HTTP door: git, webhooks, health. Bound to loopback unless told otherwise."""
 
-import re
 from collections.abc import Sequence
 
 import sqlalchemy as sa
@@ -10,21 +9,18 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Mount, Route
 
-from headway.access.principal import anywhere, may
 from headway.api import dispatch, run_logs
-from headway.api.access import from_here
 from headway.api.git import git_app
 from headway.api.hub import Hub
 from headway.api.metrics import page
 from headway.api.otlp import receive
-from headway.api.refusals import Refusals
+from headway.api.programs import Programs
 from headway.api.security import Secured, Site
 from headway.api.v1 import app as v1
 from headway.api.webhook import receive as hear
 from headway.api.who import Doorkeeper
 from headway.wiring import Headway
 
-_REPOSITORY = re.compile(r"/(?:repos/)?([^/]+?)(?:\.git)?/")
 HERE = Site()
 
 
@@ -39,28 +35,9 @@ def app(
     """
     made = Starlette(middleware=[Middleware(Secured, site=reached)])
     made.state.leaving = lambda: False
-    refusals, door = Refusals(headway), Doorkeeper(headway, token, secure=reached.secure)
+    door = Doorkeeper(headway, token, secure=reached.secure)
+    programs = Programs(headway, door)
     hub = Hub(headway, door.who, lambda: bool(made.state.leaving()))
-
-    def may_push(request: Request) -> bool:
-        who = door.program(request)
-        if not who.known and "authorization" in request.headers:
-            refusals.note(request.scope["path"])
-        reads = "upload-pack" in request.url.path + request.url.query
-        return may(who, "service.read" if reads else "repository.push", _repository(request))
-
-    def may_scrape(request: Request) -> bool:
-        return from_here(request) or anywhere(door.program(request), "metric.read")
-
-    def may_measure(request: Request) -> bool:
-        return from_here(request) or anywhere(door.program(request), "metric.write")
-
-    def may_dispatch(request: Request) -> bool:
-        return may(door.program(request), "event.write", _repository(request))
-
-    def may_follow(request: Request) -> bool:
-        who = door.program(request)
-        return anywhere(who if who.known else door.who(request), "service.read")
 
     async def alive(_request: Request) -> JSONResponse:
         return JSONResponse({"status": "ok"})
@@ -74,24 +51,18 @@ def app(
     routes = [
         Route("/health", alive),
         Route("/health/ready", ready),
-        Route("/metrics", page(headway, may_scrape)),
-        Route("/v1/metrics", receive(lambda: headway.samples, may_measure), methods=["POST"]),
+        Route("/metrics", page(headway, programs.scrape)),
+        Route("/v1/metrics", receive(lambda: headway.samples, programs.measure), methods=["POST"]),
         Route("/hooks/{kind}/{name}", hear(headway), methods=["POST"]),
-        *dispatch.routes(headway, may_dispatch),
-        *run_logs.routes(headway.home, may_follow),
+        *dispatch.routes(headway, programs.dispatch),
+        *run_logs.routes(headway.home, programs.follow),
         Mount("/api/v1", v1.build(headway, door, hub)),
         *site,
-        Mount("/", git_app(headway.home, may_push)),
+        Mount("/", git_app(headway.home, programs.push)),
     ]
     made.router.routes[:] = routes
-    made.state.doorkeeper, made.state.hub = door, hub
+    made.state.doorkeeper, made.state.hub, made.state.site = door, hub, reached
     return made
-
-
-def _repository(request: Request) -> str:
-    """The repository that the address names: `/NAME.git/…`, `/repos/NAME/…`."""
-    found = _REPOSITORY.match(request.scope["path"])
-    return found[1] if found else "?"
 
 
 def _answers(headway: Headway) -> str:

@@ -1,7 +1,7 @@
 """POST /repos/NAME/dispatches and /repos/NAME/actions/workflows/FILE/dispatches: programs start
 workflows of a hosted repository, in the form of GitHub's API with the same ends.
 
-The token is the one that may push. Mounted by api/app.py.
+Who may decides api/programs. Mounted by api/app.py.
 """
 
 import os
@@ -41,7 +41,7 @@ def routes(headway: Headway, allowed: Allowed) -> list[Route]:
 def _door(headway: Headway, allowed: Allowed, do: Do) -> Callable[[Request], object]:
     async def endpoint(request: Request) -> Response:
         if not allowed(request):
-            return _refusal(401, "the token that may push is needed")
+            return _refusal(401, "a token that may `event.write` there is needed")
         body = bytearray()
         async for chunk in request.stream():
             body += chunk

@@ -18,6 +18,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from headway.adapters.otlp.metrics import Export, decode, points
+from headway.api.programs import Writes
 from headway.model.errors import Invalid
 from headway.store.samples import Samples
 
@@ -36,19 +37,23 @@ class _Refused(Exception):
 
 
 def receive(
-    samples: Callable[[], Samples], may_write: Callable[[Request], bool]
+    samples: Callable[[], Samples], may_write: Callable[[Request], Writes | None]
 ) -> Callable[[Request], object]:
     """The endpoint."""
+
+    def keep(body: bytes, mine: Writes, *, json: bool) -> Export:
+        return _keep(samples, _read(body, mine, json=json))
 
     async def endpoint(request: Request) -> Response:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         try:
-            if not await run_in_threadpool(may_write, request):
+            mine = await run_in_threadpool(may_write, request)
+            if mine is None:
                 raise _Refused(401, "a token is needed")
             if kind not in (PROTOBUF, JSON):
                 raise _Refused(415, f"send {PROTOBUF} or {JSON}")
             body = _unpacked(await _body(request), request.headers.get("content-encoding", ""))
-            answer = await run_in_threadpool(_keep, samples, body, json=kind == JSON)
+            answer = await run_in_threadpool(keep, body, mine, json=kind == JSON)
         except _Refused as refused:
             return _refusal(refused, kind)
         except ClientDisconnect:
@@ -84,12 +89,21 @@ def _unpacked(body: bytes, encoding: str) -> bytes:
     return plain
 
 
-def _keep(samples: Callable[[], Samples], body: bytes, *, json: bool) -> Export:
-    """Store it; the answer's `refused` then holds what the store dropped, too."""
+def _read(body: bytes, mine: Writes, *, json: bool) -> Export:
+    """What was sent, without the samples of services that the sender may not write for."""
     try:
         export = points(decode(body, json=json))
     except Invalid as error:
         raise _Refused(400, str(error)) from error
+    groups = export.groups
+    export.groups = [group for group in groups if all(mine(p.labels) for p in group)]
+    if strange := len(groups) - len(export.groups):
+        export.refuse("not a service that this token may write for", strange)
+    return export
+
+
+def _keep(samples: Callable[[], Samples], export: Export) -> Export:
+    """Store it; the answer's `refused` then holds what the store dropped, too."""
     owner = [n for n, group in enumerate(export.groups) for _ in group]
     try:
         lost = samples().append([p for g in export.groups for p in g], time.time())

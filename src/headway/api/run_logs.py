@@ -1,8 +1,8 @@
 """GET /api/v1/runs/RUN/jobs/JOB/logs: what a job says, followed as server-sent events or as text.
 
 Every line's event carries its position as the id, so that a client that comes back with
-`Last-Event-ID` (browsers do so by themselves) goes on exactly behind it. The token is the one that
-may push. Mounted by api/app.py; the reading is adapters/linux/job_log.
+`Last-Event-ID` (browsers do so by themselves) goes on exactly behind it. Who asks decides
+api/programs. Mounted by api/app.py; the reading is adapters/linux/job_log.
 """
 
 import time
@@ -43,8 +43,12 @@ def routes(home: Path, allowed: Callable[[Request], bool]) -> list[Route]:
     """The endpoint."""
 
     async def endpoint(request: Request) -> Response:
-        if not await run_in_threadpool(allowed, request):
-            because = Invalid("the token that may push is needed", code="token")
+        try:
+            known = await run_in_threadpool(allowed, request)
+        except Invalid as error:
+            return _refusal(404 if error.code in _NOT_THERE else 400, error)
+        if not known:
+            because = Invalid("a token that may read is needed", code="token")
             challenge = {"www-authenticate": 'Basic realm="headway", charset="UTF-8"'}
             return _refusal(401, because, challenge)
         try:

@@ -104,7 +104,7 @@ class Doorkeeper:
         """What a form of this browser must send back: bound to its session, or before login to its
         visit; empty without any.
         """
-        id = self.session(request) or self._visitor(request)
+        id = self.session(request) or self.visitor(request)
         return csrf_of(id) if id else ""
 
     def visit(self, request: Request, make: Callable[[], str]) -> str:
@@ -115,7 +115,8 @@ class Doorkeeper:
         request.scope.setdefault("state", {})["headway_visitor"] = made
         return made
 
-    def _visitor(self, request: Request) -> str:
+    def visitor(self, request: Request) -> str:
+        """The id of the browser's visit, or empty."""
         begun = request.scope.get("state", {}).get("headway_visitor", "")
         return str(begun or request.cookies.get(self.cookie(VISITOR), ""))
 

@@ -6,6 +6,7 @@ from importlib.metadata import entry_points
 
 import click
 
+from headway.access import mapping
 from headway.cli.context import Context, pass_context
 from headway.cli.options import Noun
 from headway.flows import handover_push
@@ -19,6 +20,7 @@ from headway.wording.text import columns
 
 NOTIFIERS, SOURCES = "headway.notifiers", "headway.metric_sources"
 GROUPS = (NOTIFIERS, SOURCES, "headway.emitters")
+PROVIDERS = {"oidc"}
 REPOSITORIES = ({*HOOKS} - {"registry"}) | {"git"}
 SECRET_WORDS = ("password", "secret", "token", "key")
 NAME = click.argument("name", metavar="NAME")
@@ -70,6 +72,7 @@ def add(
     url, more = _given(context, url_stdin=url_stdin)
     made = Connection(name, kind, url, chosen | more)
     handover_push.rule_of(made)
+    mapping.check(chosen)
     connections.put(context.headway.home, made)
     if context.json:
         context.document({"name": name, "kind": kind, "options": sorted(chosen | more)})
@@ -99,7 +102,7 @@ def _pairs(lines: tuple[str, ...]) -> dict[str, str]:
 
 def _known_kind(kind: str) -> None:
     found = {e.name for group in GROUPS for e in entry_points(group=group)}
-    known = sorted({*found, *HOOKS, *REPOSITORIES})
+    known = sorted({*found, *HOOKS, *REPOSITORIES, *PROVIDERS})
     if kind not in known:
         raise Invalid(
             f"`{kind}` is no kind of connection", why=f"known: {', '.join(known)}", code="kind"
@@ -140,7 +143,9 @@ def remove(context: Context, name: str) -> None:
 def test(context: Context, name: str) -> None:
     """Send a message to a channel, or ask a source of metrics or a repository something."""
     kind = connections.get(context.home_folder, name).kind
-    if kind in HOOKS or kind in REPOSITORIES:
+    if kind in PROVIDERS:
+        answer = _greet(context, name)
+    elif kind in HOOKS or kind in REPOSITORIES:
         answer = _look(context, name)
     elif any(e.name == kind for e in entry_points(group=NOTIFIERS)):
         answer = _say(context, name)
@@ -159,6 +164,14 @@ def _say(context: Context, name: str) -> str:
     message = Message(key, key, "Test message from Headway", text, "ticket", False, now)  # noqa: FBT003
     context.headway.world.notifiers(name).send(message)
     return "the message was taken"
+
+
+def _greet(context: Context, name: str) -> str:
+    from headway.adapters.oidc.provider import Provider, Way  # noqa: PLC0415  it takes long
+
+    provider = Provider(connections.get(context.home_folder, name))
+    provider.address(Way("http://localhost", "state", "nonce", "verifier"))
+    return f"the provider answers; it is to send browsers back to /sso/{name}/back"
 
 
 def _look(context: Context, name: str) -> str:

@@ -12,7 +12,7 @@ from headway.cli.options import Noun
 from headway.cli.server import read_state
 from headway.flows import accounts, login, passwords
 from headway.model.errors import Refused, Unreachable
-from headway.store import access, access_tokens
+from headway.store import access, access_tokens, connections
 from headway.store.access import Account, Holder
 from headway.wording.text import columns
 
@@ -168,6 +168,19 @@ def revoke(context: Context, name: str, role: Role, service: str, environment: s
     with context.headway.tx() as tx:
         accounts.revoke(tx, context.person, Holder("account", name), taken)
     _said(context, name, f"is not {word(taken)} any more")
+
+
+@user.verb("headway user link ana --connection corp --subject 248289761001")
+@NAME
+@click.option("--connection", required=True, metavar="NAME", help="An OpenID provider.")
+@click.option("--subject", required=True, metavar="SUB", help="Who they are there.")
+@pass_context
+def link(context: Context, name: str, connection: str, subject: str) -> None:
+    """Let whom a provider knows log in as this account."""
+    issuer = connections.get(context.home_folder, connection).url
+    with context.headway.tx() as tx:
+        accounts.link(tx, context.person, name, issuer, subject)
+    _said(context, name, f"is linked to {connection}")
 
 
 @user.verb("headway user disable ana")

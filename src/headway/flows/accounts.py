@@ -45,6 +45,18 @@ def set_password(tx: Tx, by: str, name: str, hashed: str, keep: str = "") -> Non
     tell(tx, "account.password", one.name, {"by": by})
 
 
+def link(tx: Tx, by: str, name: str, issuer: str, subject: str) -> None:
+    """Whoever that is at the provider is this account from now on. Raises Invalid, Refused
+    (`account-taken`) if they are another one already.
+    """
+    one = access.get(tx.connection, name)
+    other = access.find_subject(tx.connection, issuer, subject)
+    if other and other.name != one.name:
+        raise Refused(f"they are `{other.name}` already", code="account-taken")
+    access.change(tx, one.name, issuer=issuer, subject=subject)
+    tell(tx, "account.linked", one.name, {"by": by, "issuer": issuer})
+
+
 def disable(tx: Tx, by: str, name: str) -> None:
     """It may nothing from now on: sessions are over, tokens are refused."""
     one = access.get(tx.connection, name)

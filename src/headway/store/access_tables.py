@@ -95,3 +95,16 @@ tries = sa.Table(
     sa.Column("failures", sa.Integer, nullable=False),
     sa.Column("at", sa.Double, nullable=False),
 )
+
+# logins at an OpenID provider that have begun; `nonce` and `verifier` are worth nothing alone
+ways = sa.Table(
+    "headway_login_way",
+    metadata,
+    sa.Column("hash", sa.Text, primary_key=True),
+    sa.Column("connection", sa.Text, nullable=False),
+    sa.Column("browser", sa.Text, nullable=False),
+    sa.Column("nonce", sa.Text, nullable=False),
+    sa.Column("verifier", sa.Text, nullable=False),
+    sa.Column("wanted", sa.Text, nullable=False),
+    sa.Column("at", sa.Double, nullable=False),
+)

@@ -9,7 +9,7 @@ from headway.api.who import SESSION, VISITOR
 from headway.flows import login as flow
 from headway.flows.login import Knock, secret
 from headway.model.errors import HeadwayError
-from headway.store import access_sessions
+from headway.store import access_sessions, connections
 from headway.web.page import OPEN, Ask, form, page, to
 
 _STATUS = {"login": 401, "slow-down": 429}
@@ -71,7 +71,7 @@ def started(ask: Ask, id: str, wanted: str) -> Response:
         with ask.headway.tx() as tx:
             access_sessions.end(tx, old)
     answer = to(wanted)
-    _keep(ask, answer, SESSION, id)
+    keep(ask, answer, SESSION, id)
     _forget(ask, answer, VISITOR)
     return answer
 
@@ -84,7 +84,8 @@ def own_path(wanted: str) -> str:
 
 
 def _form(ask: Ask, wanted: str, error: HeadwayError | None = None) -> Response:
-    return _shown(ask, "login.html", error, next=own_path(wanted))
+    providers = [c.name for c in connections.every(ask.headway.home) if c.kind == "oidc"]
+    return _shown(ask, "login.html", error, next=own_path(wanted), providers=providers)
 
 
 def _shown(ask: Ask, template: str, error: HeadwayError | None, **data: object) -> Response:
@@ -94,7 +95,7 @@ def _shown(ask: Ask, template: str, error: HeadwayError | None, **data: object) 
     if error:
         shown.status_code = _STATUS.get(error.code, status_of(error))
     if fresh:
-        _keep(ask, shown, VISITOR, fresh)
+        keep(ask, shown, VISITOR, fresh)
     return shown
 
 
@@ -109,7 +110,8 @@ def _field(ask: Ask, name: str) -> str:
     return found if isinstance(found, str) else ""
 
 
-def _keep(ask: Ask, answer: Response, name: str, value: str) -> None:
+def keep(ask: Ask, answer: Response, name: str, value: str) -> None:
+    """A cookie that scripts do not see and other sites do not send along with forms."""
     secure = ask.door.secure
     most = int(access_sessions.MOST_SECONDS)
     called = ask.door.cookie(name)

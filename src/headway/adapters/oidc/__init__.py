@@ -1,0 +1,1 @@
+"""OpenID providers: who somebody is, as another server says it."""
