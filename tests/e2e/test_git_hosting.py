@@ -303,7 +303,7 @@ def test_a_killed_push_leaves_nothing(door: Door, work: Path) -> None:
 
 def half_a_push(name: str) -> bytes:
     return (
-        f"POST /{name}.git/git-receive-pack HTTP/1.1\r\nHost: localhost\r\nAuthorization: {BASIC}\r\n"
+        f"POST /{name}.git/git-receive-pack HTTP/1.1\r\nHost: [::1]\r\nAuthorization: {BASIC}\r\n"
         "Content-Type: application/x-git-receive-pack-request\r\nContent-Length: 1000\r\n\r\n0"
     ).encode()
 

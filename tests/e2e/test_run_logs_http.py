@@ -332,8 +332,9 @@ def test_nothing_is_read_ahead_of_a_slow_client_and_a_server_that_ends_lets_it_g
     path = door(served, "big", "http://x").removeprefix("http://x")
     scope = {
         "type": "http", "method": "GET", "path": path, "query_string": b"", "root_path": "",
-        "headers": [(b"host", b"localhost"), (b"authorization", b"Bearer t")], "client": None, "server": None,
-        "scheme": "http", "http_version": "1.1", "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "headers": [(b"host", b"localhost"), (b"authorization", b"Bearer t")], "client": None,
+        "server": None, "scheme": "http", "http_version": "1.1",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
     }  # fmt: skip
     bodies: list[bytes] = []
 

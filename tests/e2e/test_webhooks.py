@@ -332,7 +332,8 @@ def _declared(server: Server, length: int) -> bytes:
     """What is answered to a request that only says how much it would send."""
     url = httpx.URL(server.address)
     with socket.create_connection((url.host, url.port or 80), timeout=60) as wire:
-        head = f"POST /hooks/github/github HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n"
+        head = "POST /hooks/github/github HTTP/1.1\r\nHost: localhost\r\n"
+        head += f"Content-Length: {length}\r\n\r\n"
         wire.sendall(head.encode())
         return wire.recv(100)[:12]
 
