@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from headway.access.roles import PERMISSIONS, Role
+from headway.access.roles import EVERYWHERE, PERMISSIONS, Role
 from headway.record import dataclass
 
 Kind = Literal["anonymous", "user", "service", "worker"]
@@ -70,12 +70,15 @@ def services(who: Principal, permission: str = "service.read") -> frozenset[str]
 
 
 def _giving(who: Principal, permission: str) -> list[Grant]:
-    """The grants that give the permission somewhere.
+    """The grants that give the permission somewhere; of what concerns everything only those that
+    hold everywhere.
 
     An approval is a person's word. A program gives one only if it was made an approver by that
     name: being an administrator is not enough.
     """
     found = [g for g in who.grants if g.gives(permission)]
+    if permission in EVERYWHERE:
+        return [g for g in found if not (g.service or g.environment)]
     if permission == DECISION and who.kind != "user":
         return [g for g in found if g.role == "approver"]
     return found

@@ -45,6 +45,14 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
 }
 """The roles that have each permission."""
 
+EVERYWHERE = frozenset({
+    "account.read", "account.manage", "setting.read", "setting.manage", "webhook.manage",
+    "notification.manage",
+})  # fmt: skip
+"""What concerns the whole installation: a role in one service or environment does not give these.
+Else whoever administers one service could make themselves administrators of all.
+"""
+
 
 def allowed(role: Role, permission: str) -> bool:
     """Whether the role has the permission. Raises KeyError for one that does not exist."""

@@ -6,7 +6,7 @@ from headway.access import rules
 from headway.access.principal import may
 from headway.access.roles import PERMISSIONS, ROLES
 from headway.access.scope import Scope
-from headway.api.guard import denied
+from headway.api.problems import Missing
 from headway.flows import accounts, passwords
 from headway.flows.accounts import DEFAULT_DAYS, MOST_DAYS, Wish
 from headway.model.errors import Refused
@@ -40,7 +40,7 @@ def revoke(ask: Ask) -> Response:
         known = access_tokens.by_id(tx.connection, ask.path["token"])
         mine = known is not None and known.account == ask.who.id
         if not mine and not may(ask.who, "account.manage"):
-            raise denied(ask.who, "account.manage")
+            raise Missing("there is no token of that id", code="unknown-token")
         accounts.revoke_token(tx, ask.who.id, ask.path["token"])
     return to("/settings" if mine else "/settings/people")
 
