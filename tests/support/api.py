@@ -1,56 +1,86 @@
-"""The server's HTTP in this process over a home without an engine, asked by whom a test says."""
+"""The server's HTTP in this process over a home without an engine, asked with real tokens: one for
+each role everywhere, `shop` (an operator of that service only) and `nothing` (an account alone).
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pytest
-from starlette.requests import Request
+import httpx
 
-from headway.access.principal import NOBODY, Grant, Principal
-from headway.api import app as doors
-from headway.api.who import Doorkeeper
+from headway.access.principal import Grant
+from headway.flows import accounts
 from headway.model.event import Fact
-from headway.store.log import About, append
-from headway.wiring import Headway, locate
-from tests.support.serving import serving
+from headway.store import access_tokens
+from headway.store.log import About, append, last_seq
+from headway.wiring import Headway
+from tests.support.site import House, house
 
 ROLES = ("viewer", "developer", "approver", "operator", "admin")
-PEOPLE: dict[str, Principal] = {
-    **{r: Principal(f"usr_{r}", r, "user", (Grant(r),), via="token") for r in ROLES},  # type: ignore[arg-type]
-    "shop": Principal("usr_shop", "shopper", "user", (Grant("operator", "shop"),), via="token"),
-    "nothing": Principal("usr_nothing", "newcomer", "user", (), via="token"),
-}
+PEOPLE = {r: Grant(r) for r in ROLES} | {"shop": Grant("operator", "shop")}  # type: ignore[arg-type]
 
 
-class Door(Doorkeeper):
-    """Tokens are the names of PEOPLE; without a token nobody asks. `gone`: taken back."""
+@dataclass
+class Api:
+    """`tokens` by name; what has none here is nobody's token."""
 
-    gone: set[str] = set()  # noqa: RUF012  of the class, so that a test reaches the one in the app
+    house: House
+    tokens: dict[str, str] = field(default_factory=dict)
+    _keys: int = 0
 
-    def who(self, request: Request) -> Principal:
-        token = request.headers.get("authorization", "").removeprefix("Bearer ")
-        return NOBODY if token in self.gone else PEOPLE.get(token, NOBODY)
+    @property
+    def headway(self) -> Headway:
+        return self.house.headway
 
+    @property
+    def url(self) -> str:
+        return f"{self.house.address}/api/v1"
 
-def bearer(name: str) -> dict[str, str]:
-    return {"authorization": f"Bearer {name}"}
+    def bearer(self, name: str) -> dict[str, str]:
+        return {"authorization": f"Bearer {self.tokens.get(name, name)}"}
+
+    @property
+    def seq(self) -> int:
+        """Of the newest event."""
+        with self.headway.reading() as connection:
+            return last_seq(connection)
+
+    def take_back(self, name: str) -> None:
+        """The token works no more."""
+        with self.headway.tx() as tx:
+            token = access_tokens.by_text(tx.connection, self.tokens[name])
+            assert token is not None
+            accounts.revoke_token(tx, "test", token.id)
+
+    def get(self, path: str, who: str = "admin", **headers: str) -> httpx.Response:
+        return self.ask("GET", path, who, headers=headers)
+
+    def post(self, path: str, body: Any, who: str = "admin", **headers: str) -> httpx.Response:
+        self._keys += 1
+        sent = {"idempotency-key": f"k{self._keys}"} | headers
+        return self.ask("POST", path, who, json=body, headers=sent)
+
+    def ask(self, method: str, path: str, who: str, **options: Any) -> httpx.Response:
+        headers = self.bearer(who) | options.pop("headers", {})
+        with httpx.Client(trust_env=False, timeout=30) as client:
+            return client.request(method, self.url + path, headers=headers, **options)
 
 
 @contextmanager
-def api(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Headway, str, Any]]:
-    """A Headway of the home, the address, and the application."""
-    monkeypatch.setattr(doors, "Doorkeeper", Door)
-    monkeypatch.setattr(Door, "gone", set())
-    headway = Headway(locate(str(home), {}))
-    application = doors.app(headway, "t")
-    with serving(application) as address:
+def api(home: Path) -> Iterator[Api]:
+    """Of that home, which may have a past."""
+    with house(home) as made:
+        found = Api(made)
+        for name in (*PEOPLE, "nothing"):
+            made.person(name, *([PEOPLE[name]] if name in PEOPLE else []), kind="service")
+            allows = ("admin",) if name not in PEOPLE else (PEOPLE[name].role,)
+            found.tokens[name] = made.token(name, *allows)
         try:
-            yield headway, address, application
+            yield found
         finally:
-            application.state.leaving = lambda: True
-    headway.db.dispose()
+            made.application.state.leaving = lambda: True
 
 
 def tell(headway: Headway, kind: str, subject: str, number: int = 0, **about: str) -> None:

@@ -104,23 +104,25 @@ class Reader:
 
 
 class Events(Reader):
-    """Each event. Who does not keep up reads on in the log; who takes nothing at all is let go."""
+    """Each event. Who does not keep up reads on in the log; who takes nothing at all is let go.
+
+    `_behind`: since when (monotonic seconds) its queue has been full; 0: it keeps up.
+    """
 
     def __init__(self, request: Request, wanted: Wanted, who: Principal) -> None:
         super().__init__(request, wanted, who)
         self._waiting: deque[Event] = deque()
-        self._behind = False
-        self._took = time.monotonic()
+        self._behind = 0.0
 
     def hear(self, event: Event) -> None:
         """Keep it until the client takes it."""
         if self.because or not self.may(event):
             return
-        if len(self._waiting) >= MOST_WAITING:
-            self._behind = True
+        if not self._behind and len(self._waiting) >= MOST_WAITING:
+            self._behind = time.monotonic()
         if not self._behind:
             self._waiting.append(event)
-        elif time.monotonic() - self._took > STUCK_SECONDS:
+        elif time.monotonic() - self._behind > STUCK_SECONDS:
             self.end(SLOW)
         self._bell.set()
 
@@ -129,14 +131,13 @@ class Events(Reader):
         while not self.because:
             if self._behind:
                 self._waiting.clear()
-                self._behind, joined = False, hub.seq
+                self._behind, joined = 0.0, hub.seq
             if self.seq < joined:
                 yield await self._page(hub, joined)
             else:
                 if not self._waiting:
                     await self.rung(HEARTBEAT_SECONDS)
                 yield self._fresh() or (b"" if self.because else b":\n\n")
-            self._took = time.monotonic()
 
     async def _page(self, hub: Hub, joined: int) -> bytes:
         """The next of what was missed."""

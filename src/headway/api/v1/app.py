@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 from headway.api.hub import Hub
 from headway.api.problems import Fault, Missing, Wrong, problem
 from headway.api.v1 import openapi
-from headway.api.v1.door import Door, Limits
+from headway.api.v1.door import Door, Limits, broken
 from headway.api.v1.nouns import ROUTERS
 from headway.api.who import Doorkeeper
 from headway.model.errors import HeadwayError
@@ -41,11 +41,16 @@ def bare() -> FastAPI:
     api.add_exception_handler(HeadwayError, _refused)
     api.add_exception_handler(RequestValidationError, _unreadable)
     api.add_exception_handler(HTTPException, _http)
+    api.add_exception_handler(Exception, _broken)
     return api
 
 
 async def _refused(request: Request, error: Any) -> JSONResponse:
     return problem(request, error)
+
+
+async def _broken(request: Request, error: Exception) -> JSONResponse:
+    return broken(request, error)
 
 
 async def _unreadable(request: Request, error: Any) -> JSONResponse:

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from headway.api.pace import Pace
@@ -58,14 +59,15 @@ class Door:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        id, started = _id(scope), False
+        id, started, whole = _id(scope), False, False
         scope.setdefault("state", {})["request_id"] = id
 
         async def answer(message: Message) -> None:
-            nonlocal started
+            nonlocal started, whole
             if message["type"] == "http.response.start":
                 started = True
                 MutableHeaders(scope=message)["x-request-id"] = id
+            whole = message["type"] == "http.response.body" and not message.get("more_body")
             await send(message)
 
         request = Request(scope)
@@ -73,10 +75,11 @@ class Door:
             await self._in_time(request)
             await self._app(scope, await _checked(request, receive), answer)
         except Exception as error:
-            said = _refusal(request, error, id)
+            if whole:  # `broken` has answered
+                return
             if started:  # what has begun can only break off
                 raise
-            await problem(request, said)(scope, receive, answer)
+            await broken(request, error)(scope, receive, answer)
 
     async def _in_time(self, request: Request) -> None:
         """Raises Wrong (`too-often`)."""
@@ -99,16 +102,17 @@ def _id(scope: Scope) -> str:
     return given if _ID.fullmatch(given) else f"req_{os.urandom(10).hex()}"
 
 
-def _refusal(request: Request, error: Exception, id: str) -> HeadwayError:
-    """What is said; what else there is to know goes to the log."""
+def broken(request: Request, error: Exception) -> JSONResponse:
+    """The answer to whatever went wrong; what else there is to know goes to the log."""
     if isinstance(error, HeadwayError):
-        return error
-    where = f"{request.method} {request.scope['path'][:200]!r}"
+        return problem(request, error)
+    id, where = request.scope["state"]["request_id"], request.scope["path"][:200]
     if isinstance(error, sa.exc.OperationalError):
-        _LOG.warning("%s %s: the database: %s", id, where, type(error.orig).__name__)
-        return Unreachable("the database does not answer now", code="database")
-    _LOG.error("%s %s", id, where, exc_info=error)
-    return HeadwayError("this is a fault of Headway", why="its log has it under the request's id")
+        _LOG.warning("%s %s %r: the database: %s", id, request.method, where, error.orig)
+        return problem(request, Unreachable("the database does not answer now", code="database"))
+    _LOG.error("%s %s %r", id, request.method, where, exc_info=error)
+    why = "its log has it under the request's id"
+    return problem(request, HeadwayError("this is a fault of Headway", why=why, code="bug"))
 
 
 async def _checked(request: Request, receive: Receive) -> Receive:

@@ -23,6 +23,8 @@ from headway.api.problems import Wrong
 from headway.once import once
 
 MOST = 200
+HALF = 5e-7
+"""Seconds: times are told rounded to microseconds, and are asked for as they were told."""
 T = TypeVar("T")
 _FREE = frozenset({"limit", "cursor"})
 
@@ -86,8 +88,8 @@ def _span(
     return Span(
         limit,
         seal.open(cursor) if cursor else "",
-        since.timestamp() if since else None,
-        until.timestamp() if until else None,
+        since.timestamp() - HALF if since else None,
+        until.timestamp() - HALF if until else None,
         seal.close,
     )
 
