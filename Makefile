@@ -1,4 +1,4 @@
-.PHONY: demo test soak lint e2e bench docs venv
+.PHONY: vendor demo test soak lint e2e bench docs venv
 .DEFAULT_GOAL := test
 
 demo: venv        ## v1 goes live, v2 is promoted, v3 is caught and rolled back
@@ -24,3 +24,6 @@ docs: venv        ## write the generated reference pages
 
 venv:
 	@scripts/setup
+
+vendor:           ## fetch scripts and styles of others, as written down
+	@scripts/vendor

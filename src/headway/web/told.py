@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from headway.model.event import Event
+from headway.web import words
 from headway.wording.sentences import sentence
 
 _SIGNS = {
@@ -41,6 +42,5 @@ def _item(event: Event, said: str, *, places: bool) -> Item:
     state, icon = _SIGNS.get(sign, ("none", "info"))
     text = (rest if sign in _SIGNS else said).removeprefix("ok: ")
     note = event.environment if places else ""
-    return Item(
-        datetime.fromtimestamp(event.at, UTC), state, icon, text[:1].upper() + text[1:], note
-    )
+    at = datetime.fromtimestamp(event.at, UTC)
+    return Item(at, state, icon, words.capitalize_first(text), note)

@@ -43,14 +43,9 @@ def artifact(ask: Ask) -> Response:
     """One digest."""
     found = _artifact(ask)
     told, problem = _statements(ask, found.artifact.digest)
-    return ask.show(
-        "artifact.html",
-        found=found,
-        statements=told,
-        problem=problem,
-        clears=[_clear(ask, found, q.environment) for q in found.artifact.quarantines
-                if q.cleared_at is None],
-    )  # fmt: skip
+    held = [q.environment for q in found.artifact.quarantines if q.cleared_at is None]
+    clears = {where: _clear(ask, found, where) for where in held}
+    return ask.show("artifact.html", found=found, statements=told, problem=problem, clears=clears)
 
 
 @page("/artifacts/{digest}/clear/{environment}", "quarantine.clear")
