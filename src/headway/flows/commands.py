@@ -15,7 +15,7 @@ from headway.model.commit import Commit
 from headway.model.delivery import Delivery, Order, Verb
 from headway.model.errors import Invalid, Refused
 from headway.model.event import Fact
-from headway.store import decisions, records, rollouts
+from headway.store import access, decisions, records, rollouts
 from headway.store.database import Tx
 from headway.store.log import About, append
 from headway.store.tables import commands, deliveries, releases
@@ -141,7 +141,8 @@ def decide_approval(tx: Tx, outbox: Outbox, name: str, word: Word) -> None:
             code="unknown-name",
         )
     policy = known[word.environment].approval
-    refusal = approval.may(policy, word.by, release.author) if policy else ""
+    person = access.known(tx.connection, word.by)
+    refusal = approval.may(policy, word.by, release.author, person) if policy else ""
     if refusal:
         raise Refused(f"this approval does not count: {refusal}", code="may-not-approve")
     approved = word.verb == "approve"

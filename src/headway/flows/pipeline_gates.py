@@ -13,7 +13,7 @@ from pathlib import Path
 
 from headway.flows.pipeline_texts import Read
 from headway.gate import approval
-from headway.gate.approval import Approval
+from headway.gate.approval import Approval, Known
 from headway.model.errors import Invalid, Refused
 from headway.model.service import ApprovalPolicy, Service
 from headway.model.verdict import Verdict
@@ -82,8 +82,9 @@ def author(spec: RunSpec) -> str:
     return str(opened or spec.actor)
 
 
-def decide(home: Path, run: str, word: Decided) -> RunState:
-    """Approve or reject an environment that the run waits for; gives the run as it was.
+def decide(home: Path, run: str, word: Decided, email: str = "") -> RunState:
+    """Approve or reject an environment that the run waits for; gives the run as it was. `email`: by
+    which the person may be known as the author, beside the name.
 
     Raises Invalid (`unknown-run`, `nothing-waits`), Refused (`may-not-approve`).
     """
@@ -98,7 +99,7 @@ def decide(home: Path, run: str, word: Decided) -> RunState:
             code="nothing-waits",
         )
     policy = state.spec.gates.get(name)
-    why_not = approval.may(policy, word.by, author(state.spec)) if policy else ""
+    why_not = approval.may(policy, word.by, author(state.spec), Known(email)) if policy else ""
     if why_not:
         raise Refused(f"this approval does not count: {why_not}", code="may-not-approve")
     said = Request(word.by, word.because, environment=name, approved=word.approved, at=word.at)

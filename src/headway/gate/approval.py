@@ -6,6 +6,17 @@ from headway.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a person beside the name: the address that was checked, and the teams."""
+
+    email: str = ""
+    teams: tuple[str, ...] = ()
+
+
+STRANGER = Known()
+
+
+@dataclass(frozen=True, slots=True)
 class Approval:
     """One person's decision, bound to a digest and an environment. `at` is Unix seconds."""
 
@@ -13,6 +24,7 @@ class Approval:
     approved: bool
     at: float
     reason: str
+    known: Known = STRANGER
 
 
 def judge(
@@ -25,7 +37,7 @@ def judge(
     if policy is None:
         return Verdict("approval", Outcome.PASS, "no approval is asked for")
     latest = {a.by: a for a in given if now - a.at < policy.expires_seconds}
-    valid = [a for a in latest.values() if _may(policy, a.by, author)]
+    valid = [a for a in latest.values() if not may(policy, a.by, author, a.known)]
     for decision in valid:
         if not decision.approved:
             because = f"rejected by {decision.by}: {decision.reason}"
@@ -37,17 +49,16 @@ def judge(
     return Verdict("approval", Outcome.WAIT, f"{len(people)} of {policy.count}{who}")
 
 
-def may(policy: ApprovalPolicy, person: str, author: str) -> str:
-    """Why this person may not decide; empty if they may."""
-    if policy.by and person not in policy.by:
+def may(policy: ApprovalPolicy, person: str, author: str, known: Known = STRANGER) -> str:
+    """Why this person may not decide; empty if they may. Who is named is so by name or by team; an
+    author is known by name or address.
+    """
+    if policy.by and not {person, *known.teams} & {*policy.by}:
         return f"{person} is not one of {', '.join(policy.by)}"
-    if policy.not_author and person.casefold() in _names(author):
+    mine = {n.casefold() for n in (person, known.email) if n}
+    if policy.not_author and mine & _names(author):
         return f"{person} is the author; somebody else must approve"
     return ""
-
-
-def _may(policy: ApprovalPolicy, person: str, author: str) -> bool:
-    return not may(policy, person, author)
 
 
 def _names(author: str) -> set[str]:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from headway.access.principal import Grant, Principal
 from headway.access.roles import Role
+from headway.gate.approval import Known
 from headway.model.errors import Invalid
 from headway.store.access_tables import accounts, grants, members, teams
 from headway.store.database import Tx
@@ -166,6 +167,12 @@ def granted(connection: sa.Connection, holder: Holder) -> list[Grant]:
         grants.c.source == holder.source,
     )
     return sorted((Grant(*row) for row in connection.execute(query)), key=_place)
+
+
+def known(connection: sa.Connection, name: str) -> Known:
+    """What is known of whoever acts under this name; nothing without an account."""
+    one = find(connection, name)
+    return Known(one.email, tuple(teams_of(connection, name))) if one else Known()
 
 
 def principal(connection: sa.Connection, account: Account, via: str) -> Principal:

@@ -5,6 +5,7 @@ import json
 import sqlalchemy as sa
 
 from headway.gate.approval import Approval
+from headway.store import access
 from headway.store.database import Tx
 from headway.store.tables import approvals as approval_table
 from headway.store.tables import deliveries, events, quarantines
@@ -16,7 +17,8 @@ def approvals(connection: sa.Connection, digest: str, environment: str) -> tuple
     query = sa.select(t.c.by, t.c.approved, t.c.at, t.c.reason).where(
         t.c.digest == digest, t.c.environment == environment
     )
-    return tuple(Approval(*r) for r in connection.execute(query.order_by(t.c.seq)))
+    rows = connection.execute(query.order_by(t.c.seq))
+    return tuple(Approval(*r, known=access.known(connection, r.by)) for r in rows)
 
 
 def add_approval(tx: Tx, digest: str, release: str, environment: str, given: Approval) -> None:

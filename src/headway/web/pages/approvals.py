@@ -16,7 +16,7 @@ from headway.flows.run_list import service_of
 from headway.model.delivery import Verb
 from headway.model.errors import HeadwayError, Invalid
 from headway.pipeline.run.state import Decided, RunState
-from headway.store import parked
+from headway.store import access, parked
 from headway.store.views import approvals as view
 from headway.store.views import gate_times
 from headway.store.views.approvals import Pending, concerns
@@ -106,7 +106,9 @@ def decide_run(ask: Ask) -> Response:
     service = service_of(pipeline.show(ask.headway.home, run).spec)
     must(ask.who, "approval.decide", service, environment)
     word = Decided(environment, ask.who.id, _verdict(ask), _reason(ask), time.time())
-    pipeline_gates.decide(ask.headway.home, run, word)
+    with ask.headway.reading() as connection:
+        email = access.known(connection, ask.who.id).email
+    pipeline_gates.decide(ask.headway.home, run, word, email)
     ring(ask.headway.home, RUNS)
     return to("/approvals")
 
