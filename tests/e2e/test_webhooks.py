@@ -36,7 +36,7 @@ from headway.wiring import Headway, locate
 from headway.workbench import bench
 
 SECRET = "hook-S3CRET-0123456789"
-KIND_NAMES = tuple(KINDS)
+KIND_NAMES = tuple(kind for kind in KINDS if kind != "cdevents")
 FORGES = ("github", "gitlab", "gitea", "forgejo")
 EVENTS = {"github": "push", "gitea": "push", "forgejo": "push", "gitlab": "Push Hook"}
 

@@ -1,4 +1,4 @@
-"""POST /hooks/{github|gitlab|gitea|forgejo|registry}/NAME: what forges and registries tell.
+"""POST /hooks/{github|gitlab|gitea|forgejo|registry|cdevents}/NAME: what other systems tell.
 
 NAME is a connection; its `secret` proves the sender (pipeline/trigger/hooks). An event is stored
 and answered at once with 202; a round of the server works on it. What starts nothing is answered

@@ -15,13 +15,14 @@ from headway.model.connection import Connection
 from headway.model.errors import Invalid
 from headway.model.series import Selector
 from headway.pipeline.trigger.hooks import KINDS as HOOKS
+from headway.pipeline.trigger.hooks import SIGNING
 from headway.store import connections
 from headway.wording.text import columns
 
 NOTIFIERS, SOURCES = "headway.notifiers", "headway.metric_sources"
 GROUPS = (NOTIFIERS, SOURCES, "headway.emitters")
 PROVIDERS = {"oidc"}
-REPOSITORIES = ({*HOOKS} - {"registry"}) | {"git"}
+REPOSITORIES = ({*HOOKS} - {"registry", "cdevents"}) | {"git"}
 SECRET_WORDS = ("password", "secret", "token", "key")
 NAME = click.argument("name", metavar="NAME")
 MOST_STDIN = 65_536
@@ -71,6 +72,7 @@ def add(
             )
     url, more = _given(context, url_stdin=url_stdin)
     made = Connection(name, kind, url, chosen | more)
+    _signed(made)
     handover_push.rule_of(made)
     mapping.check(chosen)
     connections.put(context.headway.home, made)
@@ -78,6 +80,17 @@ def add(
         context.document({"name": name, "kind": kind, "options": sorted(chosen | more)})
     else:
         context.line(f"{kind}/{name} is known; headway connection test {name}")
+
+
+def _signed(made: Connection) -> None:
+    """Whoever sends CDEvents proves itself by a signature that covers id and time."""
+    if made.kind == "cdevents" and not made.options.get("secret", "").startswith(SIGNING):
+        raise Invalid(
+            "a connection of the kind cdevents needs a `secret` that begins with `whsec_`",
+            why="CDEvents are taken with Standard Webhooks signatures only",
+            next="--url-stdin, with the line `secret=whsec_…` after the URL",
+            code="unsigned",
+        )
 
 
 def _given(context: Context, *, url_stdin: bool) -> tuple[str, dict[str, str]]:

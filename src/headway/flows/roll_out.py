@@ -381,6 +381,7 @@ def released(tx: Tx, trip: Trip, begun: Begun, because: str, address: str) -> No
         "seconds": round(tx.now - begun.started, 3),
         "address": address,
     }
+    data |= {"replaced": begun.stable} if begun.stable else {}
     append(tx, trip.about, Fact("release.released", begun.rollout, 0, data))
     rollouts.finish(tx, begun.rollout, "released", because)
     baseline.released(tx, trip, begun)

@@ -1,10 +1,10 @@
 """Headway's events as CDEvents 0.5.1 in CloudEvents 1.0 JSON form: a projection at the edge.
 
-Pure. Called by `headway events --cdevents` and by whatever exports events. The formats are those of
-cdevents.dev (spec, schemas and cloudevents-binding at v0.5.1; the binding puts the whole CDEvent
-into the CloudEvent's data). What CDEvents has no word for becomes a custom event in its reserved
-namespace, `dev.cdeventsx.headway-SUBJECT.PREDICATE`. Nothing is lost: `customData.event` holds our
-event as it is, and `restore` reads it back. A delivery is one `pipelinerun`.
+Pure. Called by `headway events --cdevents` and for webhooks of the format cdevents. The formats are
+those of cdevents.dev (spec, schemas and cloudevents-binding at v0.5.1; the binding puts the whole
+CDEvent into the CloudEvent's data). What CDEvents has no word for becomes a custom event in its
+reserved namespace, `dev.cdeventsx.headway-SUBJECT.PREDICATE`. Nothing is lost: `customData.event`
+holds our event as it is, and `restore` reads it back. A delivery is one `pipelinerun`.
 """
 
 import re
@@ -22,6 +22,7 @@ SPEC = "0.5.1"
 SOURCE = "/headway"
 Json = dict[str, Any]
 Content = Callable[[Event, Json, str], Json]
+Applies = Callable[[str, Event], bool]
 
 _PIPELINE_OUTCOMES = {
     "delivered": "success",
@@ -39,14 +40,13 @@ def project(event: Event, source: str = SOURCE) -> list[Json]:
     The first has the event's id; a second one (an artifact is packaged and signed) has `#` added.
     """
     kind = event.kind.partition(":")[0]
-    known = [spec for spec in _KNOWN if spec.applies(kind, event.data)]
-    if not known:
+    known = [s for s in _KNOWN if s.applies(kind, event)]
+    told = [(s.type, subject) for s in known if (subject := s.subject(event, source))]
+    if not told:
         return [_cloud(event, source, event.id, _custom_type(kind), _custom(event, source))]
     return [
-        _cloud(
-            event, source, event.id + ("" if n == 0 else f"#{n}"), s.type, s.subject(event, source)
-        )
-        for n, s in enumerate(known)
+        _cloud(event, source, event.id + (f"#{n}" if n else ""), type, subject)
+        for n, (type, subject) in enumerate(told)
     ]
 
 
@@ -99,26 +99,31 @@ class _Spec:
         type: str,
         id: Callable[[Event, Json], str],
         content: Content,
-        applies: Callable[[str, Json], bool],
+        applies: Applies,
     ) -> None:
         self.type = f"dev.cdevents.{type}"
         self._id = id
         self._content = content
         self.applies = applies
 
-    def subject(self, event: Event, source: str) -> Json:
-        """`id`, `source` and `content` of the CDEvent."""
+    def subject(self, event: Event, source: str) -> Json | None:
+        """`id`, `source` and `content` of the CDEvent; None if the event does not tell them, as one
+        that another version wrote.
+        """
         data: Json = event.data
-        content = self._content(event, data, source)
-        return {"id": self._id(event, data), "source": source, "content": content}
+        try:
+            content = self._content(event, data, source)
+            return {"id": self._id(event, data), "source": source, "content": content}
+        except (KeyError, TypeError):
+            return None
 
 
-def _is(kind: str) -> Callable[[str, Json], bool]:
-    return lambda seen, _data: seen == kind
+def _is(kind: str) -> Applies:
+    return lambda seen, _event: seen == kind
 
 
-def _first_step(kind: str, data: Json) -> bool:
-    return kind == "rollout.shifted" and data.get("step") == 0
+def _first_step(kind: str, event: Event) -> bool:
+    return kind == "rollout.shifted" and event.data.get("step") == 0
 
 
 def _delivery(event: Event, _data: Json) -> str:
@@ -129,6 +134,40 @@ def _purl(event: Event, data: Json) -> str:
     """The artifact as a package URL of type oci (github.com/package-url/purl-spec)."""
     name, digest = quote(event.service.lower(), safe=""), quote(str(data["digest"]), safe="")
     return f"pkg:oci/{name}@{digest}"
+
+
+def _server_run(event: Event, data: Json, _source: str) -> Json:
+    return {"pipelineName": str(data["workflow"]), "uri": f"urn:headway:run:{event.subject}"}
+
+
+def _server_run_ended(event: Event, data: Json, _source: str) -> Json:
+    outcome = {"success": "success", "cancelled": "cancel"}.get(str(data["outcome"]), "failure")
+    content = {"uri": f"urn:headway:run:{event.subject}", "outcome": outcome}
+    return {**content, "errors": str(data["because"])} if data.get("because") else content
+
+
+def _subject(event: Event, _data: Json) -> str:
+    return event.subject
+
+
+def _published(_event: Event, _data: Json, _source: str) -> Json:
+    return {}
+
+
+def _replaced(kind: str, event: Event) -> bool:
+    return kind == "release.released" and bool(event.data.get("replaced"))
+
+
+def _incident(kind: str) -> Applies:
+    """CDEvents wants an environment; a ticket is no problem of users."""
+    return lambda seen, event: (
+        seen == kind and event.data.get("severity") == "page" and bool(event.environment)
+    )
+
+
+def _harm(event: Event, data: Json, source: str) -> Json:
+    service = {"service": {"id": event.service, "source": source}} if event.service else {}
+    return {"description": str(data["summary"]), "environment": _place(event, source), **service}
 
 
 def _service(event: Event, _data: Json) -> str:
@@ -146,10 +185,12 @@ def _run_ended(event: Event, data: Json, source: str) -> Json:
 
 
 def _task(event: Event, data: Json, source: str) -> Json:
+    run, job = _delivery(event, data), quote(str(data["job"]), safe="")
+    kind = "delivery" if event.delivery else "run"
     return {
         "taskName": data["job"],
-        "uri": f"urn:headway:delivery:{event.delivery}:job:{quote(str(data['job']), safe='')}",
-        "pipelineRun": {"id": event.delivery, "source": source},
+        "uri": f"urn:headway:{kind}:{run}:job:{job}",
+        "pipelineRun": {"id": run, "source": source},
         "outcome": {"success": "success", "cancelled": "cancel"}.get(data["outcome"], "failure"),
     }
 
@@ -184,7 +225,7 @@ def _there(event: Event, _data: Json, source: str) -> Json:
 
 
 def _task_id(event: Event, data: Json) -> str:
-    return f"{event.delivery}/{data['job']}"
+    return f"{_delivery(event, data)}/{data['job']}"
 
 
 def _suite_id(event: Event, _data: Json) -> str:
@@ -193,14 +234,20 @@ def _suite_id(event: Event, _data: Json) -> str:
 
 _KNOWN = (
     _Spec("pipelinerun.queued.0.3.0", _delivery, _run, _is("delivery.requested")),
+    _Spec("pipelinerun.queued.0.3.0", _subject, _server_run, _is("run.requested")),
+    _Spec("pipelinerun.finished.0.3.0", _subject, _server_run_ended, _is("run.finished")),
     _Spec("pipelinerun.started.0.3.0", _delivery, _run, _is("pipeline.started")),
     _Spec("taskrun.finished.0.3.0", _task_id, _task, _is("job.finished")),
     _Spec("artifact.packaged.0.3.0", _purl, _packaged, _is("artifact.packed")),
     _Spec("artifact.signed.0.3.0", _purl, _signed, _is("artifact.packed")),
+    _Spec("artifact.published.0.3.0", _purl, _published, _is("release.created")),
     _Spec("testsuiterun.finished.0.3.0", _suite_id, _suite, _is("tests.finished")),
     _Spec("service.deployed.0.3.0", _service, _deployed, _first_step),
     _Spec("service.published.0.3.0", _service, _there, _is("release.released")),
+    _Spec("service.upgraded.0.3.0", _service, _deployed, _replaced),
     _Spec("service.rolledback.0.3.0", _service, _deployed, _is("rollout.rolled_back")),
     _Spec("service.removed.0.3.0", _service, _there, _is("rollout.closed")),
     _Spec("pipelinerun.finished.0.3.0", _delivery, _run_ended, _is("delivery.finished")),
+    _Spec("incident.detected.0.3.0", _subject, _harm, _incident("alert.fired")),
+    _Spec("incident.resolved.0.3.0", _subject, _harm, _incident("alert.resolved")),
 )

@@ -38,7 +38,7 @@ def test_each_event_of_real_deliveries_is_projected_and_none_is_lost(
     assert {t.split(".")[2] + "." + t.split(".")[3] for t in types} == {
         "pipelinerun.queued", "pipelinerun.started", "pipelinerun.finished", "taskrun.finished",
         "artifact.packaged", "artifact.signed", "testsuiterun.finished", "service.deployed",
-        "service.published", "service.rolledback",
+        "service.published", "service.rolledback", "service.upgraded", "artifact.published",
     }  # fmt: skip
     for _, cloud in projected:
         check_shape(json.loads(json.dumps(cloud)))

@@ -9,7 +9,16 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Source = Literal[
-    "hosted", "github", "gitlab", "gitea", "forgejo", "registry", "schedule", "manual", "poll"
+    "hosted",
+    "github",
+    "gitlab",
+    "gitea",
+    "forgejo",
+    "registry",
+    "cdevents",
+    "schedule",
+    "manual",
+    "poll",
 ]
 HEADS, TAGS = "refs/heads/", "refs/tags/"
 NOTHING = ("0" * 40, "0" * 64)

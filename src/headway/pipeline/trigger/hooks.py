@@ -1,10 +1,11 @@
-"""The five kinds of senders: which headers they use, how they prove themselves, who reads them.
+"""The six kinds of senders: which headers they use, how they prove themselves, who reads them.
 
 Headers: GitHub `X-Hub-Signature-256: sha256=<hex>` (docs.github.com, "Validating webhook
 deliveries"); Gitea `X-Gitea-Signature`, Forgejo `X-Forgejo-Signature` too: bare hex; all three are
 HMAC-SHA256 over the raw body. GitLab: `X-Gitlab-Token` is the secret itself, or, for a signing
 token `whsec_…`, the Standard Webhooks headers, which also cover the time. A registry is configured
-with `Authorization: Bearer <token>`. Called by api/webhook.
+with `Authorization: Bearer <token>`. CDEvents come by Standard Webhooks alone. Called by
+api/webhook.
 """
 
 import base64
@@ -15,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from headway.pipeline.trigger import github, gitlab, registry
+from headway.pipeline.trigger import cdevents, github, gitlab, registry
 from headway.pipeline.trigger.event import Ignored, Source, TriggerEvent
 from headway.pipeline.trigger.payload import Unreadable
 
@@ -58,6 +59,7 @@ KINDS: dict[str, Kind] = {
         plain=True,
     ),
     "registry": Kind("registry", "", (), ("authorization",), "Bearer ", plain=True),
+    "cdevents": Kind("cdevents", "", ("webhook-id",), ()),
 }
 Headers = Mapping[str, str]
 
@@ -105,6 +107,9 @@ def read(kind: Kind, headers: Headers, payload: object) -> tuple[TriggerEvent, .
         raise Unreadable("the payload is not a JSON object")
     if kind.source == "registry":
         return registry.read(payload)
+    if kind.source == "cdevents":
+        told = cdevents.read(payload)
+        return told if isinstance(told, Ignored) else (told,)
     found = _told(kind, name, payload)
     return found if isinstance(found, Ignored) else (found,)
 
