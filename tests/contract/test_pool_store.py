@@ -74,12 +74,11 @@ def finish(engine: sa.Engine, held: Claim) -> bool:
         return pool_claims.finish(one, held, "p", b"result")
 
 
-def silence(engine: sa.Engine, worker: str) -> list[Claim]:
+def silence(engine: sa.Engine, worker: str, lease: float = 0.0) -> list[Claim]:
     """The worker has not been heard for longer than its lease."""
     with tx(engine, claims=True) as one:
-        one.connection.execute(
-            workers.update().where(workers.c.id == worker).values(beat_at=one.now - 1000)
-        )
+        mine = workers.update().where(workers.c.id == worker)
+        one.connection.execute(mine.values(beat_at=one.now - 1e9, lease=lease))
         return pool_claims.expire(one)
 
 
@@ -129,6 +128,20 @@ def test_a_dead_workers_writes_change_nothing(engine: sa.Engine) -> None:
     assert not finish(engine, old.claim)
     assert state(engine, "a") == ("claimed", 2, "new")
     assert finish(engine, now.claim)
+
+
+@pytest.mark.parametrize("engine", ["postgres"], indirect=True)
+def test_after_a_restart_of_the_database_every_worker_has_a_lease_to_be_heard(
+    engine: sa.Engine,
+) -> None:
+    join(engine, "w")
+    queue(engine, "a")
+    held = claim(engine, "w")
+    assert held is not None
+    # silent for longer than the database runs, which began after a time that nobody could beat in
+    assert silence(engine, "w", lease=86_400.0) == []
+    assert state(engine, "a") == ("claimed", 1, "w")
+    assert silence(engine, "w", lease=0.0) == [held.claim]
 
 
 def test_a_worker_nobody_knows_holds_nothing(engine: sa.Engine) -> None:

@@ -110,7 +110,8 @@ def silence(engine: sa.Engine, gone: Worker) -> None:
     """As if its lease had run out."""
     with engine.begin() as connection:
         mine = workers.update().where(workers.c.id == gone.id)
-        connection.execute(mine.values(beat_at=0.0))
+        # no lease at all, because one counts anew from the start of the database
+        connection.execute(mine.values(beat_at=0.0, lease=0.0))
 
 
 @dataclass

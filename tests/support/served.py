@@ -99,6 +99,10 @@ class Served:
     def address(self) -> str:
         return str(self._state()["address"])
 
+    def left(self) -> int | None:
+        """The exit code of a server that left by itself."""
+        return self._process.poll() if self._process else None
+
     def down(self, how: int = signal.SIGTERM) -> None:
         if self._process is None:
             return

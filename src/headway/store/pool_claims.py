@@ -18,7 +18,7 @@ from headway.pipeline.pool.choice import (
     run_key,
 )
 from headway.store.database import Tx
-from headway.store.pool_place import now, tell
+from headway.store.pool_place import now, tell, up_since
 from headway.store.pool_tables import jobs, pieces, pools, turns, workers
 
 
@@ -202,8 +202,11 @@ def expire(tx: Tx) -> list[Claim]:
 
 
 def _dead(connection: sa.Connection, at: float) -> list[tuple[Claim, str]]:
-    """Jobs whose worker is silent or unknown, with their pools."""
-    silent = sa.select(workers.c.id).where(workers.c.beat_at + workers.c.lease < at)
+    """Jobs whose worker is silent or unknown, with their pools. After the database was away every
+    worker has one lease to be heard.
+    """
+    heard = (workers.c.beat_at + workers.c.lease < at, workers.c.lease < at - up_since(connection))
+    silent = sa.select(workers.c.id).where(*heard)
     c = jobs.c
     dead = sa.or_(c.worker.in_(silent), c.worker.not_in(sa.select(workers.c.id)))
     asked = sa.select(c.id, c.generation, c.worker, c.pool).where(c.state == "claimed", dead)

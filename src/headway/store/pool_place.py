@@ -56,6 +56,14 @@ def now(connection: sa.Connection) -> float:
     return float(connection.execute(asked).scalar_one())
 
 
+def up_since(connection: sa.Connection) -> float:
+    """Since when the database runs (Unix seconds). While it did not, nobody could beat."""
+    if connection.dialect.name != "postgresql":
+        return 0.0
+    asked = sa.text("SELECT extract(epoch FROM pg_postmaster_start_time())")
+    return float(connection.execute(asked).scalar_one())
+
+
 def tell(tx: Tx, kind: Kind, *names: str) -> None:
     """When the transaction commits, whoever listens for the kind is told these names."""
     if tx.connection.dialect.name == "postgresql":
