@@ -129,7 +129,8 @@ def _item(ask: Ask, one: Pending) -> Item:
         reason="What did you check? Kept in the audit trail",
         refused=lacks,
     )
-    return Item(one, concerns(one, ask.who.id, ask.who.teams), yes, _no(one, what, lacks))
+    mine = not lacks and concerns(one, ask.who.id, ask.who.teams)
+    return Item(one, mine, yes, _no(one, what, lacks))
 
 
 def _says(one: Pending) -> str:
