@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -253,6 +254,59 @@ def test_slack_gets_blocks_and_a_plain_text() -> None:
     assert all(len(b["text"]["text"]) <= 3000 for b in document["blocks"])
     assert "*release*: shop-2" in document["blocks"][2]["text"]["text"]
     assert escape("a & b <c>") == "a &amp; b &lt;c&gt;"
+
+
+LINK = "https://headway.example.com/rollouts/rol_1"
+
+
+def test_a_link_can_be_followed_in_every_channel_that_shows_one() -> None:
+    with http_receiver() as http, mail_receiver() as mail:
+        build("slack", http.url).send(now(link=LINK))
+        build("webhook", http.url).send(now(link=LINK))
+        build("email", f"smtp://127.0.0.1:{mail.port}").send(now(link=LINK))
+        slack, hook = (t.json for t in http.taken)
+        (letter,) = mail.mails
+    shown = f"<{LINK}|Open in Headway>"
+    assert slack["blocks"][-1]["text"]["text"] == shown
+    assert slack["text"].endswith(shown)
+    assert hook["link"] == LINK
+    plain, page = letter.iter_parts()
+    assert LINK in plain.get_content().splitlines()
+    assert f'<a href="{LINK}">Open in Headway</a>' in page.get_content()
+
+
+def test_a_hostile_notice_is_text_in_slack_and_in_both_parts_of_a_mail() -> None:
+    bad = '<script>x</script><a href="http://evil">x</a> <!channel> \r\nBcc: evil@example.com'
+    links = [
+        'https://h.example/"><script>',
+        "https://h.example/>|<!channel>",
+        "javascript:alert(1)",
+    ]
+    with http_receiver() as http, mail_receiver() as mail:
+        for link in links:
+            sent = now(title=bad, text=bad, fields={"commit": bad}, link=link, key=link)
+            build("slack", http.url).send(sent)
+            build("email", f"smtp://127.0.0.1:{mail.port}").send(sent)
+        texts = [text for t in http.taken for text in marked_up(t.json)]
+        letters = mail.mails
+    for text in texts:
+        assert "<!channel>" not in text
+        assert "<script" not in text
+        assert "javascript" not in text
+    assert len(letters) == len(links)
+    for letter in letters:
+        assert letter["Bcc"] is None
+        parts = [letter] if letter.get_content_type() == "text/plain" else [*letter.iter_parts()]
+        html = "".join(p.get_content() for p in parts if p.get_content_type() == "text/html")
+        assert "<script" not in html
+        assert 'href="javascript' not in html
+        assert html.count("<a ") == (0 if not html else 1)
+
+
+def marked_up(document: dict[str, Any]) -> list[str]:
+    """All texts of a Slack message in which `<` begins something; a header's is plain."""
+    texts = [b["text"] for b in document["blocks"]]
+    return [document["text"], *(t["text"] for t in texts if t["type"] == "mrkdwn")]
 
 
 def test_alertmanager_ends_what_is_resolved_and_the_severity_left_behind() -> None:

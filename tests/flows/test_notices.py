@@ -184,6 +184,20 @@ def test_quiet_hours_end_with_one_digest_in_which_nothing_is_missing(desk: Follo
     assert len(desk.told("ana")) == 1
 
 
+def test_what_waits_follows_quiet_hours_that_are_changed(desk: Followers) -> None:
+    desk.later()
+    desk.set("ana", "ana", quiet=around(desk.now, 4))
+    desk.follow("ana", "held")
+    happen(desk, "rollout.held", because="x", step=1)
+    desk.later()
+    desk.set("ana", "ana", quiet=around(desk.now, 12))
+    desk.later(5 * HOUR)
+    assert desk.told("ana") == []
+    desk.set("ana", "ana")
+    desk.later()
+    assert len(desk.told("ana")) == 1
+
+
 def around(now: float, hours: int) -> str:
     """Quiet hours that cover now and end after so many full hours at most, in UTC."""
     hour = int(now // HOUR) % 24

@@ -35,13 +35,14 @@ class Word:
 
 
 def set_party(tx: Tx, home: Path, party: Party, word: Word) -> Party:
-    """How somebody is reached from now on.
+    """How somebody is reached from now on; what waits for their quiet hours is looked at anew.
 
     Raises Invalid (`who`, `channel`, `unknown-connection`, `other-kind`, `unknown-zone`).
     """
     _check(home, party.who, party.channels)
     zone_of(party.zone)
     notices.put_party(tx, party, word.by)
+    notices.wake(tx, party.who)
     data: dict[str, object] = {
         "channels": list(party.channels),
         "quiet": [preference.shown(h) for h in party.quiet],
@@ -89,6 +90,8 @@ def delete(tx: Tx, who: str, rule: str, word: Word) -> tuple[str, ...]:
         raise Invalid(f"`{rule}` begins several rules", code="unknown-preference")
     for id in gone:
         notices.drop_rule(tx, id)
+    if dropped:
+        notices.wake(tx, who)
     _tell(tx, "notify.deleted", who, word, {"rules": gone, "party": dropped})
     return tuple(gone)
 

@@ -139,6 +139,13 @@ def postpone(tx: Tx, seq: int, due: tuple[float, Why]) -> None:
     tx.connection.execute(told.update().where(told.c.seq == seq).values(**values))
 
 
+def wake(tx: Tx, who: str) -> None:
+    """What waits for somebody's quiet hours is looked at anew: they may have changed."""
+    mine = told.c.who.contains(json.dumps(who), autoescape=True)
+    here = (told.c.message == "", told.c.why == "quiet", mine)
+    tx.connection.execute(told.update().where(*here).values(due_at=tx.now))
+
+
 def latest(connection: sa.Connection, limit: int, **where: str) -> list[Kept]:
     """Newest first; `where` names columns (channel, topic)."""
     query = sa.select(told).order_by(told.c.seq.desc()).limit(limit)

@@ -78,7 +78,7 @@ def letter(connection: Connection, message: Message) -> EmailMessage:
     fields = [f"{name}: {one_line(text, 2000)}" for name, text in message.fields.items() if text]
     link = [one_line(message.link, 2000), ""] if message.link else []
     mail.set_content("\n".join([message.title, "", message.text, "", *link, *fields, ""]))
-    if message.link:
+    if urlsplit(message.link).scheme in {"http", "https"}:
         mail.add_alternative(_page(message), subtype="html")
     return mail
 
