@@ -6,7 +6,7 @@ costs 2.5 times as much without it.
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,19 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from headway.model.errors import Unreachable
-from headway.store import (  # noqa: F401  their tables are made with the others
-    access_tables,
-    contract_tables,
-    handed_tables,
-    idempotency_tables,
-    line_tables,
-    notice_tables,
-    pool_tables,
-    run_tables,
-    test_tables,
-    train_tables,
-    webhook_tables,
-)
+from headway.store import schema
 from headway.store.tables import metadata
 
 _LOCK = 4_839_201
@@ -45,22 +33,31 @@ class Tx:
 
 
 def prepare(url: str) -> None:
-    """Create what is missing: the file in WAL mode, the tables. Safe to run at every start.
+    """Create what is missing: the file in WAL mode, tables, columns. Safe to run at every start.
 
-    Raises Unreachable if the database does not answer.
+    Raises Unreachable if the database does not answer, Refused (`newer-schema`).
     """
+    prepare_for(url, metadata, "the database does not answer")
+
+
+def prepare_for(url: str, tables: sa.MetaData, trouble: str) -> None:
+    """The same for these tables; `trouble`: what is said if there is no answer."""
     if url.startswith("sqlite:///"):
-        with sqlite3.connect(url.removeprefix("sqlite:///")) as file:
-            file.execute("PRAGMA journal_mode=WAL")
-        Path(url.removeprefix("sqlite:///")).chmod(0o600)
+        file = Path(url.removeprefix("sqlite:///"))
+        with closing(sqlite3.connect(file, timeout=30)) as opened:
+            opened.execute("PRAGMA journal_mode=WAL")
+        file.chmod(0o600)
     engine = connect(url)
     try:
+        with engine.connect() as connection:
+            if schema.is_current(connection, tables):
+                return
         with engine.begin() as connection:
             lock(connection)
-            metadata.create_all(connection)
+            schema.migrate(connection, tables)
     except sa.exc.OperationalError as error:
         raise Unreachable(
-            "the database does not answer",
+            trouble,
             why=str(error.orig).strip().splitlines()[0],
             next="check HEADWAY_DATABASE and try again",
         ) from error

@@ -8,7 +8,6 @@ windows, then one-minute rollups for SLOs (store/rollup.py).
 import json
 import math
 import re
-import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -19,7 +18,6 @@ from typing import Literal
 
 import sqlalchemy as sa
 
-from headway.model.errors import Unreachable
 from headway.model.series import Point, Selector, Series, SeriesKind
 from headway.store import database
 from headway.store.rollup import SEEN_SECONDS, fetched, fold, insert, upsert
@@ -75,7 +73,7 @@ class Samples:
     """
 
     def __init__(self, url: str) -> None:
-        _prepare(url)
+        database.prepare_for(url, metadata, "the samples' database does not answer")
         self._engine = database.connect(url)
         self._guard = threading.Lock()
         self._known: dict[tuple[str, str], _Known] = {}
@@ -346,25 +344,6 @@ def location(home: Path, url: str) -> str:
 
 def _text(labels: dict[str, str]) -> str:
     return json.dumps(labels, sort_keys=True, separators=(",", ":"))
-
-
-def _prepare(url: str) -> None:
-    if url.startswith("sqlite:///"):
-        file = Path(url.removeprefix("sqlite:///"))
-        with sqlite3.connect(file, timeout=30) as opened:
-            opened.execute("PRAGMA journal_mode=WAL")
-        opened.close()
-        file.chmod(0o600)
-    engine = database.connect(url)
-    try:
-        with engine.begin() as connection:
-            database.lock(connection)
-            metadata.create_all(connection)
-    except sa.exc.OperationalError as error:
-        why = str(error.orig).strip().splitlines()[0]
-        raise Unreachable("the samples' database does not answer", why=why) from error
-    finally:
-        engine.dispose()
 
 
 def _note(connection: sa.Connection, batch: _Batch) -> None:

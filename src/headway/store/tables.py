@@ -357,3 +357,11 @@ runs = sa.Table(
     sa.Column("made_at", sa.Float, nullable=False),
     sa.UniqueConstraint("repo", "workflow", "number"),
 )
+
+# what is said of the whole installation: `schema` (store/schema.py), `held` (store/installation.py)
+installation = sa.Table(
+    "headway_installation",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
