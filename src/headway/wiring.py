@@ -28,6 +28,7 @@ from headway.adapters.system.bell import RUNS, Bell, ring
 from headway.flows import run_start
 from headway.flows.deliver import deliver
 from headway.flows.journal import LOG, Engine, Outbox, executor_id
+from headway.flows.journal import prepare as prepare_engine
 from headway.flows.liveness import Liveness
 from headway.flows.pipeline_bench import Bench
 from headway.flows.pool_bench import Ways, pooled
@@ -49,13 +50,13 @@ from headway.once import once
 from headway.pipeline.run.state import RunSpec, RunState
 from headway.ports.metric_source import MetricSource
 from headway.reception import Reception
-from headway.store import connections, database, workers
+from headway.store import connections, database, installation, workers
 from headway.store.database import Tx, lock
 from headway.store.place import Place, locate
 from headway.store.samples import Samples, location
 from headway.upkeep import Ground, Upkeep, office
 
-__all__ = ["Headway", "Place", "locate"]
+__all__ = ["Headway", "Place", "locate", "prepare_engine"]
 
 PATIENCE_SECONDS = 2.0
 START_SECONDS = 30.0
@@ -157,10 +158,12 @@ class Headway:
     @contextmanager
     def engine(self, journal: Any = None, runs: int = 0) -> Iterator[Engine]:
         """Run flows in this process until the block ends, with them at most `runs` pipeline runs at
-        once. Raises Drifted (`engine-runs`) if another process already runs them for this home.
+        once. Raises Drifted (`engine-runs`) if another process already runs them for this home,
+        Refused (`held`, `half-moved`).
         """
-        alone = _only_one(self.home / "engine.lock", PATIENCE_SECONDS)
-        with alone, self._logging(), self._ears(runs):
+        with self.alone(), self._logging(), self._ears(runs):
+            with self.reading() as connection:
+                installation.may_act(connection)
             executor = f"{executor_id()}-{self.name}"
             options = {"journal": journal} if journal else {}
             engine = Engine(self.url, executor, **options)
@@ -182,6 +185,12 @@ class Headway:
                 beats.stop()
                 engine.close()
                 upkeep.last_words()
+
+    def alone(self) -> AbstractContextManager[None]:
+        """No other process runs flows for this home until the block ends. Raises Drifted
+        (`engine-runs`).
+        """
+        return _only_one(self.home / "engine.lock", PATIENCE_SECONDS)
 
     def _runs(self, engine: Engine, most: int) -> list[Rounds]:
         """The rounds that take runs from their queue, and let those that waited go on; none without

@@ -67,6 +67,8 @@ NOUNS = {
     "template": ("headway.cli.template:template", "Shared workflows, and who drifted from them."),
     "contract": ("headway.cli.contract:contract", "What consumers need of a provider, replayed."),
     "test": ("headway.cli.test:test", "What tests did: flaky ones, slow ones, shards."),
+    "backup": ("headway.cli.backup:backup", "Copy the whole installation into one file."),
+    "restore": ("headway.cli.restore:restore", "Make a home of a backup; it is held at first."),
     "judge": ("headway.cli.judge:judge", "Judge windows read as JSON lines."),
     "completion": ("headway.cli.completion:completion", "Print a completion script for a shell."),
 }

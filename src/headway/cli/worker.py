@@ -71,12 +71,14 @@ def _worker(context: Context, setup: "Setup") -> "Worker":
     from headway.adapters.linux.trees import remove  # noqa: PLC0415
     from headway.flows.pool_source import Sources  # noqa: PLC0415
     from headway.flows.pool_worker import Worker  # noqa: PLC0415
-    from headway.store import database, pool_place  # noqa: PLC0415
+    from headway.store import database, installation, pool_place  # noqa: PLC0415
     from headway.store.pool_blobs import PoolBlobs  # noqa: PLC0415
 
     home = context.home_folder / "worker" / setup.pool
     database.prepare(context.place.database)
     engine = pool_place.connect(context.place.database)
+    with database.reading(engine) as connection:
+        installation.may_act(connection)
     blobs = PoolBlobs(engine)
     actions = workbench.load("headway.action_sources", "git")(home)
     source = workbench.load("headway.source_hosts", "git")()

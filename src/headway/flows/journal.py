@@ -26,6 +26,7 @@ from dbos import (
 )
 from dbos._core import WorkflowHandleFuture, execute_dequeued_workflow
 from dbos._dbos import _get_dbos_instance
+from dbos._sys_db import SystemDatabase
 from dbos._utils import (
     GlobalParams,
     generate_uuid,
@@ -46,6 +47,7 @@ TOPIC = "wake"
 FLOW_VERSION = "wf-1"
 TRIES = 5
 MOST_PAUSE_SECONDS = 5.0
+OPEN = ["PENDING", "ENQUEUED", "DELAYED"]
 LOG = logging.getLogger("headway")
 
 
@@ -214,9 +216,39 @@ class Outbox:
         """End the flow's wait once the transaction commits; the message waits if nobody listens."""
         self._client.send_in_transaction(tx.connection, id, "", topic=TOPIC)
 
+    def open_flows(self) -> list[str]:
+        """Ids of the flows that have begun or wait, and have not ended. The engine's tables must be
+        there (`prepare`).
+        """
+        found = self._client.list_workflows(status=OPEN, load_input=False, load_output=False)
+        return sorted(one.workflow_id for one in found)
+
+    def drop(self, ids: list[str]) -> None:
+        """These flows never go on; what they have done stays. Safe to repeat."""
+        if ids:
+            self._client.cancel_workflows(ids)
+
     def close(self) -> None:
         """Give the connections back."""
         self._client.destroy()
+
+
+def prepare(url: str) -> None:
+    """Make the engine's tables, or bring them up to date; a running engine does so itself."""
+    serializer = DBOSPortableJSONSerializer()
+    system = SystemDatabase.create(
+        system_database_url=url,
+        engine_kwargs={},
+        engine=None,
+        schema="dbos",
+        serializer=serializer,
+        executor_id=None,
+    )
+    try:
+        system.run_migrations()
+    finally:
+        system.destroy()
+    SQLAlchemyDatasource.create(url, serializer=serializer).engine.dispose()
 
 
 class Engine:

@@ -1,5 +1,6 @@
 """The append-only event log: the only way a fact is written, and how it is read."""
 
+import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from headway.model.event import VERSION, Event, Fact
+from headway.store import rows
 from headway.store.database import Tx
 from headway.store.tables import events
 
@@ -81,6 +83,16 @@ def service_of(connection: sa.Connection, subject: str) -> str:
     """The service that the subject's first event is about; "" without one."""
     query = sa.select(events.c.service).where(events.c.subject == subject)
     return connection.execute(query.order_by(events.c.seq).limit(1)).scalar() or ""
+
+
+def digest(connection: sa.Connection, seq: int) -> str:
+    """SHA-256 over the events up to `seq`, each as its line of store/rows.py, in their order."""
+    total = hashlib.sha256()
+    query = sa.select(events).where(events.c.seq <= seq).order_by(events.c.seq)
+    options = {"stream_results": True, "max_row_buffer": rows.BATCH}
+    for row in connection.execute(query, execution_options=options):
+        total.update(rows.encode(list(row)) + b"\n")
+    return f"sha256:{total.hexdigest()}"
 
 
 def event(row: "sa.Row[tuple[object, ...]]") -> Event:

@@ -126,3 +126,13 @@ def columns(rows: Iterable[Sequence[str]]) -> list[str]:
         ).rstrip()
         for row in clean
     ]
+
+
+def size(count: int) -> str:
+    """Bytes as people say them: `640 B`, `3.1 MiB`."""
+    amount = float(count)
+    for unit in ("B", "KiB", "MiB"):
+        if amount < 1024:
+            return f"{amount:.0f} B" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1024
+    return f"{amount:.1f} GiB"

@@ -84,8 +84,10 @@ def _linked(path: Path) -> Path:
     raise Invalid(f"{path} is not a Git repository here", code="unknown-repository")
 
 
-def git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-    """Run git to its end; the exit code is the caller's to judge.
+def git(
+    folder: Path, *arguments: str, within: float = READ_SECONDS
+) -> subprocess.CompletedProcess[bytes]:
+    """Run git to its end, `within` so many seconds; the exit code is the caller's to judge.
 
     Raises Unreachable (`git-missing`, `git-timeout`).
     """
@@ -96,14 +98,14 @@ def git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
             cwd="/",
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=READ_SECONDS,
+            timeout=within,
             check=False,
         )
     except FileNotFoundError as error:
         raise missing() from error
     except subprocess.TimeoutExpired as error:
         raise Unreachable(
-            f"git {arguments[0]} gave no answer in {READ_SECONDS:.0f} s", code="git-timeout"
+            f"git {arguments[0]} gave no answer in {within:.0f} s", code="git-timeout"
         ) from error
 
 

@@ -14,6 +14,7 @@ from headway.model.errors import Invalid
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,38}[a-z0-9]")
 MAX_PUSH_BYTES = 512 * 1024**2
+COPY_SECONDS = 3600.0
 
 _CONFIG = f"""\
 # Written by Headway and written again at every start: changes made here are lost.
@@ -114,6 +115,28 @@ class GitHosting:
         text = expect(listed, f"the branches of {name} cannot be read")
         lines = text.decode("utf-8", "surrogateescape").splitlines()
         return dict(line.split("\0", 1) for line in lines)
+
+    def bundle(self, name: str, into: Path) -> bool:
+        """Write every ref, and all that they need, to one file (git-bundle); False: nothing was
+        pushed yet. May go on while people push. Raises Failed (`git-failed`).
+        """
+        path = self.path(name)
+        refs = git(path, "for-each-ref", "--count=1")
+        if not expect(refs, f"the refs of {name} cannot be read"):
+            return False
+        made = git(path, "bundle", "create", "--quiet", str(into), "--all", within=COPY_SECONDS)
+        expect(made, f"the repository {name} cannot be copied")
+        return True
+
+    def unbundle(self, name: str, bundle: Path | None) -> Path:
+        """Make the repository of what `bundle` wrote; None: an empty one. Raises Failed
+        (`git-failed`): the bundle is not as git wrote it.
+        """
+        path = self.create(name)
+        if bundle is not None:
+            fetch = ("fetch", "--quiet", str(bundle), "+refs/*:refs/*")
+            expect(git(path, *fetch, within=COPY_SECONDS), f"the repository {name} cannot be made")
+        return path
 
     def _make(self, path: Path) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
