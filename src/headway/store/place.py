@@ -27,7 +27,23 @@ def locate(home: str | None, environ: Mapping[str, str]) -> Place:
     file in the home.
     """
     folder = Path(home or environ.get("HEADWAY_HOME") or Path.home() / ".headway").absolute()
-    return Place(folder, environ.get("HEADWAY_DATABASE") or f"sqlite:///{folder / 'headway.db'}")
+    given = environ.get("HEADWAY_DATABASE")
+    return Place(folder, address(given) if given else f"sqlite:///{folder / 'headway.db'}")
+
+
+def address(url: str) -> str:
+    """A database's URL with the driver that Headway has: `postgresql://` and `postgres://` may be
+    said short.
+    """
+    scheme, _, rest = url.partition("://")
+    return f"postgresql+psycopg://{rest}" if scheme in {"postgresql", "postgres"} else url
+
+
+def shown(url: str) -> str:
+    """The URL without its password."""
+    start, sep, rest = url.partition("://")
+    who, at, where = rest.rpartition("@")
+    return f"{start}{sep}{who.partition(':')[0]}{at}{where}"
 
 
 def public_url(home: Path, environ: Mapping[str, str]) -> str:
