@@ -35,6 +35,9 @@ from headway.flows.webhook_attempts import Office
 from headway.flows.webhook_rounds import Sender
 from headway.flows.world import Transactions, World
 from headway.model.errors import HeadwayError, Unreachable
+from headway.retention import round as retention
+from headway.retention import settings as retention_settings
+from headway.retention.round import Ask
 from headway.store import (
     connections,
     messages,
@@ -110,6 +113,7 @@ class Upkeep:
             Rounds("meters", MEASURED_SECONDS, self._measured, self.complain),
             Rounds("goals", GOALS_SECONDS, self._keep_goals, self.complain),
             Rounds("old counts", PRUNE_SECONDS, self._prune, self.complain),
+            Rounds("retention", PRUNE_SECONDS, self._retain, self.complain),
         ]
 
     def _start_line(self) -> None:
@@ -216,6 +220,11 @@ class Upkeep:
             notices.prune(tx)
             webhook_deliveries.prune(tx)
         webhook_secrets.tidy(self.home, time.time())
+
+    def _retain(self) -> None:
+        """Take away what is older than HOME/retention.yaml says."""
+        kept = retention_settings.read(self.home)
+        retention.prune(Ask(self.home, self.tx, kept, "retention", time.time()), dry_run=False)
 
     def _tend(self) -> None:
         """One look at every place."""

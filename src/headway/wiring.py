@@ -164,7 +164,7 @@ class Headway:
         with self.alone(), self._logging(), self._ears(runs):
             with self.reading() as connection:
                 installation.may_act(connection)
-            executor = f"{executor_id()}-{self.name}"
+            executor = self.executor
             options = {"journal": journal} if journal else {}
             engine = Engine(self.url, executor, **options)
             engine.launch(
@@ -185,6 +185,11 @@ class Headway:
                 beats.stop()
                 engine.close()
                 upkeep.last_words()
+
+    @property
+    def executor(self) -> str:
+        """What this home's process with the engine is called among others."""
+        return f"{executor_id()}-{self.name}"
 
     def alone(self) -> AbstractContextManager[None]:
         """No other process runs flows for this home until the block ends. Raises Drifted

@@ -142,6 +142,11 @@ def test_a_copy_made_amid_a_canary_acts_only_once_adopted(elsewhere: Path) -> No
         assert (gone.state, gone.outcome) == ("done", "cancelled")
         assert now.generation >= JUMP
         assert (now.stable, now.holder, now.candidate) == ("shop-1", "", "")
+        back = make(copy, elsewhere / "back.backup", None)  # of Postgres, into a file
+        third = restore(Wish(back.file, locate(str(elsewhere / "t"), {}), None, prepare, "ana"))
+        assert digest(f"sqlite:///{third.home / 'headway.db'}", back.manifest.log.seq) == (
+            back.manifest.log.digest
+        )
         with headway.engine():
             eventually(lambda: shares(headway) == {"shop-1": 1.0}, lambda: str(shares(headway)))
             again = request(stage, headway)

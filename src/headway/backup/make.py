@@ -2,11 +2,10 @@
 
 The order is what makes it whole. Notes of pushes come first: one that is taken meanwhile is in the
 database. Then the database, as of one moment. Then files: whatever a row names was there before the
-row, and nothing is taken away meanwhile, because pruning waits for the same lock (`keeping`).
+row, and nothing is taken away meanwhile: pruning waits for the same lock (store/keeping.py).
 Repositories last: a commit that no row knows yet is found by the server at its start.
 """
 
-import fcntl
 import json
 import os
 import tempfile
@@ -24,9 +23,10 @@ from headway.backup import archive, files, manifest
 from headway.backup.archive import Writer
 from headway.backup.manifest import LogEnd, Manifest
 from headway.backup.sealing import Lock
-from headway.model.errors import Drifted, Failed, Invalid
+from headway.model.errors import Failed, Invalid
 from headway.record import dataclass
 from headway.store import database, log, rows, schema
+from headway.store.keeping import keeping
 from headway.store.place import Place
 from headway.store.rows import Counted
 from headway.store.tables import releases
@@ -43,22 +43,6 @@ class Made:
     size: int
     seconds: float
     manifest: Manifest
-
-
-@contextmanager
-def keeping(home: Path, *, alone: bool) -> Iterator[None]:
-    """Backups hold this together, pruning holds it `alone`. Raises Drifted (`keeping`)."""
-    with (home / "keep.lock").open("a") as handle:
-        try:
-            fcntl.flock(handle, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise Drifted(
-                "a backup is being made" if alone else "old things are being pruned",
-                why="nothing may be taken away while it is copied",
-                next="try again when it is done",
-                code="keeping",
-            ) from error
-        yield
 
 
 def make(place: Place, target: Path, lock: Lock | None) -> Made:

@@ -236,6 +236,8 @@ class _Tables:
             if told.name in known:
                 rows_fill.fill(connection, known[told.name], told)
                 return
+        if next(told.rows, None) is None:
+            return
         raise Invalid(
             f"the backup has a table {told.name[:80]!r} that this Headway does not know",
             next="install the version of Headway that made it",

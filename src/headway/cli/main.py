@@ -69,6 +69,8 @@ NOUNS = {
     "test": ("headway.cli.test:test", "What tests did: flaky ones, slow ones, shards."),
     "backup": ("headway.cli.backup:backup", "Copy the whole installation into one file."),
     "restore": ("headway.cli.restore:restore", "Make a home of a backup; it is held at first."),
+    "db": ("headway.cli.db:db", "The database: move everything to another one."),
+    "prune": ("headway.cli.prune:prune", "Take away what is old: workspaces, logs, artifacts."),
     "judge": ("headway.cli.judge:judge", "Judge windows read as JSON lines."),
     "completion": ("headway.cli.completion:completion", "Print a completion script for a shell."),
 }

@@ -11,6 +11,7 @@ from headway.cli.context import Context, pass_context
 from headway.cli.options import verb
 from headway.cli.text import plain
 from headway.model.errors import Invalid
+from headway.store.place import address, shown
 
 
 @verb(
@@ -34,10 +35,11 @@ def restore(  # noqa: PLR0913
     *,
     adopt: bool,
 ) -> None:
-    """Make a home of a backup. It is held: it can be read, and does nothing to the world.
+    """Make a home of a backup; it is held at first.
 
-    When the installation that the backup was made of is gone for good, `headway restore --adopt`
-    lets this one act. What was under way when the backup was made is ended, not carried on.
+    Held, it can be read, and does nothing to the world. When the installation that the backup was
+    made of is gone for good, `headway restore --adopt` lets this one act. What was under way when
+    the backup was made is ended, not carried on.
     """
     if adopt == (file is not None):
         raise Invalid(
@@ -56,7 +58,7 @@ def _restore(context: Context, file: Path, database: str | None, lock: object) -
     from headway.backup.restore import restore as write  # noqa: PLC0415
     from headway.wiring import prepare_engine  # noqa: PLC0415
 
-    place = replace(context.place, database=database) if database else context.place
+    place = replace(context.place, database=address(database)) if database else context.place
     done = write(Wish(file, place, lock, prepare_engine, context.person))  # type: ignore[arg-type]
     told, line = done.manifest, _command(place.home, database)
     if context.json:
@@ -70,7 +72,7 @@ def _restore(context: Context, file: Path, database: str | None, lock: object) -
 
 
 def _command(home: Path, database: str | None) -> str:
-    prefix = f"HEADWAY_DATABASE={database} " if database else ""
+    prefix = f"HEADWAY_DATABASE={shown(database)} " if database else ""
     return f"{prefix}headway --home {home} restore --adopt"
 
 

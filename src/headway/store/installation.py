@@ -14,7 +14,9 @@ from headway.model.errors import Refused
 from headway.store.database import Tx
 from headway.store.tables import installation as table
 
-Name = Literal["held", "moving", "pruned"]
+Name = Literal["held", "moving"]
+CARRIED: tuple[Name, ...] = ("held",)
+"""What goes along when the database is moved."""
 
 
 def get(connection: sa.Connection, name: Name) -> dict[str, Any] | None:

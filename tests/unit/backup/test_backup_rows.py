@@ -9,11 +9,12 @@ import sqlalchemy as sa
 from tests.support.postgres import databases
 
 from headway.backup import files
-from headway.backup.make import keeping, make
+from headway.backup.make import make
 from headway.backup.restore import Wish, restore
 from headway.flows.journal import prepare
 from headway.model.errors import Drifted, HeadwayError, Invalid, Refused
 from headway.store import database, rows, rows_fill, sample_tables
+from headway.store.keeping import keeping
 from headway.store.place import Place, locate
 from headway.store.tables import alert_messages, metadata, slis, triggers
 from headway.store.test_tables import metadata as same
@@ -123,7 +124,7 @@ def test_every_entry_of_a_home_is_kept_or_left_on_purpose() -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text().split("## Where things live")[1]
     named = set(re.findall(r"HOME/([a-z.]+)/?", text))
     kept = {"pushes", "artifacts", "keys", "connections", "runs", "cas", "token"}
-    kept |= {"results.key", "name"}
+    kept |= {"results.key", "name", "retention.yaml"}
     assert {n for n in named if n not in files.LEFT} <= kept
     assert not kept & files.LEFT
 

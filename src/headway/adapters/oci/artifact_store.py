@@ -115,7 +115,7 @@ class OciLayout(ArtifactStore):
                     self._tagged_referrers(index, digest), _entry(named, dsse.MEDIA_TYPE)
                 )
                 listing = staging.add(strict.dumps(index_of(referrers)))
-                tagged = _retagged(index, _referrers_tag(digest), listing)
+                tagged = _retagged(index, referrers_tag(digest), listing)
                 self._layout.place([layer, staging.add(manifest.EMPTY), blob, listing], tagged)
         return blob.digest
 
@@ -124,7 +124,7 @@ class OciLayout(ArtifactStore):
         them cannot be read: a statement that was lost is never passed over.
         """
         index = self._layout.index()
-        own = [one for one in index if _annotations(one).get(ABOUT) == digest]
+        own = [one for one in index if annotations(one).get(ABOUT) == digest]
         both = _digests(own + self._tagged_referrers(index, digest))
         return tuple(self._envelope(digest, referrer) for referrer in both)
 
@@ -167,7 +167,7 @@ class OciLayout(ArtifactStore):
 
     def _stored(self, digest: str, entries: Index) -> Stored:
         found, content = self._archive(digest)
-        notes = [_annotations(one) for one in entries if one.get("digest") == digest]
+        notes = [annotations(one) for one in entries if one.get("digest") == digest]
         tags = tuple(note[REF_NAME] for note in notes if REF_NAME in note)
         own = {k: v for k, v in found.annotations.items() if not k.startswith(manifest.RESERVED)}
         return Stored(Artifact(digest, found.artifact_type, content), tags, own)
@@ -185,11 +185,11 @@ class OciLayout(ArtifactStore):
     def _noted(self, digest: str) -> str:
         """What was measured when an archive was taken from elsewhere; "" if it was not."""
         mine = (one for one in self._layout.index() if one.get("digest") == digest)
-        notes = (_annotations(one).get(manifest.CONTENT_BYTES, "") for one in mine)
+        notes = (annotations(one).get(manifest.CONTENT_BYTES, "") for one in mine)
         return next(filter(None, notes), "")
 
     def _tagged_referrers(self, index: Index, digest: str) -> Index:
-        listing = _resolved(index, _referrers_tag(digest))
+        listing = _resolved(index, referrers_tag(digest))
         if not listing:
             return []
         try:
@@ -235,7 +235,7 @@ def _as_stated(found: Manifest, content: int) -> None:
 
 
 def _is_archive(entry: dict[str, object]) -> bool:
-    noted = manifest.CONTENT_BYTES in _annotations(entry)
+    noted = manifest.CONTENT_BYTES in annotations(entry)
     return noted or entry.get("artifactType") == manifest.ARCHIVE_TYPE
 
 
@@ -268,21 +268,23 @@ def _with(index: Index, entry: dict[str, object]) -> Index:
 
 
 def _retagged(index: Index, tag: str, listing: Staged) -> Index:
-    kept = [one for one in index if _annotations(one).get(REF_NAME) != tag]
+    kept = [one for one in index if annotations(one).get(REF_NAME) != tag]
     named = {"annotations": {REF_NAME: tag}}
     return [*kept, manifest.written(listing.named(manifest.INDEX)) | named]
 
 
-def _referrers_tag(digest: str) -> str:
+def referrers_tag(digest: str) -> str:
+    """The tag under which the distribution spec lists what is about a digest."""
     return digest.replace(":", "-")
 
 
 def _resolved(index: Index, tag: str) -> str:
-    named = (one for one in index if _annotations(one).get(REF_NAME) == tag)
+    named = (one for one in index if annotations(one).get(REF_NAME) == tag)
     return next(iter(_digests(named)), "")
 
 
-def _annotations(entry: dict[str, object]) -> dict[str, str]:
+def annotations(entry: dict[str, object]) -> dict[str, str]:
+    """Of an entry of the index. Raises Refused (`tampered`)."""
     try:
         return manifest.texts(entry.get("annotations", {}), "`annotations`")
     except Unreadable as why:
