@@ -14,7 +14,7 @@ LEFT = frozenset(
     {
         *("headway.db", "headway.db-wal", "headway.db-shm"),
         *("metrics.db", "metrics.db-wal", "metrics.db-shm"),
-        *("engine.lock", "keep.lock", "server.json", "wake", "groups", "log", "tmp"),
+        *("engine.lock", "keep.lock", "server.json", "wake", "groups", "log", "tmp", "public-url"),
         *("git", "mirrors", "actions", "tools", "content", "worker"),
         *("instances", "envoy", "beside", "ledger"),
     }

@@ -8,8 +8,8 @@ import click
 
 from headway.cli.context import Context, pass_context
 from headway.cli.options import Noun
-from headway.cli.text import plain, size
 from headway.model.errors import Invalid
+from headway.wording.text import plain, size
 
 if TYPE_CHECKING:
     from headway.backup.manifest import Manifest

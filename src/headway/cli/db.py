@@ -7,9 +7,9 @@ import click
 
 from headway.cli.context import Context, pass_context
 from headway.cli.options import Noun
-from headway.cli.text import plain
 from headway.model.errors import Invalid, Refused
 from headway.store.place import Place, address, shown
+from headway.wording.text import plain
 
 _URL = re.compile(r"(postgresql\+psycopg://\S+/\S+|sqlite:////\S.*)")
 

@@ -7,7 +7,7 @@ import click
 
 from headway.cli.context import Context, pass_context
 from headway.cli.options import verb
-from headway.cli.text import size
+from headway.wording.text import size
 
 
 @verb("headway prune --dry-run", "headway prune", "headway prune --keep-days 14")

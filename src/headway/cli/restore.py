@@ -9,9 +9,9 @@ import click
 from headway.cli.backup import FILE, opener, opening
 from headway.cli.context import Context, pass_context
 from headway.cli.options import verb
-from headway.cli.text import plain
 from headway.model.errors import Invalid
 from headway.store.place import address, shown
+from headway.wording.text import plain
 
 
 @verb(

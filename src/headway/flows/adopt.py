@@ -19,7 +19,7 @@ from headway.model.delivery import Order
 from headway.model.errors import Invalid
 from headway.model.event import Fact
 from headway.record import dataclass
-from headway.store import installation, log, pool_tables, rollouts, tables
+from headway.store import installation, log, pool_tables, rollouts, tables, webhook_tables
 from headway.store.database import Tx
 from headway.store.log import About
 
@@ -79,6 +79,8 @@ def _end(tx: Tx) -> Adopted:
     r, m, t = tables.runs, tables.alert_messages, tables.triggers
     runs = _set(tx, r, r.c.state.in_(("made", "started")), state="cancelled")
     messages = _set(tx, m, m.c.state == "waiting", state="dead", error=because)
+    w = webhook_tables.deliveries
+    messages += _set(tx, w, w.c.state == "waiting", state="dead", error=because, done_at=tx.now)
     triggers = _set(tx, t, t.c.state == "waiting", state="failed", because=because)
     _set(tx, tables.commands, tables.commands.c.taken.is_(False), taken=True)
     p = tables.places
