@@ -21,6 +21,7 @@ from headway.record import dataclass
 from headway.store.place import announce, is_url
 
 PORT = 8470
+LOCAL = "127.0.0.1"
 RUNS = 4
 
 
@@ -37,7 +38,21 @@ class State(TypedDict):
     invoke_without_command=True,
     examples=("headway server", "headway server --port 0", "headway server status"),
 )
-@click.option("--port", default=PORT, show_default=True, help="On 127.0.0.1; 0 picks a free one.")
+@click.option("--port", default=PORT, show_default=True, help="0 picks a free one.")
+@click.option(
+    "--host",
+    default=LOCAL,
+    show_default=True,
+    metavar="ADDRESS",
+    help="Where it listens: of this machine only, unless said otherwise.",
+)
+@click.option(
+    "--allow-host",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="One more name that the server has, beside that of --public-url.",
+)
 @click.option(
     "--statsd", metavar="[HOST:]PORT", help="Hear statsd over UDP there; on 127.0.0.1 by default."
 )
@@ -57,14 +72,23 @@ class State(TypedDict):
     help="Where people reach the pages: links in messages. [default: http://127.0.0.1:PORT]",
 )
 @pass_context
-def server(context: Context, port: int, statsd: str | None, runs: int | None, public: str) -> None:
+def server(  # noqa: PLR0913  one parameter for each option
+    context: Context,
+    port: int,
+    host: str,
+    names: tuple[str, ...],
+    statsd: str | None,
+    runs: int | None,
+    public: str,
+) -> None:
     """Run the server: `git push` to it starts a delivery, and whatever workflows listen for it."""
     if click.get_current_context().invoked_subcommand is None:
         if public and not is_url(public):
             why = "an http or https address without a query"
             hint = "headway server --public-url https://headway.example.com"
             raise Invalid("this is no public address", why=why, next=hint, code="public-url")
-        _run(context, _Given(port, statsd, runs or max(RUNS, os.cpu_count() or 1), public))
+        most = runs or max(RUNS, os.cpu_count() or 1)
+        _run(context, _Given(host, port, names, statsd, most, public))
 
 
 @server.verb("headway server status", "headway server status --json")
@@ -83,7 +107,9 @@ def status(context: Context) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Given:
+    host: str
     port: int
+    names: tuple[str, ...]
     statsd: str | None
     runs: int
     public: str
@@ -92,13 +118,14 @@ class _Given:
 def _run(context: Context, given: _Given) -> None:
     import uvicorn  # noqa: PLC0415
 
+    from headway.api.security import Site  # noqa: PLC0415
     from headway.web.app import app  # noqa: PLC0415
 
     headway = context.headway
     token = make_token(headway.home)
     with ExitStack() as stack:
-        listener = stack.enter_context(_listen(given.port))
-        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        listener = stack.enter_context(_listen(given.host, given.port))
+        address = _address(given.host, listener.getsockname()[1])
         announce(headway.home, given.public or address)
         stack.enter_context(headway.engine(runs=given.runs))
         stack.enter_context(headway.pushes())
@@ -112,8 +139,13 @@ def _run(context: Context, given: _Given) -> None:
         with headway.tx() as tx:
             welcome = login.invite(tx)
         if welcome:
-            context.note(f"the first administrator, once, for 1 h:  {address}/welcome/{welcome}")
-        door = app(headway, token)
+            context.note(
+                f"the first administrator, once, for 1 h:  {given.public.rstrip('/') or address}/welcome/{welcome}"
+            )
+        for warning in _warnings(given):
+            context.complain(f"warning: {warning}")
+        names = frozenset(name.lower() for name in (*given.names, given.host))
+        door = app(headway, token, Site(given.public, names))
         http = uvicorn.Server(uvicorn.Config(door, log_level="warning", access_log=False))
         door.state.leaving = lambda: http.should_exit
         http.run(sockets=[listener])
@@ -128,17 +160,36 @@ def _place(text: str) -> tuple[str, int]:
     return host.strip("[]") or "127.0.0.1", int(port)
 
 
+def _address(host: str, port: int) -> str:
+    """Where programs of this machine reach it."""
+    if host in {"0.0.0.0", "::", ""}:  # noqa: S104  compared, not bound
+        host = LOCAL
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _warnings(given: _Given) -> list[str]:
+    """What is dangerous about where it listens."""
+    if given.host in {LOCAL, "localhost", "::1"}:
+        return []
+    if given.public.startswith("https://"):
+        return [f"{given.host} is reached without https too; let the proxy alone reach it"]
+    return [
+        f"{given.host} is reached without https: passwords and tokens can be read on the way",
+        "put a proxy with https before it:  headway server --public-url https://NAME",
+    ]
+
+
 @contextmanager
-def _listen(port: int) -> Iterator[socket.socket]:
-    listener = socket.socket()
+def _listen(host: str, port: int) -> Iterator[socket.socket]:
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind(("127.0.0.1", port))
+        listener.bind((host, port))
         listener.listen(128)  # whoever reads server.json may knock before the server serves
     except OSError as error:
         listener.close()
         raise Refused(
-            f"port {port} on 127.0.0.1 cannot be used",
+            f"port {port} on {host} cannot be used",
             why=error.strerror or str(error),
             next="headway server --port 0",
             code="port-in-use",
