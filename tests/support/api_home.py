@@ -76,5 +76,6 @@ def _copy(connection: sa.Connection, now: float) -> None:
     own = {**new, "id": "rol_" + "0" * 26, "delivery": id}
     own.pop("sha")
     connection.execute(rollouts.insert().values({**rollout._mapping, **own}))
-    fact = Fact("delivery.requested", id, 0, {"sha": "f" * 40})
+    said: dict[str, object] = {"sha": "f" * 40, "ref": "refs/heads/main", "by": "ana"}
+    fact = Fact("delivery.requested", id, 0, said)
     append(Tx(connection, now), About(id, "other"), fact)

@@ -139,9 +139,8 @@ def _run(context: Context, given: _Given) -> None:
         with headway.tx() as tx:
             welcome = login.invite(tx)
         if welcome:
-            context.note(
-                f"the first administrator, once, for 1 h:  {given.public.rstrip('/') or address}/welcome/{welcome}"
-            )
+            where = given.public.rstrip("/") or address
+            context.note(f"the first administrator, once, for 1 h:  {where}/welcome/{welcome}")
         for warning in _warnings(given):
             context.complain(f"warning: {warning}")
         names = frozenset(name.lower() for name in (*given.names, given.host))
