@@ -5,22 +5,22 @@ from dataclasses import dataclass, field
 
 import httpx
 import pytest
-from tests.support.api import Door, bearer
-from tests.support.serving import serving
+from tests.support.api import Api, api
 from tests.support.stage import Stage
 from tests.support.story import story
-
-from headway.api import app as doors
-from headway.web import app as site
 
 
 @dataclass
 class Told:
-    """The stage after its story, and where its pages are."""
+    """The stage after its story, and its pages, asked by somebody of each role."""
 
     stage: Stage
-    address: str
+    api: Api
     kept: dict[str, httpx.Response] = field(default_factory=dict)
+
+    @property
+    def address(self) -> str:
+        return self.api.house.address
 
     def first(self, path: str) -> httpx.Response:
         """What was answered when it was first asked for."""
@@ -29,12 +29,14 @@ class Told:
         return self.kept[path]
 
     def get(self, path: str, who: str = "admin", **headers: str) -> httpx.Response:
-        asked = bearer(who) | headers
+        asked = self.api.bearer(who) | headers
         return httpx.get(self.address + path, headers=asked, trust_env=False, timeout=60)
 
     def post(self, path: str, who: str = "admin", **fields: str) -> httpx.Response:
         address = self.address + path
-        return httpx.post(address, data=fields, headers=bearer(who), trust_env=False, timeout=60)
+        return httpx.post(
+            address, data=fields, headers=self.api.bearer(who), trust_env=False, timeout=60
+        )
 
     def paths(self) -> list[str]:
         """Every page of deliveries, rollouts, releases and artifacts that the story has."""
@@ -62,9 +64,5 @@ class Told:
 @pytest.fixture(scope="session")
 def told() -> Iterator[Told]:
     """v1 released, v2 rolled back, v3 paused in its canary, v4 waiting for an approval."""
-    with story() as stage, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(doors, "Doorkeeper", Door)
-        application = site.app(stage.headway, "t")
-        with serving(application) as address:
-            yield Told(stage, address)
-            application.state.leaving = lambda: True
+    with story() as stage, api(stage.home) as asked:
+        yield Told(stage, asked)

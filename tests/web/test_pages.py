@@ -127,7 +127,7 @@ def test_who_may_not_read_a_service_does_not_learn_of_it(told: Told) -> None:
         ("/rollouts/nothing", 404),
         ("/rollouts/shop-3/explode", 404),
         ("/releases/shop-99", 404),
-        ("/artifacts/sha256:00", 404),
+        ("/artifacts/sha256:none", 404),
         ("/services/nothing", 404),
         ("/services/shop/nowhere/rollback", 404),
     ],
@@ -147,7 +147,7 @@ def test_a_command_needs_a_reason_and_is_told_with_who_said_it(told: Told) -> No
     said = told.stage.events(kind="command.given")[-1]
     assert len(told.stage.events(kind="command.given")) == before + 1
     assert (said.data["verb"], said.data["by"], said.data["reason"], said.environment) == (
-        "promote", "usr_operator", "the sale begins", "production",
+        "promote", "operator", "the sale begins", "production",
     )  # fmt: skip
 
 

@@ -63,7 +63,7 @@ def _resume(view: RolloutView, refused: str) -> Question:
     return Question(
         id="r-resume",
         word="Resume",
-        icon="run",
+        icon="play",
         heading=f"Resume {view.release}?",
         says=f"It goes on from {words.percent(view.share)} of {view.environment}. "
         "The next step comes when the judge passes it.",

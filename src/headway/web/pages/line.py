@@ -82,7 +82,7 @@ def _start(who: Principal, stop: StopView) -> Question:
     return Question(
         id=f"l-{stop.id}",
         word="Start the line",
-        icon="run",
+        icon="play",
         heading=f"Start the line for {stop.scope}?",
         says=says if held else "Nothing is held by it now. New releases may move again.",
         sure="Start the line",
