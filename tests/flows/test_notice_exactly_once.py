@@ -14,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.support.postgres import postgres
 
 from headway.flows import alert_rounds, notify_rounds
 from headway.model.event import Fact
@@ -45,8 +46,7 @@ KINDS: dict[str, dict[str, Any]] = {
 class Log:
     """An event log, preferences, and the round that reads it, at times of a test."""
 
-    def __init__(self, folder: Path) -> None:
-        url = f"sqlite:///{folder / 'headway.db'}"
+    def __init__(self, url: str) -> None:
         database.prepare(url)
         self.db, self.now = database.connect(url), BEGIN
         self.begin()
@@ -99,9 +99,13 @@ class Log:
 
 @pytest.fixture(scope="module")
 def log_(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Log]:
-    found = Log(tmp_path_factory.mktemp("notices"))
+    found = Log(sqlite(tmp_path_factory.mktemp("notices")))
     yield found
     found.db.dispose()
+
+
+def sqlite(folder: Path) -> str:
+    return f"sqlite:///{folder / 'headway.db'}"
 
 
 STEPS = st.lists(
@@ -113,7 +117,7 @@ STEPS = st.lists(
 
 
 @given(STEPS)
-@settings(max_examples=15, deadline=None, suppress_health_check=[*HealthCheck])
+@settings(max_examples=10, deadline=None, suppress_health_check=[*HealthCheck])
 def test_nothing_is_lost_and_nothing_is_told_twice(
     log_: Log, steps: list[tuple[int, str, int, int]]
 ) -> None:
@@ -181,7 +185,7 @@ log.round()
 def test_who_is_killed_in_mid_round_told_nothing_and_the_next_tells_all(
     tmp_path: Path, at: int
 ) -> None:
-    log_ = Log(tmp_path)
+    log_ = Log(sqlite(tmp_path))
     log_.now = BEGIN - 4 * 3600  # nobody but bo is quiet
     for n in range(3):
         log_.happen("rollout.held", n)
@@ -194,3 +198,21 @@ def test_who_is_killed_in_mid_round_told_nothing_and_the_next_tells_all(
     log_.later(9 * DAY, DAY / 2)
     check(log_, 6)
     log_.db.dispose()
+
+
+def test_postgres_tells_the_same() -> None:
+    with postgres() as url:
+        log_ = Log(url)
+        for n in range(14):
+            log_.happen("release.released", n)
+            log_.happen("rollout.held", n % 2)
+        log_.round()
+        with log_.tx() as tx:
+            notices.wake(tx, "ana")
+        log_.later(9 * DAY, DAY / 2)
+        check(log_, 28)
+        log_.now += 365 * DAY
+        with log_.tx() as tx:
+            notices.prune(tx)
+        assert log_.kept() == []
+        log_.db.dispose()

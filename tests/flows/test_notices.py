@@ -108,6 +108,22 @@ def test_what_an_alert_did_not_say_because_it_was_told_before_is_told(desk: Foll
     assert [k.channel for k in desk.kept() if k.notice.topic == "rolled_back"] == ["webhook/ticket"]
 
 
+def test_a_red_pipeline_is_an_alert_for_the_owner_and_a_notice_for_who_follows(
+    desk: Followers,
+) -> None:
+    desk.deliver("a1")
+    desk.later()
+    desk.set("ana", "ana")
+    desk.follow("ana", "failed")
+    desk.desk.stage.parts.runner.red.add("build")
+    assert desk.deliver("a2").outcome == "failed"
+    desk.later()
+    (message,) = desk.told("ana")
+    assert message["title"] == "shop: commit a2 failed: no release was made"
+    assert message["fields"]["commit"] == "a2"
+    assert "failed" not in {k.notice.topic for k in desk.kept() if k.channel == "webhook/ticket"}
+
+
 def test_a_suppressed_alert_is_not_told_as_a_notice(desk: Followers) -> None:
     desk.deliver("a1")
     desk.later()
