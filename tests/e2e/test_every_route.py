@@ -65,7 +65,7 @@ def ways(routes: list[BaseRoute], prefix: str = "") -> Iterator[Way]:
     pages = {(p.method, p.path): p.permission for p in PAGES}
     for route in routes:
         if isinstance(route, Mount):
-            inner = route.app
+            inner = getattr(route.app, "inner", route.app)
             if isinstance(inner, FastAPI):
                 yield from ways(list(inner.routes), route.path)
             else:

@@ -24,10 +24,11 @@ PEOPLE = {r: Grant(r) for r in ROLES} | {"shop": Grant("operator", "shop")}  # t
 
 @dataclass
 class Api:
-    """`tokens` by name; what has none here is nobody's token."""
+    """`tokens` by name; what has none here is nobody's token. `mark`: a test's own number."""
 
     house: House
     tokens: dict[str, str] = field(default_factory=dict)
+    mark: int = 0
     _keys: int = 0
 
     @property

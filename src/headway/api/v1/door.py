@@ -49,15 +49,15 @@ class Limits:
 class Door:
     """The middleware."""
 
-    def __init__(self, app: ASGIApp, who: Who, limits: Limits) -> None:
-        self._app, self._who = app, who
+    def __init__(self, inner: ASGIApp, who: Who, limits: Limits) -> None:
+        self.inner, self._who = inner, who
         self._known = Pace(limits.burst, limits.per_second)
         self._unknown = Pace(limits.unknown_burst, limits.unknown_per_second)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self.inner(scope, receive, send)
             return
         id, started, whole = _id(scope), False, False
         scope.setdefault("state", {})["request_id"] = id
@@ -73,7 +73,7 @@ class Door:
         request = Request(scope)
         try:
             await self._in_time(request)
-            await self._app(scope, await _checked(request, receive), answer)
+            await self.inner(scope, await _checked(request, receive), answer)
         except Exception as error:
             if whole:  # `broken` has answered
                 return
