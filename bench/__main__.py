@@ -47,6 +47,7 @@ BENCHMARKS = (
     Benchmark("flaky", 3, 1, 120),
     Benchmark("first_step", 30, 3, 120),
     Benchmark("pages", 20, 3, 300),
+    Benchmark("live", 20, 3, 120),
 )
 
 

@@ -34,7 +34,8 @@ def bare() -> FastAPI:
     """The routes alone, of no Headway: what the OpenAPI document is made from. Pages with foreign
     scripts (Swagger UI) are not served.
     """
-    api = FastAPI(title="Headway", docs_url=None, redoc_url=None, openapi_url=None)
+    api = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    api.router.redirect_slashes = False
     for router in (*ROUTERS, openapi.router):
         # the routes themselves, of class Route: a router that is included hides them
         api.router.routes.extend(router.routes)

@@ -83,6 +83,9 @@ def _complete(api: FastAPI, made: dict[str, Any]) -> None:
             operation["description"] = (
                 f"{operation.get('description', '')}\n\nNeeds `{needed[0]}`.".strip()
             )
+            if (method, route.path) in EXAMPLES:
+                content = operation["requestBody"]["content"]["application/json"]
+                content["example"] = EXAMPLES[method, route.path]
             for status, answer in operation["responses"].items():
                 answer.setdefault("headers", {})["X-Request-Id"] = _REQUEST_ID
                 if method == "GET" and status == "200":
@@ -93,6 +96,31 @@ def _complete(api: FastAPI, made: dict[str, Any]) -> None:
                     answer["content"].pop("application/json", None)
 
 
+_WHY = "the sale begins"
+EXAMPLES: dict[tuple[str, str], dict[str, Any]] = {
+    ("POST", "/deliveries"): {"service": "shop", "revision": "main", "to": "staging"},
+    ("POST", "/deliveries/{delivery}/commands"): {"command": "cancel", "reason": "wrong branch"},
+    ("POST", "/releases/{release}/commands"): {
+        "command": "start", "environment": "production", "reason": _WHY,
+    },
+    ("POST", "/rollouts/{rollout}/commands"): {"command": "pause", "reason": _WHY},
+    ("POST", "/artifacts/{digest}/commands"): {
+        "command": "clear", "environment": "staging", "reason": "the disk was full",
+    },
+    ("POST", "/approvals"): {
+        "release": "shop-43", "environment": "production", "decision": "approve", "reason": _WHY,
+    },
+    ("POST", "/runs"): {"repository": "shop", "workflow": "nightly.yml", "revision": "main"},
+    ("POST", "/runs/{run}/commands"): {"command": "rerun", "reason": "flaky", "failed_only": True},
+    ("POST", "/line/commands"): {"command": "stop", "reason": "prices are wrong", "seconds": 3600},
+    ("POST", "/accounts"): {"name": "ci", "kind": "service"},
+    ("POST", "/accounts/{account}/commands"): {
+        "command": "grant", "role": "developer", "service": "shop",
+    },
+    ("POST", "/tokens"): {"account": "ci", "name": "build", "allows": ["developer"], "days": 90},
+    ("POST", "/tokens/{token}/commands"): {"command": "revoke"},
+}  # fmt: skip
+"""A body of each write; a test sends them."""
 _REQUEST_ID = {"schema": {"type": "string"}, "description": "Of this request, in logs too."}
 _ETAG = {"schema": {"type": "string"}, "description": "For If-None-Match and If-Match."}
 _RETRY = {"schema": {"type": "integer"}, "description": "Seconds."}
