@@ -199,6 +199,7 @@ class Stage:
         life = self.start(delivery, kill_at, ends=True)
         life.join(LIFE_SECONDS)
         code = life.exitcode
+        self._over(life)
         assert code in ((0, -signal.SIGKILL) if kill_at else (0,)), self.told()
         return code == -signal.SIGKILL
 
@@ -220,6 +221,13 @@ class Stage:
         finally:
             life.kill()
             life.join(30)
+            self._over(life)
+
+    def _over(self, life: BaseProcess) -> None:
+        """It keeps no descriptors here; a long sweep has hundreds of lives."""
+        if life.exitcode is not None:
+            self._lives.remove(life)
+            life.close()
 
     def _ready(self, life: BaseProcess) -> bool:
         assert life.is_alive(), self.told()

@@ -122,6 +122,9 @@ class _Conversation:
             )
         except FileNotFoundError as error:
             raise missing() from error
+        assert self._git.stdout is not None
+        self._answers = select.poll()  # select() knows descriptors below 1024 only
+        self._answers.register(self._git.stdout, select.POLLIN)
         self.spent = False
         self.asked_at = 0.0
 
@@ -130,7 +133,7 @@ class _Conversation:
         assert self._git.stdout is not None
         self._git.stdin.write(name.encode("utf-8", "surrogateescape") + b"\n")
         self._git.stdin.flush()
-        if not select.select([self._git.stdout], [], [], READ_SECONDS)[0]:
+        if not self._answers.poll(1000 * READ_SECONDS):
             raise Unreachable(f"git gave no answer in {READ_SECONDS:.0f} s", code="git-timeout")
         line = self._git.stdout.readline()
         if not line:
