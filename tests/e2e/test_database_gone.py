@@ -113,10 +113,12 @@ def test_two_servers_on_one_database_do_their_own_runs_once() -> None:
                 STEP, f"    needs: a\n    environment: production\n{STEP}"
             )
             (served.repo.folder / "headway.yaml").write_text(headway)
-            served.repo.write(ci=workflow("push", job(f"{mark}/built"), live))
+            served.repo.write(ci=workflow("workflow_dispatch", job(f"{mark}/built"), live))
             served.up("--runs", "1")
-        for served in (one, two):
             served.repo.push()
+        for served in (one, two):
+            told = served.cli("pipeline", "start", "ci.yml", "--repo", str(served.repo.bare))
+            assert told.returncode == 0, told.stderr
         for served in (one, two):
             served.eventually(lambda s=served: s.runs() and s.runs()[0].held)
             served.eventually(lambda s=served: run_ticket.waits(s.home, s.runs()[0].spec.id))

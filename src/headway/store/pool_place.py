@@ -88,10 +88,17 @@ class Ear:
         if self._engine.dialect.name != "postgresql":
             time.sleep(min(seconds, POLL_SECONDS))
             return frozenset({EVERYTHING})
-        if self._raw is None:
-            self._connect()
-            return frozenset({EVERYTHING})
-        return self._hear(seconds)
+        import psycopg  # noqa: PLC0415  only where the database is Postgres
+
+        try:
+            if self._raw is None:
+                self._connect()
+                return frozenset({EVERYTHING})
+            told = self._raw.notifies(timeout=seconds, stop_after=1)
+            return frozenset(one.payload for one in told)
+        except psycopg.Error as error:  # a raw connection raises the driver's own errors
+            self.close()
+            raise sa.exc.OperationalError("LISTEN", {}, error) from error
 
     def close(self) -> None:
         """Stop listening."""
@@ -107,16 +114,6 @@ class Ear:
         for kind in self._kinds:
             raw.execute(f"LISTEN {_channel(kind)}")
         self._raw = raw
-
-    def _hear(self, seconds: float) -> frozenset[str]:
-        import psycopg  # noqa: PLC0415  only where the database is Postgres
-
-        try:
-            told = self._raw.notifies(timeout=seconds, stop_after=1)
-            return frozenset(one.payload for one in told)
-        except psycopg.Error as error:
-            self.close()
-            raise sa.exc.OperationalError("LISTEN", {}, error) from error
 
 
 def _channel(kind: Kind) -> str:
