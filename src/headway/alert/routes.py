@@ -115,6 +115,12 @@ ROUTES = (
         "a look at every place",
         60.0,
     ),
+    Route(
+        "line_stopped",
+        "ticket",
+        "a person stopped the line: nothing it covers moves on",
+        "`line.stopped`, over with `line.started`",
+    ),
     Route("push_refused", "ticket", "somebody pushed with a wrong token", "`push.refused`"),
     Route(
         "webhook_failing",

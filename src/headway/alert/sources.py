@@ -30,11 +30,15 @@ _OF_RELEASES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """These rules are over in this service and environment."""
+    """These rules are over in this service and environment: all of them, or those of one cause
+    that a person (`by`) ended.
+    """
 
     service: str
     environment: str
     rules: frozenset[str]
+    cause: str = ""
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +215,16 @@ def _webhook(event: Event) -> Symptom:
     return symptom(event, "webhook_failing", summary, event.subject)
 
 
+def _line_stopped(event: Event, _earlier: Earlier) -> Found:
+    return Found((symptom(event, "line_stopped", _why(event), event.subject),))
+
+
+def _line_started(event: Event, _earlier: Earlier) -> Found:
+    who = f"{event.data.get('by') or 'its time'}: {event.data.get('reason')}"
+    rules = frozenset({"line_stopped"})
+    return Found(ends=(End(event.service, event.environment, rules, event.subject, who),))
+
+
 _TABLE: dict[str, Callable[[Event, Earlier], Found]] = {
     "rollout.rolled_back": _rolled_back,
     "rollout.closed": _closed,
@@ -237,5 +251,7 @@ _TABLE: dict[str, Callable[[Event, Earlier], Found]] = {
     "webhook.recovered": _webhook_over,
     "webhook.resumed": _webhook_over,
     "webhook.deleted": _webhook_over,
+    "line.stopped": _line_stopped,
+    "line.started": _line_started,
 }
 KINDS = frozenset(_TABLE)

@@ -16,7 +16,8 @@ MOST = 400
 def message(trouble: Trouble, tell: Tell, now: float) -> Message:
     """The message for one tell; its key is that of the event."""
     alert = trouble.alert
-    where = f"{alert.service}/{alert.environment}" if alert.environment else alert.service
+    service = alert.service or "all services"
+    where = f"{service}/{alert.environment}" if alert.environment else service
     urgency = "PAGE " if alert.severity == "page" and tell.what != "resolved" else ""
     notice = tell.what in {"resolved", "acknowledged"}
     return Message(

@@ -208,7 +208,12 @@ def _quiet(context: Context) -> Check:
     return Check("alert noise", *telling.quiet(context))
 
 
+def _line(context: Context) -> Check:
+    return Check("line", *telling.line(context))
+
+
 CHECKS: tuple[Callable[[Context], Check], ...] = (
+    _line,
     _python,
     _system,
     _git,

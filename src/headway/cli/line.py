@@ -105,11 +105,6 @@ def status(context: Context, service: str) -> None:
         context.lines(_lines(seen, datetime.now(UTC)))
 
 
-def notice(seen: LineView) -> list[str]:
-    """What stands above everything else while the line is stopped; nothing while it runs."""
-    return [f"□ {plain(stop.because)}" for stop in seen.stops]
-
-
 def _lines(seen: LineView, now: datetime) -> list[str]:
     told = [row for one in seen.stops for row in _stop(one, now)] or [RUNS]
     rows = [

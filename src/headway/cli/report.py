@@ -26,7 +26,8 @@ WINDOWS = ("WINDOW", "SECONDS", "STEP", "CANDIDATE", "STABLE")
 
 def _head(view: RolloutView) -> list[str]:
     against = f" against {view.stable}" if view.stable else ", the first release there"
-    state = view.outcome or ("held" if view.held else "paused" if view.paused else view.phase)
+    halted = "stopped" if view.stopped else "held" if view.held else ""
+    state = view.outcome or halted or ("paused" if view.paused else view.phase)
     lines = [
         f"{view.release} in {plain(view.service)}/{plain(view.environment)}{against}",
         f"  {marked(state)}  {view.strategy}, pace {view.pace}, holdback {percent(view.holdback)}",
@@ -34,10 +35,11 @@ def _head(view: RolloutView) -> list[str]:
         f"  {view.digest}",
         f"  started {clock(view.started_at)}" + _ended(view),
     ]
-    because = view.because or view.held or view.paused
-    if because:
-        lines.append(f"  because {plain(because)}")
-    if view.outlook is not None:
+    if view.waits:
+        lines.append(f"  waits   {plain(view.waits)}")
+    elif view.because:
+        lines.append(f"  because {plain(view.because)}")
+    if view.outlook is not None and view.outlook.because not in view.waits:
         lines.append(f"  {plain(view.outlook.because)}")
     if view.snapshot is not None:
         warned = view.snapshot.stale or not view.snapshot.used

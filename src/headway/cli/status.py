@@ -8,7 +8,7 @@ from headway.cli.context import Context, pass_context
 from headway.cli.options import verb
 from headway.store.views import status as view
 from headway.store.views.status import Here, Open, Status
-from headway.wording.text import columns, marked, percent, short, since
+from headway.wording.text import columns, marked, percent, plain, short, since
 
 
 @verb("headway status", "headway status shop", "headway status --json")
@@ -25,18 +25,19 @@ def status(context: Context, service: str) -> None:
 
 
 def _lines(found: Status, now: datetime, service: str) -> list[str]:
+    stopped = [f"□ {plain(why)}" for why in found.line]
     if not found.places and not found.open:
         what = f"of {service} " if service else ""
-        return [f"Nothing {what}was delivered yet. Next: headway deliver"]
+        return [*stopped, f"Nothing {what}was delivered yet. Next: headway deliver"]
     head = ("SERVICE", "ENVIRONMENT", "RELEASE", "COMMIT", "DIGEST", "SINCE", "BY", "ROLLOUT")
-    told = columns([head, *(_row(p, now) for p in found.places)]) if found.places else []
+    told = stopped + columns([head, *(_row(p, now) for p in found.places)] if found.places else [])
     told += [f"  {p.environment}: {p.because}" for p in found.places if p.phase in _HALTED]
     if found.open:
         told += ["", "Under way:", *columns([_waits(o, now) for o in found.open])]
     return told
 
 
-_HALTED = frozenset({"held", "paused"})
+_HALTED = frozenset({"held", "paused", "stopped"})
 
 
 def _row(here: Here, now: datetime) -> tuple[str, ...]:

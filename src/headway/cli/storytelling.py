@@ -28,7 +28,9 @@ def told(view: DeliveryView) -> list[str]:
     for visit in view.visits:
         lines += _visit(visit)
     took = f" after {span(view.seconds)}" if view.seconds is not None else ""
-    why = f": {plain(view.because)}" if view.because else ""
+    if view.waits:
+        lines.append(f"  waits     {plain(view.waits)}")
+    why = f": {plain(view.because)}" if view.because and not view.waits else ""
     return [*lines, f"  outcome   {marked(view.outcome or view.state)}{took}{why}"]
 
 

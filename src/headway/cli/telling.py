@@ -1,4 +1,7 @@
-"""Would people be told, and are they told too much? Two looks of `headway doctor`."""
+"""Does the line run? Would people be told, and are they told too much?
+
+Looks of `headway doctor`.
+"""
 
 import time
 
@@ -6,12 +9,24 @@ import sqlalchemy as sa
 
 from headway.alert import noise
 from headway.cli.context import Context
+from headway.model.errors import HeadwayError
 from headway.store import alerts, connections, messages, records
 from headway.store.tables import places, releases
 from headway.store.views import alert_noise
+from headway.store.views import line as line_view
 
 WEEK = 7 * 86400.0
 Found = tuple[str, str, str]
+
+
+def line(context: Context) -> Found:
+    """(outcome, what was found, fix): whether anything may move."""
+    try:
+        with context.reading() as connection:
+            seen = line_view.read(connection)
+    except HeadwayError as error:
+        return "warning", str(error), error.next
+    return ("warning", seen.because, "headway line status") if seen.stopped else ("ok", "runs", "")
 
 
 def channels(context: Context) -> Found:

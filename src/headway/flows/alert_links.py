@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from headway.model.alert import Alert
 from headway.model.delivery import Release
 from headway.model.errors import Invalid
-from headway.model.service import Service
+from headway.model.service import AlertPolicy, Service
 from headway.store import records
 from headway.store.tables import deliveries, releases
 
@@ -26,6 +26,17 @@ def config(connection: sa.Connection, service: str, environment: str) -> Service
         or connection.execute(query.order_by(releases.c.number.desc()).limit(1)).scalar()
     )
     return records.release(connection, name).config if name else None
+
+
+def policy(connection: sa.Connection, known: Service | None, service: str) -> AlertPolicy:
+    """Who is told. What is about no service in particular is told wherever a service is told."""
+    if known is not None or service:
+        return known.alerts if known else AlertPolicy()
+    names = connection.execute(sa.select(releases.c.service).distinct()).scalars().all()
+    found = [c.alerts for n in sorted(names) if (c := config(connection, n, "")) is not None]
+    page = dict.fromkeys(channel for p in found for channel in p.page)
+    ticket = dict.fromkeys(c for p in found for c in (p.ticket or p.page))
+    return AlertPolicy(tuple(page), tuple(ticket))
 
 
 def links(connection: sa.Connection, alert: Alert, known: Service | None) -> dict[str, str]:

@@ -107,7 +107,10 @@ def _tell(tx: Tx, world: World, found: sources.Found) -> None:
     for symptom in found.symptoms:
         alerting.report(tx, world, symptom)
     for end in found.ends:
-        alerting.end(tx, world, (end.service, end.environment), end.rules)
+        if end.cause:
+            alerting.lift(tx, end)
+        else:
+            alerting.end(tx, world, (end.service, end.environment), end.rules)
 
 
 def look_at_meters(tx: Transaction, world: World, places: list[tuple[Place, bool]]) -> None:

@@ -8,6 +8,7 @@ flows/telling sends them.
 from dataclasses import replace
 
 from headway.alert import routes, state, words
+from headway.alert.sources import End
 from headway.alert.state import Member, Quiet, Tell, Trouble
 from headway.flows import alert_links
 from headway.flows.world import World
@@ -42,6 +43,21 @@ def end(tx: Tx, world: World, place: tuple[str, str], rules: frozenset[str]) -> 
         lasting = rules & {m.rule for m in trouble.members if not m.over}
         if lasting:
             _settle(tx, state.ended(trouble, lasting, tx.now))
+
+
+def lift(tx: Tx, end: End) -> None:
+    """A person ended what caused an alert: those who were told hear of it at once."""
+    for signal in alerts.signals(tx.connection, end.service, end.environment):
+        if (signal.rule, signal.cause) in {(rule, end.cause) for rule in end.rules}:
+            alerts.signal(tx, _over(signal, tx.now))
+    for trouble in alerts.open_at(tx.connection, end.service, end.environment):
+        if not any(m.rule in end.rules and m.cause == end.cause for m in trouble.members):
+            continue
+        left = state.ended(trouble, end.rules, tx.now, end.cause)
+        if all(m.over for m in left.members):
+            _keep(tx, *state.resolve(left, tx.now, end.by), {"by": end.by})
+        else:
+            _settle(tx, left)
 
 
 def look(tx: Tx, world: World) -> None:
@@ -214,7 +230,7 @@ def _count(tx: Tx, trouble: Trouble, rule: str) -> None:
 def _settle(tx: Tx, trouble: Trouble) -> Trouble:
     alert = trouble.alert
     config = alert_links.config(tx.connection, alert.service, alert.environment)
-    policy = config.alerts if config else AlertPolicy()
+    policy = alert_links.policy(tx.connection, config, alert.service)
     windows = alerts.windows(tx.connection, alert.service, tx.now)
     trouble, tells = state.settle(trouble, windows, policy, tx.now)
     return _keep(tx, trouble, tells, {})
@@ -224,7 +240,7 @@ def _keep(tx: Tx, trouble: Trouble, tells: tuple[Tell, ...], data: dict[str, obj
     """Record the alert, its facts and its messages together."""
     alert = trouble.alert
     config = alert_links.config(tx.connection, alert.service, alert.environment)
-    policy = config.alerts if config else AlertPolicy()
+    policy = alert_links.policy(tx.connection, config, alert.service)
     if tells:
         links = alert_links.links(tx.connection, alert, config)
         trouble = replace(trouble, alert=replace(alert, links=alert.links | links))

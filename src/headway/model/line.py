@@ -69,12 +69,13 @@ def scope_words(scope: Scope) -> str:
 
 def because(stop: Stop) -> str:
     """The one sentence that says why nothing moves: what, by whom, since when, until when, why."""
-    ends = f" until {_utc(stop.until)}" if stop.until else ""
+    ends = f" until {utc(stop.until)}" if stop.until else ""
     what = scope_words(stop.scope)
-    return f"the line is stopped for {what} by {stop.by} since {_utc(stop.since)}{ends}: " + (
+    return f"the line is stopped for {what} by {stop.by} since {utc(stop.since)}{ends}: " + (
         stop.reason
     )
 
 
-def _utc(seconds: float) -> str:
+def utc(seconds: float) -> str:
+    """A time for people, to the second."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -178,6 +178,10 @@ def _rolled_back(_event: Event, data: Data) -> str:
     return f"↩ rolled back to {data['to']} in {data['milliseconds']:.0f} ms"
 
 
+def _continued(_event: Event, data: Data) -> str:
+    return f"● goes on after {span(data['seconds'])}: the line runs again"
+
+
 def _failed(_event: Event, data: Data) -> str:
     return f"↩ going back to {data['to'] or 'nothing'}: {plain(data['because'])}"
 
@@ -206,6 +210,8 @@ SENTENCES: dict[str, Callable[[Event, Data], str]] = {
     "rollout.unheard": _unheard,
     "rollout.baseline": _baseline,
     "rollout.settled": _settled,
+    "rollout.halted": lambda _event, data: f"◷ stands: {plain(data['because'])}",
+    "rollout.continued": _continued,
     "release.released": _released,
     "rollout.shadowed": _shadowed,
     "rollout.differed": _compared,

@@ -32,7 +32,7 @@ _WORDS = {
     "good": ("success", "delivered", "released", "shadowed", "pass", "approve", "stability", "ok"),
     "bad": ("failure", "failed", "fail", "refused", "reject", "aborted"),
     "back": ("rolled_back", "rolled back", "going back"),
-    "wait": ("wait", "waiting", "interrupted", "held", "paused", "queued", "warning"),
+    "wait": ("wait", "waiting", "interrupted", "held", "paused", "stopped", "queued", "warning"),
     "off": ("cancelled", "superseded", "skipped"),
     "later": ("later", "", "unknown"),
 }

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from headway.model.event import Event
 from headway.store import log, records
+from headway.store.views import waiting
 from headway.store.views.moments import at, moment
 
 
@@ -100,6 +101,7 @@ class Visit:
 class DeliveryView:
     """One commit's journey. `planned`: the jobs of its pipeline; `path`: its environments.
     `code`: of the error it ended by, or empty. `built_by`: who built it if not Headway, or empty.
+    `waits`: what it waits for now, in one sentence; empty once it has ended.
     """
 
     id: str
@@ -127,6 +129,7 @@ class DeliveryView:
     visits: tuple[Visit, ...]
     last_seq: int
     built_by: str = ""
+    waits: str = ""
 
 
 @dataclass(slots=True)
@@ -177,6 +180,7 @@ def read(connection: sa.Connection, id: str) -> DeliveryView:
         visits=tuple(told.visits.values()),
         last_seq=told.last_seq,
         built_by=told.built_by,
+        waits=waiting.of_delivery(connection, id),
     )
 
 
@@ -288,6 +292,11 @@ def _goes_on(here: Visit, _event: Event, _data: Data) -> Data:
     return {"state": "baking"} if here.state in {"held", "paused"} else {}
 
 
+def _continued(here: Visit, _event: Event, _data: Data) -> Data:
+    last = here.step == len(here.shares) - 1
+    return {"state": "starting" if here.step < 0 else "stability" if last else "baking"}
+
+
 CHANGES: dict[str, Callable[[Visit, Event, Data], Data]] = {
     "gates.judged": _gates,
     "artifact.verified": _verified,
@@ -301,6 +310,8 @@ CHANGES: dict[str, Callable[[Visit, Event, Data], Data]] = {
         "state": "paused",
         "because": f"paused by {data['by']}: {data['reason']}",
     },
+    "rollout.halted": lambda _v, _e, data: {"state": "stopped", "because": data["because"]},
+    "rollout.continued": _continued,
     "rollout.resume": _goes_on,
     "rollout.promote": _goes_on,
     "rollout.settled": lambda _v, _e, _d: {"state": "stability"},

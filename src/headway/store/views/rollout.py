@@ -19,6 +19,7 @@ from headway.model.window import Counts, VersionCounts, Window
 from headway.store import log, rollouts
 from headway.store.records import loads
 from headway.store.tables import rollouts as table
+from headway.store.views import waiting
 from headway.store.views.moments import at, moment
 from headway.store.views.window import Side, WindowView, side, view
 
@@ -88,7 +89,8 @@ class RolloutView:
     """`milliseconds`: from the decision to go back until the proxy confirmed it.
 
     `recovery`: PASS, FAIL or WAIT for the last known good afterwards. `approvals`: how many the
-    step in force asks for; `granted`: who gave one.
+    step in force asks for; `granted`: who gave one. `waits`: what it waits for now, in one
+    sentence; empty once it has ended. `stopped`: by whom the line is stopped, and why.
     """
 
     id: str
@@ -120,6 +122,8 @@ class RolloutView:
     snapshot: Baseline | None = None
     approvals: int = 0
     granted: tuple[str, ...] = ()
+    waits: str = ""
+    stopped: str = ""
 
 
 def read(connection: sa.Connection, id: str) -> RolloutView:
@@ -160,6 +164,8 @@ def read(connection: sa.Connection, id: str) -> RolloutView:
         compared=_compared(events),
         approvals=state.plan.steps[state.at].approvals if state.at >= 0 else 0,
         granted=state.granted,
+        waits=waiting.of_rollout(connection, id),
+        stopped=state.stopped,
     )
 
 
@@ -263,6 +269,8 @@ TOLD = {
     "rollout.started": "started",
     "rollout.held": "held",
     "rollout.settled": "settled",
+    "rollout.halted": "stopped",
+    "rollout.continued": "continued",
     "release.released": "released",
     "rollout.failed": "failed",
     "rollout.rolled_back": "rolled back",

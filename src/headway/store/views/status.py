@@ -9,6 +9,7 @@ from headway.model.delivery import Delivery, Place
 from headway.store import records
 from headway.store.rollouts import load
 from headway.store.tables import deliveries, places, releases, rollouts
+from headway.store.views import line, waiting
 from headway.store.views.moments import moment
 
 
@@ -33,7 +34,7 @@ class Here:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """A delivery that has not ended, and what it waits for."""
+    """A delivery that has not ended; `because`: what it waits for now, in one sentence."""
 
     delivery: str
     service: str
@@ -49,10 +50,11 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Every place and every open delivery."""
+    """Every place and every open delivery. `line`: why nothing moves, a sentence for each stop."""
 
     places: tuple[Here, ...]
     open: tuple[Open, ...]
+    line: tuple[str, ...] = ()
 
 
 def read(connection: sa.Connection, service: str = "") -> Status:
@@ -67,7 +69,8 @@ def read(connection: sa.Connection, service: str = "") -> Status:
     found = connection.execute(waiting.order_by(deliveries.c.requested_at)).all()
     return Status(
         tuple(_here(connection, p) for p in ordered),
-        tuple(_open(Delivery(**r._mapping)) for r in found),
+        tuple(_open(connection, Delivery(**r._mapping)) for r in found),
+        tuple(stop.because for stop in line.read(connection, service).stops),
     )
 
 
@@ -115,11 +118,13 @@ def _rollout(connection: sa.Connection, id: str) -> tuple[str, float, str]:
     share = state.plan.steps[state.at].share if state.at >= 0 else 0.0
     if row.outcome == "released":
         return state.phase, 1.0, row.because
-    word = "held" if state.held else "paused" if state.paused else state.phase
-    return word, 0.0 if row.outcome else share, state.held or state.paused or row.because
+    halted = "stopped" if state.stopped else "held" if state.held else ""
+    word = halted or ("paused" if state.paused else state.phase)
+    because = state.stopped or state.held or state.paused or row.because
+    return word, 0.0 if row.outcome else share, because
 
 
-def _open(known: Delivery) -> Open:
+def _open(connection: sa.Connection, known: Delivery) -> Open:
     return Open(
         delivery=known.id,
         service=known.service,
@@ -129,7 +134,7 @@ def _open(known: Delivery) -> Open:
         subject=known.subject,
         by=known.by,
         state=known.state,
-        because=known.because,
+        because=waiting.of_delivery(connection, known.id),
         requested_at=moment(known.requested_at),
     )
 
