@@ -25,7 +25,7 @@ from headway.adapters.linux import logs
 from headway.adapters.linux.actions.listing import lay_out
 from headway.adapters.statsd.listener import Listener
 from headway.adapters.system.bell import RUNS, Bell, ring
-from headway.flows import run_start
+from headway.flows import line, run_start
 from headway.flows.deliver import deliver
 from headway.flows.journal import LOG, Engine, Outbox, executor_id
 from headway.flows.journal import prepare as prepare_engine
@@ -111,9 +111,15 @@ class Headway:
             policies=tuple(e.load()() for e in entry_points(group="headway.policy_engines")),
         )
 
+    def _stopped_at(self, repo: str, environment: str) -> str:
+        """Why no job may change the environment now."""
+        with self.reading() as connection:
+            return line.of_job(connection, repo, environment)
+
     def _bench(self) -> Bench:
         """Where runs are done: on this machine, and by the workers of pools."""
-        near = replace(workbench.bench(self.home), history=KeptTests(self.tx, patiently))
+        known = KeptTests(self.tx, patiently)
+        near = replace(workbench.bench(self.home), history=known, line=self._stopped_at)
         packs = workbench.load("headway.source_packs", "git")()
         ways = Ways(packs, parse=logs.parse, lay_out=partial(lay_out, share=True))
         return pooled(near, self.url, self.name, ways)

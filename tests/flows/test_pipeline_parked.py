@@ -29,7 +29,7 @@ def go(home: Path, made: RunSpec, at: float = 0.0, runner: FakeRunner | None = N
 
 
 def stirs(home: Path, run: str = "run_1", now: float = 0.0) -> bool:
-    return pipeline_park.stirs(home, run, now)
+    return pipeline_park.stirs(bench(home), run, now)
 
 
 def test_it_stirs_when_somebody_has_said_something(tmp_path: Path) -> None:
@@ -37,7 +37,7 @@ def test_it_stirs_when_somebody_has_said_something(tmp_path: Path) -> None:
     assert state.phase == "running"
     assert not run_log.driven(tmp_path, "run_1")
     assert pipeline.stands(tmp_path, state, 0.0) == "waiting"
-    assert pipeline_park.words(state) == "waits for approval of Production"
+    assert pipeline_park.words(bench(tmp_path), state) == "waits for approval of Production"
     assert not stirs(tmp_path)
     pipeline_gates.decide(tmp_path, "run_1", word("ben"))
     assert stirs(tmp_path)
@@ -74,7 +74,7 @@ def test_after_thirty_days_it_is_red(tmp_path: Path) -> None:
 def test_a_try_that_is_due_later_stirs_it(tmp_path: Path) -> None:
     made = flaky(jobs("a"), Retry(2, 300.0), served=True)
     state = go(tmp_path, made, at=DAY, runner=FakeRunner(tmp_path / "l", does=fails({"a": 1})))
-    assert pipeline_park.words(state) == "waits for its next try"
+    assert pipeline_park.words(bench(tmp_path), state) == "waits for its next try"
     assert not stirs(tmp_path, now=DAY + 299)
     assert stirs(tmp_path, now=DAY + 301)
     assert go(tmp_path, made, at=DAY + 301).phase == "success"
@@ -138,7 +138,9 @@ def test_jobs_wait_for_their_group_without_a_process(tmp_path: Path) -> None:
     alone = jobs("a").replace("    runs-on", "    concurrency: inner\n    runs-on")
     second = spec(alone, "r2", served=True)
     state = go(tmp_path, second)
-    assert pipeline_park.words(state) == "waits for its turn in a concurrency group"
+    assert (
+        pipeline_park.words(bench(tmp_path), state) == "waits for its turn in a concurrency group"
+    )
     assert not state.orders
     assert not stirs(tmp_path, "r2")
     pipeline_gates.decide(tmp_path, "run_1", word("ben"))

@@ -14,7 +14,7 @@ from headway.flows.trip import Begun, Trip
 from headway.model.delivery import Delivery
 from headway.model.errors import Invalid, Refused
 from headway.model.event import Fact
-from headway.model.line import Scope, Stop, Where, because, first, scope_words
+from headway.model.line import Scope, Stop, Where, because, covers, first, scope_words
 from headway.model.rollout import Rollout
 from headway.record import dataclass
 from headway.rollout import machine
@@ -102,6 +102,31 @@ def current(tx: Tx, where: Where) -> Stop | None:
     """Who stopped the line there; None: it runs."""
     lapse(tx)
     return first(kept.in_force(tx.connection), where)
+
+
+def of_job(connection: sa.Connection, repo: str, environment: str) -> str:
+    """Why a job of a pipeline may not change the environment now; empty while the line runs. A stop
+    that names a service holds the jobs of the repository that it was delivered from.
+    """
+    stops = kept.in_force(connection)
+    if not stops:
+        return ""
+    query = sa.select(deliveries.c.service).distinct().where(deliveries.c.repo == repo)
+    services = tuple(connection.execute(query.order_by(deliveries.c.service)).scalars()) or ("",)
+    for one in stops:
+        same = one.scope.environment.casefold() == environment.casefold()
+        name = one.scope.environment if same else environment
+        if any(covers(one.scope, Where(s, name, _tier(connection, s, name))) for s in services):
+            return because(one)
+    return ""
+
+
+def _tier(connection: sa.Connection, service: str, environment: str) -> str:
+    """As the newest release says; what nobody knows counts as production."""
+    query = sa.select(releases.c.name).where(releases.c.service == service)
+    name = connection.execute(query.order_by(releases.c.number.desc()).limit(1)).scalar()
+    known = records.release(connection, name).config.environments if name else ()
+    return next((e.tier for e in known if e.name == environment), "production")
 
 
 def at(trip: Trip) -> Where:

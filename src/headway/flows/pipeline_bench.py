@@ -16,13 +16,19 @@ if TYPE_CHECKING:
     from headway.flows.tests_history import History
 
 
+def runs(_repo: str, _environment: str) -> str:
+    """No line is stopped."""
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Bench:
     """Where runs are done. `jobs`: how many instances run at once. `secrets`: by name.
 
     `trees`: without it no result is ever reused. `tools` tells what jobs find on this machine, name
     to fingerprint; part of every content key. `history`: what is remembered of tests; without it a
-    job's tests are judged by its own tries alone.
+    job's tests are judged by its own tries alone. `line`: why nothing may change an environment of
+    a repository now, "" while the line runs; a run without a server knows of no line.
     """
 
     home: Path
@@ -35,3 +41,4 @@ class Bench:
     trees: SourceTrees | None = None
     tools: Callable[[], Mapping[str, str]] = dict
     history: "History | None" = None
+    line: Callable[[str, str], str] = runs

@@ -42,6 +42,7 @@ from headway.store.run_ticket import Ticket
 
 _LOG = logging.getLogger(__name__)
 TICK_SECONDS = 0.1
+LINE_SECONDS = 1.0
 """How often requests of other processes and waiting groups are looked at while jobs run."""
 
 
@@ -76,6 +77,8 @@ class Drive:
         self._active: dict[str, threading.Event] = {}
         self._passed: set[str] = set()
         self._held: dict[str, tuple[str, str]] = {}
+        self._stopped: dict[str, str] = {}
+        self._line_asked = 0.0
         self._asks: list[str] = []
         self._batch: list[Event] = []
         self._launches: list[_Launch] = []
@@ -131,7 +134,8 @@ class Drive:
         """Whether a try is due too soon to leave for it, or nothing is known to wait for."""
         soon = self.bench.clock.now() + parking.SOON_SECONDS
         owed = self._owed()
-        return any(due < soon for due in owed.values()) or not (owed or self._held or self._passed)
+        known = owed or self._held or self._passed or self._stopped
+        return any(due < soon for due in owed.values()) or not known
 
     def _leaves(self) -> bool:
         """The run waits without a process from here on, if it may; its groups stay its own."""
@@ -139,7 +143,8 @@ class Drive:
             self._flush()
             due = parking.due(self.state, self._owed())
             waiting = self._groups.waiting()
-            ticket = Ticket(len(self._seen), self.state.spec.repo, due, waiting)
+            stopped = tuple(sorted(set(self._stopped.values())))
+            ticket = Ticket(len(self._seen), self.state.spec.repo, due, waiting, stopped)
             run_ticket.leave(self.bench.home, self.state.spec.id, ticket)
             self._away = True
         return self._away
@@ -182,7 +187,7 @@ class Drive:
         return self.bench.jobs - len(self._active) - len(self._launches)
 
     def _skip(self) -> frozenset[str]:
-        return frozenset((*self._passed, *self._held, *self._resting()))
+        return frozenset((*self._passed, *self._held, *self._stopped, *self._resting()))
 
     def _owed(self) -> dict[str, float]:
         """The instances that have another try before them, and when it is due."""
@@ -305,6 +310,7 @@ class Drive:
         self._groups.leave(report.key)
         self._passed.discard(report.key)
         self._held.pop(report.key, None)
+        self._stopped.pop(report.key, None)
         if report.reused and report.key not in self.state.calls:
             self._results.adopt(report)
 
@@ -352,7 +358,7 @@ class Drive:
     def _wait(self) -> None:
         """Until a job comes back, a request arrives, or a group may be free."""
         resting = self._resting()
-        if not self._active and not self._passed and not self._held:
+        if not (self._active or self._passed or self._held or self._stopped):
             if not self._owed():
                 raise RuntimeError(f"run {self.state.spec.id} stands still")
             if not resting:
@@ -367,7 +373,7 @@ class Drive:
             except queue.Empty:
                 due = time.monotonic() - self._looked >= TICK_SECONDS / 2
                 came = (due and self._look()) or came or bool(self._passed)
-                came = came or len(self._resting()) < len(resting)
+                came = came or len(self._resting()) < len(resting) or self._line_runs()
 
     def _take(self, back: _Back) -> None:
         del self._active[back.key]
@@ -434,9 +440,15 @@ class Drive:
 
     def _admitted(self, key: str) -> bool:
         """Whether the instance's environment lets it begin; if not, it is held, or red."""
-        if not self.state.spec.gates or self._schedule.is_call(self.state, key):
+        if self._schedule.is_call(self.state, key):
             return True
         environment = self._schedule.order(self.state, key).environment
+        if environment and (why := self.bench.line(self.state.spec.repo, environment)):
+            self._stopped[key] = environment
+            self._watch.job_waits(key, environment, why)
+            return False
+        if not self.state.spec.gates:
+            return True
         now = self.bench.clock.now()
         verdict = gates.judged(self.state, environment, now)
         if verdict.outcome is Outcome.WAIT:
@@ -450,6 +462,15 @@ class Drive:
         elif verdict.outcome is Outcome.FAIL:
             self._end(key, self._red(key, f"{environment}: {verdict.because}"))
         return verdict.outcome is Outcome.PASS
+
+    def _line_runs(self) -> bool:
+        """Whether the line runs again for a job that waits for it."""
+        if not self._stopped or time.monotonic() - self._line_asked < LINE_SECONDS:
+            return False
+        self._line_asked = time.monotonic()
+        repo, before = self.state.spec.repo, len(self._stopped)
+        self._stopped = {k: e for k, e in self._stopped.items() if self.bench.line(repo, e)}
+        return len(self._stopped) < before
 
     def _decided(self, asked: Request) -> None:
         """A person's word: those who are held ask again."""

@@ -6,9 +6,9 @@ a look and changes nothing. Called by flows/pipeline, pipeline_drive and run_wak
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from headway.flows import pipeline_gates as gates
+from headway.flows.pipeline_bench import Bench
 from headway.flows.pipeline_groups import Groups
 from headway.pipeline.run.state import RunState
 from headway.store import run_log, run_ticket
@@ -17,14 +17,16 @@ SOON_SECONDS = 5.0
 """A try that is due sooner is waited for in place."""
 
 
-def stirs(home: Path, run: str, now: float) -> bool:
+def stirs(bench: Bench, run: str, now: float) -> bool:
     """Whether anything came that the run has not heard, or its time has come, or its turn in a
-    group; True also of one without a ticket. Raises OSError.
+    group, or the line runs again; True also of one without a ticket. Raises OSError.
     """
-    ticket = run_ticket.find(home, run)
+    home, ticket = bench.home, run_ticket.find(bench.home, run)
     if ticket is None or run_log.asked(home, run) > ticket.heard:
         return True
     if ticket.due and now >= ticket.due:
+        return True
+    if any(not bench.line(ticket.repo, environment) for environment in ticket.stopped):
         return True
     line = Groups(home, ticket.repo, run)
     return any(line.moved(key, group) for key, group in ticket.groups.items())
@@ -38,8 +40,12 @@ def due(state: RunState, owed: Mapping[str, float]) -> float:
     return min((*owed.values(), *ends), default=0.0)
 
 
-def words(state: RunState) -> str:
+def words(bench: Bench, state: RunState) -> str:
     """What the run waits for."""
+    ticket = run_ticket.find(bench.home, state.spec.id)
+    for environment in ticket.stopped if ticket else ():
+        if because := bench.line(state.spec.repo, environment):
+            return because
     if state.held:
         return f"waits for approval of {', '.join(dict.fromkeys(state.held.values()))}"
     owed = any(k not in state.orders and k not in state.ended for k in state.due)

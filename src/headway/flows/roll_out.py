@@ -5,17 +5,14 @@ The body interprets moves and does nothing else; what to do is decided in `decid
 (flows/decide.py), where the pure judge and the pure state machine are called inside a commit.
 """
 
-from dataclasses import replace
 from typing import NoReturn
 
-from headway.flows import baseline, line, shadow
+from headway.flows import baseline, line, moves, shadow
 from headway.flows import decide as turn
 from headway.flows.change import (
     Applied,
     Change,
     apply,
-    next_generation,
-    order_for,
     remove,
     to_routes,
 )
@@ -69,7 +66,7 @@ def _preview(journal: Journal, world: World, trip: Trip, begun: Begun) -> bool:
     """
     if not begun.stable or begun.plan.steps[0].candidate == 0:
         return True
-    change = journal.commit("preview", preview, world, trip, begun)
+    change = journal.commit("preview", moves.preview, world, trip, begun)
     applied = _onward(journal, world, trip, begun, (change, "preview"))
     if applied is None:
         return False
@@ -89,7 +86,7 @@ def _onward(
     except Refused as refused:
         if refused.code != line.CODE:
             raise
-    former = journal.commit(f"{label}: stay", stay, world, trip, begun)
+    former = journal.commit(f"{label}: stay", moves.stay, world, trip, begun)
     if former.shares:
         to_routes(journal, world, trip, former, f"{label}: stay")
     else:
@@ -140,7 +137,7 @@ def _go_on(journal: Journal, world: World, trip: Trip, begun: Begun, how: tuple[
 
 
 def _shift(journal: Journal, world: World, trip: Trip, begun: Begun, to: int) -> None:
-    change = journal.commit(f"step {to}", step_change, world, trip, begun, to)
+    change = journal.commit(f"step {to}", moves.step_change, world, trip, begun, to)
     applied = _onward(journal, world, trip, begun, (change, f"step {to}"))
     if applied is None:
         return
@@ -165,13 +162,13 @@ def _beside(
 
 def _mend(journal: Journal, world: World, trip: Trip, begun: Begun) -> None:
     """The same shares, and the instances where they are now."""
-    change = journal.commit("mend", mend_change, world, trip, begun)
+    change = journal.commit("mend", moves.mend_change, world, trip, begun)
     to_routes(journal, world, trip, change, "mend")
     journal.commit("mended", mended, trip, begun, change.generation)
 
 
 def _release(journal: Journal, world: World, trip: Trip, begun: Begun, because: str) -> bool:
-    change = journal.commit("release", release_change, world, trip, begun)
+    change = journal.commit("release", moves.release_change, world, trip, begun)
     applied = _onward(journal, world, trip, begun, (change, "release"))
     if applied is None:
         return False
@@ -185,7 +182,7 @@ def _release(journal: Journal, world: World, trip: Trip, begun: Begun, because: 
 
 def _conclude(journal: Journal, world: World, trip: Trip, begun: Begun, move: Conclude) -> None:
     """The shadow goes; who served all the time goes on serving."""
-    change = journal.commit("conclude", conclude_change, world, trip, begun)
+    change = journal.commit("conclude", moves.conclude_change, world, trip, begun)
     apply(journal, world, trip, change, "conclude")
     journal.act("nothing beside", shadow.quiet, world, trip, change.generation)
     journal.act("remove the candidate", remove, world, change, trip.release.name, trip)
@@ -193,7 +190,7 @@ def _conclude(journal: Journal, world: World, trip: Trip, begun: Begun, move: Co
 
 
 def _retire(journal: Journal, world: World, trip: Trip, begun: Begun) -> None:
-    change = journal.commit("retire", retire_change, world, trip, begun)
+    change = journal.commit("retire", moves.retire_change, world, trip, begun)
     apply(journal, world, trip, change, "retire")
     journal.act("remove the old release", remove, world, change, begun.stable, trip)
     journal.commit("retired", retired, trip, begun)
@@ -235,65 +232,6 @@ def begin(tx: Tx, trip: Trip) -> Begun:
     return begun
 
 
-def preview(tx: Tx, world: World, trip: Trip, begun: Begun) -> Change:
-    """The first step's instances, reachable for testers only."""
-    first = begun.plan.steps[0]
-    counts = (first.candidate, begun.stable_instances, 0.0)
-    return onward(_change(tx, world, trip, begun, counts), trip, begun)
-
-
-def step_change(tx: Tx, world: World, trip: Trip, begun: Begun, to: int) -> Change:
-    """The instances and the share of step `to`."""
-    return onward(_step(tx, world, trip, begun, to), trip, begun)
-
-
-def onward(change: Change, trip: Trip, begun: Begun) -> Change:
-    """It moves the rollout on, so it must not happen while the line is stopped."""
-    return change if begun.way_back else replace(change, onward=line.at(trip))
-
-
-def _step(tx: Tx, world: World, trip: Trip, begun: Begun, at: int) -> Change:
-    step = begun.plan.steps[at]
-    change = _change(tx, world, trip, begun, (step.candidate, step.stable, step.share))
-    return replace(change, mirror=step.mirror, ignore=trip.environment.rollout.ignore_fields)
-
-
-def release_change(tx: Tx, world: World, trip: Trip, begun: Begun) -> Change:
-    """All traffic to the release; the old one stays up only if it is kept. If it is not, a way back
-    has to bring it up again.
-    """
-    keep = begun.stable_instances if begun.plan.keep_old_seconds else 0
-    if not keep:
-        state = rollouts.load(tx.connection, begun.rollout)
-        rollouts.save(tx, begun.rollout, replace(state, phase="keeping"))
-    counts = (trip.environment.run.instances, keep, 1.0)
-    return onward(_change(tx, world, trip, begun, counts), trip, begun)
-
-
-def stay(tx: Tx, world: World, trip: Trip, begun: Begun) -> Change:
-    """What was in force before a change that the stopped line held; no shares: nothing was."""
-    state = rollouts.load(tx.connection, begun.rollout)
-    if state.at >= 0:
-        if state.phase == "keeping":
-            rollouts.save(tx, begun.rollout, replace(state, phase="stability"))
-        return _step(tx, world, trip, begun, state.at)
-    change = _change(tx, world, trip, begun, (0, begun.stable_instances, 0.0))
-    return change if begun.stable else replace(change, shares={})
-
-
-def mend_change(tx: Tx, world: World, trip: Trip, begun: Begun) -> Change:
-    """What is in force now, once more."""
-    state = rollouts.load(tx.connection, begun.rollout)
-    if state.phase == "keeping":
-        return replace(release_change(tx, world, trip, begun), onward=None)
-    return _step(tx, world, trip, begun, state.at)
-
-
-def conclude_change(tx: Tx, world: World, trip: Trip, begun: Begun) -> Change:
-    """As before the rollout."""
-    return _change(tx, world, trip, begun, (0, begun.stable_instances, 0.0))
-
-
 def concluded(tx: Tx, trip: Trip, begun: Begun, move: Conclude) -> None:
     """What the shadow showed is known; what is in charge here has not changed."""
     rollouts.save(tx, begun.rollout, machine.done(rollouts.load(tx.connection, begun.rollout)))
@@ -312,27 +250,6 @@ def concluded(tx: Tx, trip: Trip, begun: Begun, move: Conclude) -> None:
 def mended(tx: Tx, trip: Trip, begun: Begun, generation: int) -> None:
     """The proxy knows where the instances are."""
     append(tx, trip.about, Fact("rollout.mended", begun.rollout, generation))
-
-
-def retire_change(tx: Tx, world: World, trip: Trip, begun: Begun) -> Change:
-    """The old release leaves the routing for good."""
-    return _change(tx, world, trip, begun, (trip.environment.run.instances, 0, 1.0))
-
-
-def _change(
-    tx: Tx, world: World, trip: Trip, begun: Begun, counts: tuple[int, int, float]
-) -> Change:
-    candidate, stable, share = counts
-    generation = next_generation(tx, trip)
-    environment = trip.environment
-    shares = {trip.release.name: share}
-    old = None
-    if begun.stable:
-        shares[begun.stable] = 1.0 - share
-        before = records.release(tx.connection, begun.stable)
-        old = order_for(world, before, environment, generation, stable)
-    new = order_for(world, trip.release, environment, generation, candidate)
-    return Change(generation, begun.rollout, environment.target, shares, new, old)
 
 
 def in_force(tx: Tx, trip: Trip, begun: Begun, to: int, address: str) -> None:

@@ -35,7 +35,7 @@ class Waker:
         with self.reading() as connection:
             rows = parked.of(connection, self.queue)
         now = self.world.clock.now()
-        stirring = [row for row in rows if pipeline_park.stirs(self.world.home, row.run, now)]
+        stirring = [row for row in rows if pipeline_park.stirs(self.world.bench, row.run, now)]
         for row in stirring:
             with self.world.tx() as tx:
                 wake(tx, self.world, row)

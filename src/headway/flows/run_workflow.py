@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from headway.flows import commit_rules, pipeline, pipeline_park
 from headway.flows.journal import Journal
+from headway.flows.pipeline_bench import Bench
 from headway.flows.run_start import RunOrder
 from headway.flows.run_tell import Telling, Voice, job_ended, voice
 from headway.flows.world import World
@@ -65,7 +66,9 @@ def drive(world: World, order: RunOrder) -> End:
     while True:
         try:
             park = bool(order.queue)
-            return _end(pipeline.run(world.bench, order.id, Telling(speaker), park=park))
+            return _end(
+                world.bench, pipeline.run(world.bench, order.id, Telling(speaker), park=park)
+            )
         except Drifted as error:
             if error.code != "run-running":
                 raise
@@ -81,9 +84,9 @@ def _speaker(world: World, order: RunOrder) -> Voice:
         return voice(world, tx, spec)
 
 
-def _end(state: RunState) -> End:
+def _end(bench: Bench, state: RunState) -> End:
     if state.phase == "running":
-        return End(state.phase, "", 0.0, (), pipeline_park.words(state))
+        return End(state.phase, "", 0.0, (), pipeline_park.words(bench, state))
     ids = {key: job for job, keys in state.planned.items() for key in keys}
     names = {key: order.name for key, order in state.orders.items()}
     jobs = tuple(Job(ids[k], names.get(k, k), report) for k, report in state.ended.items())

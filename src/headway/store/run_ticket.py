@@ -26,13 +26,14 @@ class Ticket:
 
     `heard`: how many requests it had read. `due`: when something happens by itself (Unix seconds;
     0: never). `groups`: concurrency groups of `repo` that it waits for, by the instance's key (""
-    for the run itself).
+    for the run itself). `stopped`: environments of its jobs for which the line is stopped.
     """
 
     heard: int
     repo: str
     due: float = 0.0
     groups: dict[str, Group] = field(default_factory=dict)
+    stopped: tuple[str, ...] = ()
 
 
 def leave(home: Path, run: str, ticket: Ticket) -> None:

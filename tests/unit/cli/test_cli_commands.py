@@ -112,7 +112,7 @@ def test_common_options_stand_before_or_after_the_noun(tmp_path: Path) -> None:
     before = CliRunner().invoke(main, ["--json", "--home", home, "status"])
     after = CliRunner().invoke(main, ["status", "--json", "--home", home])
     assert before.stdout == after.stdout
-    assert json.loads(after.stdout) == {"places": [], "open": []}
+    assert json.loads(after.stdout) == {"places": [], "open": [], "line": []}
     assert not Path(home).exists(), "reading must not make a home"
 
 

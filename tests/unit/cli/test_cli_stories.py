@@ -32,7 +32,7 @@ def test_status_says_what_runs_where_and_what_waits(told: Told) -> None:
     assert found["places"][1]["commit"] == told.sha(2)
     assert found["places"][1]["by"] == "ana"
     assert [o["state"] for o in found["open"]] == ["held"]
-    assert told.json("status", "nobody") == {"places": [], "open": []}
+    assert told.json("status", "nobody") == {"places": [], "open": [], "line": []}
 
 
 @pytest.mark.seed("S-017", "S-018")
