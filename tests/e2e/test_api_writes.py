@@ -4,20 +4,25 @@ between; how often, how large and how deep a request may be; what a fault says.
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from tests.support.api import Api, api
+from tests.support.api_schema import unfit
 
+from headway.alert.state import Member, begin
 from headway.api.v1 import app as v1
 from headway.api.v1 import search, writing
 from headway.api.v1.door import MOST_BYTES, Limits
+from headway.model.alert import Symptom
 from headway.model.event import Event
-from headway.store import log
+from headway.store import alerts, log
 
 STOP = {"command": "stop", "reason": "fire"}
 CHILD = Path(__file__).with_name("api_write_child.py")
@@ -198,3 +203,48 @@ def test_a_fault_says_nothing_but_the_requests_id(
     assert (answer.status_code, answer.json()["request_id"]) == (500, "mine")
     assert "swordfish" not in answer.text
     assert any("mine" in r.getMessage() and r.exc_info for r in caplog.records)
+
+
+def test_a_webhook_is_made_told_and_ended(served: Api) -> None:
+    wish = {"name": "chat", "url": "https://chat.example.com/hooks", "events": "release.*"}
+    for who in ("viewer", "operator"):
+        assert served.post("/webhooks", wish, who).status_code == 403
+        assert served.get("/webhooks", who).status_code == 403
+    made = served.post("/webhooks", wish, **{"idempotency-key": "w"}).json()
+    assert made["secret"].startswith("whsec_")
+    assert served.post("/webhooks", wish, **{"idempotency-key": "w"}).json()["secret"] == ""
+    seen = served.get("/webhooks/chat")
+    assert (unfit("/webhooks/{webhook}", seen), seen.json()["state"]) == ("", "active")
+    paused = {"command": "pause", "reason": "they move house"}
+    tag = seen.headers["etag"]
+    assert served.post("/webhooks/chat/commands", paused, **{"if-match": tag}).status_code == 202
+    assert served.post("/webhooks/chat/commands", paused, **{"if-match": tag}).status_code == 412
+    assert served.get("/webhooks").json()["items"][0]["state"] == "paused"
+    assert served.get("/webhooks/chat/deliveries").json() == {"items": [], "next": None}
+    ends = served.post("/webhooks/chat/commands", {"command": "delete", "reason": "over"})
+    assert unfit("/webhooks/{webhook}/commands", ends) == ""
+    assert served.get("/webhooks/chat").status_code == 404
+    private = wish | {"url": "http://127.0.0.1:1/x"}
+    assert served.post("/webhooks", private).json()["code"] == "private-address"
+
+
+def test_an_alert_is_taken_care_of(served: Api) -> None:
+    now = time.time()
+    for service in ("shop", "other"):
+        symptom = Symptom("rollout_failed", service, "production", "it failed", now)
+        member = Member("rollout_failed", "ticket", "it failed", now, now)
+        trouble = begin(f"alr_{service}", symptom, member)
+        alert = replace(trouble, alert=replace(trouble.alert, state="firing"))
+        with served.headway.tx() as tx:
+            alerts.put(tx, alert, now + 3600)
+    assert [a["id"] for a in served.get("/alerts", "shop").json()["items"]] == ["alr_shop"]
+    listed = served.get("/alerts?state=firing")
+    assert (unfit("/alerts", listed), len(listed.json()["items"])) == ("", 2)
+    take = {"command": "acknowledge", "reason": "looking at it"}
+    assert served.post("/alerts/alr_other/commands", take, "shop").status_code == 404
+    assert served.post("/alerts/alr_shop/commands", take, "viewer").status_code == 403
+    taken = served.post("/alerts/alr_shop/commands", take, "shop")
+    assert (taken.status_code, taken.json()["state"], taken.json()["by"]) == (
+        202, "acknowledged", "shop",
+    )  # fmt: skip
+    assert unfit("/alerts/{alert}/commands", taken) == ""

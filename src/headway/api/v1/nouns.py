@@ -2,6 +2,7 @@
 
 from headway.api.v1 import (
     accounts,
+    alerts,
     approvals,
     artifacts,
     commits,
@@ -18,10 +19,11 @@ from headway.api.v1 import (
     services,
     slos,
     verdicts,
+    webhooks,
 )
 
 _MODULES = (
     services, environments, commits, artifacts, releases, deliveries, deployments, rollouts,
-    verdicts, approvals, slos, runs, line, search, accounts, events, live,
+    verdicts, approvals, slos, alerts, runs, line, search, webhooks, accounts, events, live,
 )  # fmt: skip
 ROUTERS = tuple(module.router for module in _MODULES)

@@ -113,6 +113,11 @@ EXAMPLES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/runs"): {"repository": "shop", "workflow": "nightly.yml", "revision": "main"},
     ("POST", "/runs/{run}/commands"): {"command": "rerun", "reason": "flaky", "failed_only": True},
     ("POST", "/line/commands"): {"command": "stop", "reason": "prices are wrong", "seconds": 3600},
+    ("POST", "/alerts/{alert}/commands"): {"command": "acknowledge", "reason": "looking at it"},
+    ("POST", "/webhooks"): {
+        "name": "chat", "url": "https://chat.example.com/hooks", "events": "release.*",
+    },
+    ("POST", "/webhooks/{webhook}/commands"): {"command": "pause", "reason": "they move house"},
     ("POST", "/accounts"): {"name": "ci", "kind": "service"},
     ("POST", "/accounts/{account}/commands"): {
         "command": "grant", "role": "developer", "service": "shop",
