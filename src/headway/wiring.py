@@ -67,6 +67,7 @@ class Headway:
     """Everything, built when it is first asked for."""
 
     def __init__(self, place: Place) -> None:
+        self.place = place
         self.home = place.home
         self.url = place.database
         self.home.mkdir(mode=0o700, parents=True, exist_ok=True)

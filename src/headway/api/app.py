@@ -1,9 +1,11 @@
 """The server's HTTP door: git, webhooks, health. Bound to loopback unless told otherwise."""
 
+import time
 from collections.abc import Sequence
 
 import sqlalchemy as sa
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -19,6 +21,7 @@ from headway.api.security import Secured, Site
 from headway.api.v1 import app as v1
 from headway.api.webhook import receive as hear
 from headway.api.who import Doorkeeper
+from headway.store.views import health
 from headway.wiring import Headway
 
 HERE = Site()
@@ -43,7 +46,7 @@ def app(
         return JSONResponse({"status": "ok"})
 
     async def ready(_request: Request) -> JSONResponse:
-        checks = {"database": _answers(headway)}
+        checks = await run_in_threadpool(_checks, headway)
         good = all(v == "ok" for v in checks.values())
         word = "ok" if good else "not ready"
         return JSONResponse({"status": word, "checks": checks}, status_code=200 if good else 503)
@@ -65,10 +68,14 @@ def app(
     return made
 
 
-def _answers(headway: Headway) -> str:
+def _checks(headway: Headway) -> dict[str, str]:
+    """One word each; what is behind it, `headway doctor` says on the machine."""
     try:
         with headway.reading() as connection:
-            connection.execute(sa.text("SELECT 1"))
+            beat = health.engine(connection, time.time(), headway.executor)
+            looks = [beat, health.held(connection)]
     except sa.exc.DBAPIError as error:
-        return type(error).__name__
-    return "ok"
+        return {"database": type(error).__name__}
+    looks.append(health.disk(headway.place))
+    found = {one.name: "failed" if one.outcome == "failed" else "ok" for one in looks}
+    return {"database": "ok"} | found

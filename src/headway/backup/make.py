@@ -24,9 +24,12 @@ from headway.backup.archive import Writer
 from headway.backup.manifest import LogEnd, Manifest
 from headway.backup.sealing import Lock
 from headway.model.errors import Failed, Invalid
+from headway.model.event import Fact
 from headway.record import dataclass
 from headway.store import database, log, rows, schema
+from headway.store.database import Tx
 from headway.store.keeping import keeping
+from headway.store.log import About
 from headway.store.place import Place
 from headway.store.rows import Counted
 from headway.store.tables import releases
@@ -61,7 +64,22 @@ def make(place: Place, target: Path, lock: Lock | None) -> Made:
     file = target / f"headway-{stamp}.backup" if target.is_dir() else target
     with keeping(place.home, alone=False), _appearing(file) as out:
         told = _write(place, out, lock, now)
+    _note(place, told, sealed=lock is not None)
     return Made(file, file.stat().st_size, round(time.monotonic() - began, 3), told)
+
+
+def _note(place: Place, told: Manifest, *, sealed: bool) -> None:
+    """That there is a backup is a fact of the log: it is in the next one."""
+    engine = database.connect(place.database)
+    try:
+        with engine.begin() as connection:
+            database.lock(connection)
+            data = {"seq": told.log.seq, "digest": told.log.digest, "sealed": sealed}
+            number = log.last_seq(connection) + 1
+            fact = Fact("installation.copied", "installation", number, data)
+            log.append(Tx(connection, told.made_at), About(), fact)
+    finally:
+        engine.dispose()
 
 
 @contextmanager

@@ -3,9 +3,9 @@
 import functools
 import os
 import platform
-import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +18,11 @@ from headway.adapters.linux.sandbox import in_words
 from headway.cli import telling
 from headway.cli.context import Context, pass_context
 from headway.cli.options import verb
+from headway.cli.server import PORT
 from headway.model.errors import Failed, HeadwayError
+from headway.store.views import health
 from headway.wording.text import marked, plain
 
-LEAST_BYTES = 1 << 30
 LEAST_PYTHON = (3, 11)
 SECONDS = 20
 
@@ -43,13 +44,22 @@ def doctor(context: Context) -> None:
 
     Exit code 1 if something that a delivery needs is missing.
     """
-    checks = [look(context) for look in CHECKS]
+    checks = [_looked(context, look) for look in CHECKS]
     if context.json:
         context.document({"checks": checks})
     else:
         context.lines(_lines(checks))
     broken = any(c.outcome == "failed" for c in checks)
     click.get_current_context().exit(Failed.exit_code if broken else 0)
+
+
+def _looked(context: Context, look: Callable[[Context], Check]) -> Check:
+    """A look that cannot be had is a failed one; the others go on."""
+    try:
+        return look(context)
+    except HeadwayError as error:
+        name = getattr(look, "__name__", "look").strip("_")
+        return Check(name, "failed", str(error), error.next or "headway doctor")
 
 
 def _lines(checks: list[Check]) -> list[str]:
@@ -162,13 +172,44 @@ def _node(_context: Context) -> Check:
 
 
 def _disk(context: Context) -> Check:
-    folder = context.home_folder
-    while not folder.exists():
-        folder = folder.parent
-    free = shutil.disk_usage(folder).free
-    found = f"{free / (1 << 30):.1f} GiB free in {folder}"
-    outcome = "ok" if free >= LEAST_BYTES else "warning"
-    return Check("disk", outcome, found, "free at least 1 GiB, or use --home on another disk")
+    return _seen(health.disk(context.place))
+
+
+def _seen(look: health.Look) -> Check:
+    return Check(look.name, look.outcome, look.found, look.fix)
+
+
+def _secrets(context: Context) -> Check:
+    return _seen(health.owners_only(context.home_folder))
+
+
+def _integrity(context: Context) -> Check:
+    return _seen(health.integrity(context.place))
+
+
+def _runs(context: Context) -> bool:
+    there = (context.home_folder / "engine.lock").exists()
+    return there and context.headway.engine_runs()
+
+
+def _beat(context: Context) -> Check:
+    executor = context.headway.executor if _runs(context) else ""
+    with context.reading() as connection:
+        return _seen(health.engine(connection, time.time(), executor))
+
+
+def _port(context: Context) -> Check:
+    return _seen(health.port(context.home_folder, PORT, runs=_runs(context)))
+
+
+def _rows(number: int) -> Callable[[Context], Check]:
+    """One of the looks at the records."""
+
+    def look(context: Context) -> Check:
+        with context.reading() as connection:
+            return _seen(health.ROWS[number](connection, time.time()))
+
+    return look
 
 
 def _home(context: Context) -> Check:
@@ -226,7 +267,12 @@ CHECKS: tuple[Callable[[Context], Check], ...] = (
     _disk,
     _home,
     _database,
+    _integrity,
+    *(_rows(n) for n in range(len(health.ROWS))),
+    _secrets,
+    _port,
     _engine,
+    _beat,
     _channels,
     _quiet,
 )

@@ -96,3 +96,10 @@ def test_a_lost_key_is_no_older_schema(tmp_path: Path) -> None:
     run(url, "CREATE TABLE headway_worker (beat_at FLOAT)")
     with pytest.raises(Refused, match="no column executor"):
         database.prepare(url)
+
+
+def test_every_table_is_known() -> None:
+    """A table that `prepare` does not know would be taken for a newer Headway's."""
+    store = Path(schema.__file__).parent
+    named = {f.stem for f in store.glob("*_tables.py")}
+    assert named == {name for name in named if hasattr(schema, name)}
