@@ -15,7 +15,7 @@ from headway.store import database, pool_claims, pool_jobs, pool_members, pool_s
 from headway.store.pool_claims import Claim, Held, Piece
 from headway.store.pool_jobs import New
 from headway.store.pool_members import Worker
-from headway.store.pool_place import Ear, tell, tx
+from headway.store.pool_place import Ear, connect, tell, tx
 from headway.store.pool_sources import Source
 from headway.store.pool_tables import jobs, pieces, pools, sources, turns, workers
 from headway.store.views import pools as views
@@ -313,3 +313,12 @@ def test_how_far_a_log_is_stands_beside_it(engine: sa.Engine) -> None:
         pool_jobs.took(one, "a", found[-1].id)
         assert [p.offset for p in pool_jobs.said(one.connection, "a")] == [8]
     assert json.loads(json.dumps(again.shipped)) == {"0.log": 12}
+
+
+def test_an_ear_says_that_the_database_is_away() -> None:
+    nobody = connect("postgresql+psycopg://headway@127.0.0.1:1/none")
+    ear = Ear(nobody, "job")
+    for _ in range(2):
+        with pytest.raises(sa.exc.DBAPIError):
+            ear.wait(0.1)
+    nobody.dispose()

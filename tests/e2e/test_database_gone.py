@@ -104,7 +104,7 @@ def test_a_lost_worker_that_comes_back_goes_on_after_its_last_step(tmp_path: Pat
 
 @pytest.mark.soak
 def test_two_servers_on_one_database_do_their_own_runs_once() -> None:
-    production = "gates: {approval: {count: 1}}"
+    production = "gates: {approval: {count: 1, not_author: false}}"
     headway = f"service: shop\nrun: ./shop\nenvironments: {{production: {{{production}}}}}\n"
     with mortal_postgres() as postgres, Served(postgres.url) as one, Served(postgres.url) as two:
         for served in (one, two):
