@@ -6,6 +6,9 @@ import sqlalchemy as sa
 
 from headway.store.tables import deliveries, rollouts
 
+OPEN = ("queued", "building", "delivering", "waiting", "held")
+"""The states of a delivery that has not ended: found by their index, however many have ended."""
+
 
 @dataclass(frozen=True, slots=True)
 class Counts:
@@ -30,6 +33,3 @@ def read(connection: sa.Connection, services: frozenset[str] | None) -> Counts:
         rollouts=connection.execute(running).scalar_one(),
         approvals=states.get("waiting", 0),
     )
-
-
-OPEN = ("queued", "building", "delivering", "waiting", "held")

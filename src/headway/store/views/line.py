@@ -14,6 +14,7 @@ from headway.store import line, records, rollouts
 from headway.store.line import Ended
 from headway.store.tables import deliveries, places
 from headway.store.tables import rollouts as rollout_table
+from headway.store.views.counts import OPEN
 from headway.store.views.moments import at, moment
 
 ENDED = 10
@@ -144,11 +145,9 @@ def _ended(one: Ended) -> EndedStop:
 
 def _moving(connection: sa.Connection, service: str) -> list[tuple[Where, Held]]:
     """Every delivery at a door or in a rollout, which a stop there holds."""
-    query = sa.select(deliveries).where(deliveries.c.state != "done", deliveries.c.release != "")
-    if service:
-        query = query.where(deliveries.c.service == service)
+    query = sa.select(deliveries).where(deliveries.c.state.in_(OPEN), deliveries.c.release != "")
     rows = connection.execute(query.order_by(deliveries.c.requested_at, deliveries.c.id)).all()
-    open_ones = [Delivery(**r._mapping) for r in rows]
+    open_ones = [Delivery(**r._mapping) for r in rows if service in {"", r.service}]
     found = [_held(connection, d) for d in open_ones if d.environment]
     return [f for f in found if f is not None]
 

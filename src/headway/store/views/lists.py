@@ -140,7 +140,7 @@ def list_deliveries(connection: sa.Connection, asked: Filter) -> list[DeliveryRo
     ]
 
 
-def list_releases(connection: sa.Connection, asked: Filter, digest: str = "") -> list[ReleaseRow]:
+def list_releases(connection: sa.Connection, asked: Filter) -> list[ReleaseRow]:
     """By service and commit, and of one digest only."""
     t = releases
     columns = (t.c.name, t.c.service, t.c.digest, t.c.sha, t.c.author, t.c.delivery, t.c.created_at)
@@ -150,8 +150,6 @@ def list_releases(connection: sa.Connection, asked: Filter, digest: str = "") ->
     query = _when(query, asked, t.c.created_at)
     if asked.commit:
         query = query.where(t.c.sha == asked.commit)
-    if digest:
-        query = query.where(t.c.digest == digest)
     if asked.cursor:
         last = sa.select(t.c.created_at).where(t.c.name == asked.cursor).scalar_subquery()
         query = query.where(sa.tuple_(t.c.created_at, t.c.name) < sa.tuple_(last, asked.cursor))
@@ -226,9 +224,8 @@ def artifact(connection: sa.Connection, digest: str, service: str = "") -> Artif
     """One digest, of one service if several have it."""
     t = releases
     query = sa.select(t.c.name, t.c.service, t.c.sha, t.c.created_at).where(t.c.digest == digest)
-    if service:
-        query = query.where(t.c.service == service)
-    found = connection.execute(query.order_by(t.c.created_at)).all()
+    rows = connection.execute(query.order_by(t.c.created_at)).all()
+    found = [r for r in rows if service in {"", r.service}]
     return ArtifactRow(
         digest=digest,
         service=found[0].service,
@@ -279,10 +276,14 @@ def list_environments(connection: sa.Connection, asked: Filter) -> list[Environm
 
 
 def _services(connection: sa.Connection, asked: Filter) -> list[str]:
-    query = sa.union(sa.select(releases.c.service), sa.select(places.c.service))
-    names = sorted(connection.execute(query).scalars())
-    mine = names if asked.seen is None else [n for n in names if n in asked.seen]
-    return [n for n in mine if asked.service in {"", n}]
+    if asked.service:
+        made = sa.select(releases.c.name).where(releases.c.service == asked.service).limit(1)
+        known = connection.execute(made).first() or _places(connection, asked.service)
+        names = [asked.service] if known else []
+    else:
+        query = sa.union(sa.select(releases.c.service), sa.select(places.c.service))
+        names = sorted(connection.execute(query).scalars())
+    return names if asked.seen is None else [n for n in names if n in asked.seen]
 
 
 def _places(connection: sa.Connection, service: str) -> set[str]:

@@ -10,13 +10,12 @@ import sqlalchemy as sa
 
 from headway.model.delivery import Release
 from headway.store import records
-from headway.store.tables import approvals, deliveries, rollouts
+from headway.store.tables import approvals, deliveries, releases, rollouts
 from headway.store.views import delivery as story
 from headway.store.views import lists
 from headway.store.views.delivery import DeliveryView
-from headway.store.views.lists import ArtifactRow, ReleaseRow
+from headway.store.views.lists import ArtifactRow
 from headway.store.views.moments import at, moment
-from headway.store.views.paging import Filter
 
 MOST = 50
 
@@ -63,11 +62,19 @@ class ReleaseView:
 
 
 @dataclass(frozen=True, slots=True)
+class Named:
+    """A release of the artifact, and the environments that it serves now."""
+
+    name: str
+    environments: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ArtifactView:
     """`releases`: every release that is this digest, newest first."""
 
     artifact: ArtifactRow
-    releases: tuple[ReleaseRow, ...]
+    releases: tuple[Named, ...]
     ran: tuple[Ran, ...]
     decided: tuple[Decided, ...]
 
@@ -88,20 +95,28 @@ def read(connection: sa.Connection, name: str) -> ReleaseView:
     )
 
 
-def artifact(connection: sa.Connection, digest: str) -> ArtifactView:
-    """The artifact with exactly this digest, which some release names."""
-    known = lists.artifact(connection, digest)
-    asked = Filter(service=known.service, limit=MOST)
-    rows = lists.list_releases(connection, asked, digest)
+def services_of(connection: sa.Connection, digest: str) -> tuple[str, ...]:
+    """The services that have released this digest, oldest first."""
+    query = sa.select(releases.c.service).where(releases.c.digest == digest)
+    found = connection.execute(query.order_by(releases.c.created_at)).scalars()
+    return tuple(dict.fromkeys(found))
+
+
+def artifact(connection: sa.Connection, digest: str, service: str) -> ArtifactView:
+    """The artifact with exactly this digest, as this service has released it."""
+    known = lists.artifact(connection, digest, service)
+    names = known.releases[-MOST:][::-1]
     return ArtifactView(
         artifact=known,
-        releases=tuple(rows),
-        ran=_ran(connection, rollouts.c.digest == digest),
-        decided=_decided(connection, digest),
+        releases=tuple(Named(n, lists.in_charge(connection, n)) for n in names),
+        ran=_ran(connection, rollouts.c.digest == digest, service),
+        decided=tuple(d for d in _decided(connection, digest) if d.release in known.releases),
     )
 
 
-def _ran(connection: sa.Connection, which: "sa.ColumnElement[bool]") -> tuple[Ran, ...]:
+def _ran(
+    connection: sa.Connection, which: "sa.ColumnElement[bool]", service: str = ""
+) -> tuple[Ran, ...]:
     query = sa.select(rollouts).where(which).order_by(rollouts.c.id.desc()).limit(MOST)
     return tuple(
         Ran(
@@ -115,6 +130,7 @@ def _ran(connection: sa.Connection, which: "sa.ColumnElement[bool]") -> tuple[Ra
             finished_at=moment(r.finished_at) if r.outcome else None,
         )
         for r in connection.execute(query)
+        if service in {"", r.service}
     )
 
 

@@ -10,6 +10,7 @@ from headway.store import records
 from headway.store.rollouts import load
 from headway.store.tables import deliveries, places, releases, rollouts
 from headway.store.views import line, waiting
+from headway.store.views.counts import OPEN
 from headway.store.views.moments import moment
 
 
@@ -59,17 +60,17 @@ class Status:
 
 def read(connection: sa.Connection, service: str = "") -> Status:
     """Of one service, or of all."""
-    here, waiting = sa.select(places), sa.select(deliveries).where(deliveries.c.state != "done")
+    here, waiting = sa.select(places), sa.select(deliveries).where(deliveries.c.state.in_(OPEN))
     if service:
         here = here.where(places.c.service == service)
-        waiting = waiting.where(deliveries.c.service == service)
     rows = connection.execute(here.order_by(places.c.service)).all()
     known = [Place(**r._mapping) for r in rows]
     ordered = sorted(known, key=lambda p: (p.service, _position(connection, p)))
     found = connection.execute(waiting.order_by(deliveries.c.requested_at)).all()
+    known_open = (Delivery(**r._mapping) for r in found)
     return Status(
         tuple(_here(connection, p) for p in ordered),
-        tuple(_open(connection, Delivery(**r._mapping)) for r in found),
+        tuple(_open(connection, d) for d in known_open if service in {"", d.service}),
         tuple(stop.because for stop in line.read(connection, service).stops),
     )
 

@@ -2,8 +2,9 @@
 
 from starlette.responses import Response
 
-from headway.access.principal import may
+from headway.access.principal import may, services
 from headway.api.guard import must, see
+from headway.api.problems import Missing
 from headway.flows import commands
 from headway.flows.commands import Word
 from headway.model.errors import HeadwayError
@@ -68,9 +69,11 @@ def clear(ask: Ask) -> Response:
 def _artifact(ask: Ask) -> ArtifactView:
     with ask.headway.reading() as connection:
         known = ids.digest(connection, ask.path["digest"])
-        found = view.artifact(connection, known)
-    see(ask.who, found.artifact.service)
-    return found
+        seen = services(ask.who)
+        for service in view.services_of(connection, known):
+            if seen is None or service in seen:
+                return view.artifact(connection, known, service)
+    raise Missing("there is none by that name", code="unknown-name")
 
 
 def _statements(ask: Ask, digest: str) -> tuple[list[Statement], HeadwayError | None]:
