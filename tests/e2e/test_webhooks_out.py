@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from standardwebhooks import Webhook
 from tests.support.hooked import Hooked
 from tests.support.receivers import HttpReceiver, Taken, http_receiver
+from tests.support.served import Served
 
 from headway.cli.main import main
 from headway.flows import webhooks
@@ -214,3 +215,16 @@ def test_the_command_line_from_add_to_delete(tmp_path: Path, receiver: HttpRecei
     run(home, "webhook", "delete", "chat", "-y")
     assert "No webhook yet" in run(home, "webhook", "list")
     assert not list((home / "webhooks").iterdir())
+
+
+def test_a_running_server_sends_what_happens(receiver: HttpReceiver) -> None:
+    with Served() as served:
+        served.up()
+        url = ("--url", receiver.url, "--allow-private", "--events", "release.*", "--json")
+        made = json.loads(run(served.home, "webhook", "add", "chat", *url))
+        with served.headway.tx() as tx:
+            append(tx, About(service="shop"), Fact("release.released", "rol_1", 0, {"a": 1}))
+        served.eventually(lambda: receiver.taken)
+        verified = Webhook(made["secret"]).verify(receiver.taken[0].body, receiver.taken[0].headers)
+        assert (verified["type"], verified["data"]) == ("dev.headway.release.released", {"a": 1})
+        served.eventually(lambda: "delivered" in run(served.home, "webhook", "show", "chat"))

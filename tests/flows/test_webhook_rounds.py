@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 from standardwebhooks import Webhook
@@ -10,10 +11,12 @@ from tests.support.hooked import Hooked, Receiver
 from tests.support.postgres import postgres
 
 from headway.alert import sources
-from headway.flows import webhooks
+from headway.alert.state import Trouble
+from headway.flows import alert_rounds, webhooks
+from headway.flows.world import World
 from headway.model.errors import Invalid, Refused
 from headway.model.webhook import Answer
-from headway.store import webhook_deliveries
+from headway.store import alerts, webhook_deliveries
 from headway.store.views import webhooks as views
 from headway.store.webhook_deliveries import ROOM
 
@@ -149,17 +152,27 @@ def test_after_a_day_it_is_a_dead_letter_and_can_be_sent_again(home: Hooked) -> 
     assert kinds(home)[3:] == ["webhook.replayed", "webhook.recovered"]
 
 
+def alerts_of(home: Hooked) -> list[Trouble]:
+    """What the rounds of alerts make of the log."""
+    with home.tx() as tx:
+        alert_rounds.read_log(tx, cast("World", None))
+        return alerts.several(tx.connection, everything=True, limit=99)
+
+
 def test_a_person_is_told_once_and_when_it_is_over(home: Hooked) -> None:
     home.add("https://x/", service="shop")
     home.happen(*KINDS)
+    assert alerts_of(home) == []
     failing(home, Answer(error="nobody listens there"), 9)
     (told,) = [e for e in home.events() if e.kind == "webhook.failing"]
     (symptom,) = sources.read(told, []).symptoms
     assert (symptom.rule, symptom.service, symptom.over) == ("webhook_failing", "shop", False)
     assert "nobody listens there" in symptom.summary
+    assert [t.alert.rule for t in alerts_of(home)] == ["webhook_failing"]
     home.send(Receiver())
     (over,) = sources.read(home.events()[-1], []).symptoms
     assert (over.over, over.cause) == (True, symptom.cause)
+    assert all(m.over for t in alerts_of(home) for m in t.members)
 
 
 def test_gone_pauses_and_resuming_sends_what_was_left(home: Hooked) -> None:
@@ -284,6 +297,9 @@ def test_another_home_s_subscriptions_are_not_sent_here(home: Hooked) -> None:
     with home.sender(Receiver()) as sender:
         sender.go()
     assert home.deliveries() == []
+    with home.tx() as tx, pytest.raises(Refused) as caught:
+        webhooks.rotate(tx, home.home, "chat", "ana")
+    assert caught.value.code == "webhook-home"
 
 
 def test_delete_leaves_nothing(home: Hooked) -> None:

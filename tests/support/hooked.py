@@ -35,6 +35,7 @@ class Hooked:
 
     def __post_init__(self) -> None:
         self.url = self.url or f"sqlite:///{self.home / 'headway.db'}"
+        (self.home / "name").write_text("h1")
         database.prepare(self.url)
         self.db = database.connect(self.url)
 

@@ -141,13 +141,27 @@ def resume(tx: Tx, name: str, by: str, *, skip: bool = False) -> Subscription:
 
 def rotate(tx: Tx, home: Path, name: str, by: str) -> Added:
     """A new secret, shown now and never again; for 24 h the old one signs too. A second rotation
-    within that day ends the oldest secret at once. Raises Invalid (`unknown-webhook`).
+    within that day ends the oldest secret at once. Raises Invalid (`unknown-webhook`), Refused
+    (`webhook-home`).
     """
     found = webhooks.find(tx.connection, name)
+    if not _kept(home, found):
+        raise Refused(
+            f"the secret of `{found.name}` is kept in another home",
+            why="several servers use this database; the one where it was added sends",
+            next="ask there",
+            code="webhook-home",
+        )
     secret = signing.secret(os.urandom(signing.SECRET_BYTES))
     webhook_secrets.rotate(home, found.id, secret, tx.now)
     webhooks.changed(tx, found, "rotated", {"by": by})
     return Added(found, secret)
+
+
+def _kept(home: Path, found: Subscription) -> bool:
+    """Whether this is the home that keeps its secret."""
+    file = home / "name"
+    return file.exists() and file.read_text().strip() == found.home
 
 
 def replay(tx: Tx, name: str, ids: Sequence[str], by: str) -> int:
