@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from headway.access.principal import may, services
 from headway.adapters.linux.run_logs import find_planned
+from headway.adapters.system.bell import RUNS, ring
 from headway.api.guard import must, see
 from headway.flows import pipeline, run_list
 from headway.flows.run_list import Listed, service_of
@@ -112,6 +113,7 @@ def cancel(ask: Ask) -> Response:
     state = _state(ask, "run.cancel")
     reason = _reason(ask)
     pipeline.cancel(ask.headway.home, state.spec.id, ask.who.id, reason)
+    ring(ask.headway.home, RUNS)
     return to(f"/runs/{state.spec.id}")
 
 
