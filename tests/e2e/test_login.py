@@ -9,14 +9,17 @@ from pathlib import Path
 import argon2
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.support.site import PASSWORD, TOKEN, Browser, House, house
 
 from headway.access.principal import Grant
 from headway.api.security import Site
 from headway.api.who import SESSION, csrf_of
 from headway.flows import accounts, login, passwords
-from headway.store import access, access_sessions, log
+from headway.store import access, access_sessions, access_tries, log
 from headway.store.access_tables import sessions, tries
+from headway.store.access_tries import Trier
 
 
 @pytest.fixture(scope="module")
@@ -235,6 +238,32 @@ def test_guessing_is_slowed_and_the_right_password_from_elsewhere_is_not(site: H
     assert guesser.log_in("ana").status_code == 429
     elsewhere = login.Knock("ana", PASSWORD, "192.0.2.7", _now(site))
     assert login.log_in(site.headway, elsewhere)
+
+
+def test_strangers_who_guess_do_not_lock_a_person_out(site: House) -> None:
+    """Not from a browser where they were before, even behind one address with the strangers; and
+    from a new one for half a minute at most.
+    """
+    person, stranger = site.entered("ana"), site.browser()
+    person.client.cookies.delete(SESSION)
+    for n in range(7):
+        stranger.log_in("ana", f"guess number {n}")
+    assert stranger.log_in("ana").status_code == 429
+    assert person.log_in("ana").status_code == 303
+    with site.headway.tx() as tx:
+        for n in range(90):
+            access_tries.failed(tx, Trier("ana", f"192.0.2.{n}", ""))
+        assert 0 < access_tries.left(tx.connection, Trier("ana", "192.0.2.99", ""), tx.now) <= 30
+        assert access_tries.left(tx.connection, Trier("vic", "192.0.2.1", ""), tx.now) == 0
+    person.client.cookies.delete(SESSION)
+    assert person.log_in("ana").status_code == 303
+
+
+@given(st.integers(0, 10_000))
+def test_waits_grow_and_end(failures: int) -> None:
+    for counter in (access_tries.PAIR, access_tries.ADDRESS, access_tries.NAME):
+        assert 0 <= counter.wait(failures) <= counter.wait(failures + 1) <= counter.most
+        assert (counter.wait(failures) == 0) is (failures < counter.free)
 
 
 def _now(site: House) -> float:

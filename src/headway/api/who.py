@@ -21,7 +21,7 @@ from headway.store import access, access_sessions, access_tokens
 from headway.wiring import Headway
 
 OWNER = Principal("home", "owner of the home", "service", (Grant("admin"),), via="token")
-SESSION, VISITOR = "headway_session", "headway_visitor"
+SESSION, VISITOR, DEVICE = "headway_session", "headway_visitor", "headway_device"
 CSRF_HEADER = "x-csrf-token"
 SEEN_SECONDS = 600.0
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -99,6 +99,10 @@ class Doorkeeper:
     def session(self, request: Request) -> str:
         """The id of the browser's session, or empty."""
         return request.cookies.get(self.cookie(SESSION), "")
+
+    def device(self, request: Request) -> str:
+        """What the browser was given when somebody logged in there, or empty."""
+        return request.cookies.get(self.cookie(DEVICE), "")
 
     def csrf(self, request: Request) -> str:
         """What a form of this browser must send back: bound to its session, or before login to its

@@ -18,6 +18,7 @@ from headway.model.errors import Invalid, Refused
 from headway.record import dataclass
 from headway.store import access, access_sessions, access_tries
 from headway.store.access import Account, Holder
+from headway.store.access_tries import Trier
 from headway.store.database import Tx
 
 
@@ -33,20 +34,24 @@ class Books(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Knock:
-    """Somebody says who they are. `address`: of the client; `now`: Unix seconds."""
+    """Somebody says who they are. `address`: of the client; `now`: Unix seconds; `device`: what
+    the browser was given when somebody logged in there, or for this log-in.
+    """
 
     name: str
     password: str
     address: str
     now: float
+    device: str = ""
 
 
 def log_in(books: Books, knock: Knock) -> str:
     """The id of a new session. Raises Refused (`login`, `slow-down`), Unreachable (`busy`)."""
     name = knock.name.strip().lower()[: rules.MOST]
+    trier = Trier(name, knock.address, knock.device)
     with passwords.place():
         with books.reading() as connection:
-            wait = access_tries.left(connection, name, knock.address, knock.now)
+            wait = access_tries.left(connection, trier, knock.now)
             known = access.find(connection, name)
         if wait > 0:
             raise Refused("too many tries", why=f"the next one is heard in {ceil(wait)} s",
@@ -55,7 +60,7 @@ def log_in(books: Books, knock: Knock) -> str:
         good = passwords.matches(stored, knock.password[: rules.MOST])
         if not good or known is None or known.disabled_at:
             with books.tx() as tx:
-                access_tries.failed(tx, name, knock.address)
+                access_tries.failed(tx, trier)
                 told: dict[str, object] = {"address": knock.address}
                 accounts.tell(tx, "login.failed", known.name if known else "nobody", told)
             raise Refused("name and password do not belong together", code="login")
@@ -69,7 +74,7 @@ def _enter(books: Books, known: Account, knock: Knock, fresh: str) -> str:
             raise Refused("name and password do not belong together", code="login")
         if fresh:
             access.change(tx, known.name, password=fresh)
-        access_tries.passed(tx, known.name, knock.address)
+        access_tries.passed(tx, Trier(known.name, knock.address, knock.device))
         return begin(tx, known.name, knock.address)
 
 

@@ -16,14 +16,23 @@ from headway.model.errors import Unreachable
 PARAMETERS = RFC_9106_LOW_MEMORY
 AT_ONCE = 2
 PATIENCE_SECONDS = 10.0
+MOST_WAITING = 8
+"""Who waits here holds a thread of the server; so not many may."""
 _PLACES = threading.BoundedSemaphore(AT_ONCE)
+_WAITING = threading.BoundedSemaphore(MOST_WAITING)
 
 
 @contextmanager
 def place() -> Iterator[None]:
     """One of the few that hash now. Raises Unreachable (`busy`)."""
-    if not _PLACES.acquire(timeout=PATIENCE_SECONDS):
-        raise Unreachable("too many log in at once", next="try again", code="busy")
+    busy = Unreachable("too many log in at once", next="try again", code="busy")
+    if not _WAITING.acquire(blocking=False):
+        raise busy
+    try:
+        if not _PLACES.acquire(timeout=PATIENCE_SECONDS):
+            raise busy
+    finally:
+        _WAITING.release()
     try:
         yield
     finally:

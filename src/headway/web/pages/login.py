@@ -5,13 +5,14 @@ import time
 from starlette.responses import Response
 
 from headway.api.problems import status_of
-from headway.api.who import SESSION, VISITOR
+from headway.api.who import DEVICE, SESSION, VISITOR
 from headway.flows import login as flow
 from headway.flows.login import Knock, secret
 from headway.model.errors import HeadwayError
-from headway.store import access_sessions, connections
+from headway.store import access_sessions, access_tries, connections
 from headway.web.page import OPEN, Ask, form, page, to
 
+MOST_SECONDS = int(access_sessions.MOST_SECONDS)
 _STATUS = {"login": 401, "slow-down": 429}
 
 
@@ -27,11 +28,16 @@ def login(ask: Ask) -> Response:
 def enter(ask: Ask) -> Response:
     """Name and password; a session of before ends."""
     wanted = own_path(_field(ask, "next"))
+    known = ask.door.device(ask.request)
+    device = known or secret()
     try:
-        id = flow.log_in(ask.headway, _knock(ask))
+        id = flow.log_in(ask.headway, _knock(ask, device))
     except HeadwayError as error:
         return _form(ask, wanted, error)
-    return started(ask, id, wanted)
+    answer = started(ask, id, wanted)
+    if not known:
+        keep(ask, answer, DEVICE, device, int(access_tries.REMEMBER_SECONDS))
+    return answer
 
 
 @form("/logout", OPEN)
@@ -99,10 +105,10 @@ def _shown(ask: Ask, template: str, error: HeadwayError | None, **data: object) 
     return shown
 
 
-def _knock(ask: Ask) -> Knock:
+def _knock(ask: Ask, device: str = "") -> Knock:
     client = ask.request.client
     address = client.host if client else ""
-    return Knock(_field(ask, "name"), _field(ask, "password"), address, time.time())
+    return Knock(_field(ask, "name"), _field(ask, "password"), address, time.time(), device)
 
 
 def _field(ask: Ask, name: str) -> str:
@@ -110,11 +116,9 @@ def _field(ask: Ask, name: str) -> str:
     return found if isinstance(found, str) else ""
 
 
-def keep(ask: Ask, answer: Response, name: str, value: str) -> None:
+def keep(ask: Ask, answer: Response, name: str, value: str, most: int = MOST_SECONDS) -> None:
     """A cookie that scripts do not see and other sites do not send along with forms."""
-    secure = ask.door.secure
-    most = int(access_sessions.MOST_SECONDS)
-    called = ask.door.cookie(name)
+    secure, called = ask.door.secure, ask.door.cookie(name)
     answer.set_cookie(called, value, most, path="/", secure=secure, httponly=True, samesite="lax")
 
 
