@@ -134,6 +134,15 @@ def test_what_a_browser_brings_back_works_once_and_only_there(site: House, real:
     assert again.get("/").status_code == 303
 
 
+def test_logging_out_leads_to_the_providers_door(site: House, real: str) -> None:
+    browser = site.browser()
+    assert browser.get(through(set_out(browser, "corp"), "ana")).status_code == 303
+    answer = browser.post("/logout", {"csrf": browser.csrf("/")})
+    assert answer.status_code == 200
+    assert f'href="{real}/session/end?client_id=headway&amp;' in answer.text
+    assert browser.get("/").status_code == 303
+
+
 def test_a_disabled_person_does_not_come_in_by_the_provider(site: House, real: str) -> None:
     browser = site.browser()
     assert browser.get(through(set_out(browser, "corp"), "ana")).status_code == 303

@@ -9,8 +9,9 @@ from headway.api.who import DEVICE, SESSION, VISITOR
 from headway.flows import login as flow
 from headway.flows.login import Knock, secret
 from headway.model.errors import HeadwayError
-from headway.store import access_sessions, access_tries, connections
+from headway.store import access_sessions, access_tries
 from headway.web.page import OPEN, Ask, form, page, to
+from headway.web.providers import offered, provider_of
 
 MOST_SECONDS = int(access_sessions.MOST_SECONDS)
 _STATUS = {"login": 401, "slow-down": 429}
@@ -42,13 +43,28 @@ def enter(ask: Ask) -> Response:
 
 @form("/logout", OPEN)
 def leave(ask: Ask) -> Response:
-    """The session ends here and on the server."""
+    """The session ends here and on the server; who came by a provider may log out there too."""
+    id = ask.door.session(ask.request)
     with ask.headway.tx() as tx:
-        flow.log_out(tx, ask.door.session(ask.request))
+        source = access_sessions.source(tx.connection, id)
+        flow.log_out(tx, id)
+    address = _goodbye(ask, source) if source else ""
     answer = to("/login")
+    if address:
+        answer = ask.show("logged_out.html", error=None, address=address, provider=source)
     _forget(ask, answer, SESSION)
     answer.headers["clear-site-data"] = '"cache"'
     return answer
+
+
+def _goodbye(ask: Ask, source: str) -> str:
+    """Where to log out at the provider; empty if it has no such place, or does not answer."""
+    site = ask.request.app.state.site
+    base = site.public_url.rstrip("/") or str(ask.request.base_url).rstrip("/")
+    try:
+        return provider_of(ask.headway.home, source).goodbye(f"{base}/login")
+    except HeadwayError:
+        return ""
 
 
 @page("/welcome/{secret}", OPEN)
@@ -90,7 +106,7 @@ def own_path(wanted: str) -> str:
 
 
 def _form(ask: Ask, wanted: str, error: HeadwayError | None = None) -> Response:
-    providers = [c.name for c in connections.every(ask.headway.home) if c.kind == "oidc"]
+    providers = offered(ask.headway.home)
     return _shown(ask, "login.html", error, next=own_path(wanted), providers=providers)
 
 

@@ -4,32 +4,26 @@ The way there begins with a form, like everything that changes something. The br
 page and not by a redirect, because browsers follow `form-action` through redirects.
 """
 
-import hmac
-from threading import Lock
-
 from starlette.responses import Response
 
 from headway.access.id_token import Person
-from headway.adapters.oidc.provider import KIND, Answer, Provider, Way
-from headway.api.problems import Missing
+from headway.adapters.oidc.provider import Answer, Way
 from headway.api.who import VISITOR
 from headway.flows import login as flow
 from headway.flows import sso
 from headway.model.connection import Connection
 from headway.model.errors import Refused
-from headway.store import access_ways, connections
+from headway.store import access_ways
 from headway.store.access_ways import Begun
 from headway.web.page import OPEN, Ask, form, page
 from headway.web.pages.login import keep, own_path, started
-
-_PROVIDERS: dict[str, Provider] = {}
-_LOCK = Lock()
+from headway.web.providers import provider_of
 
 
 @form("/sso/{name}", OPEN)
 def begin(ask: Ask) -> Response:
     """There."""
-    provider = _provider(ask)
+    provider = provider_of(ask.headway.home, ask.path["name"])
     browser = ask.door.visitor(ask.request)
     fresh = "" if browser else flow.secret()
     state, nonce, verifier = flow.secret(), flow.secret(), flow.secret()
@@ -47,7 +41,7 @@ def begin(ask: Ask) -> Response:
 @page("/sso/{name}/back", OPEN)
 def back(ask: Ask) -> Response:
     """And back, with a code. It works once, in the browser that began, for this provider."""
-    provider = _provider(ask)
+    provider = provider_of(ask.headway.home, ask.path["name"])
     state, browser = ask.query.get("state", ""), ask.door.visitor(ask.request)
     with ask.headway.tx() as tx:
         begun = access_ways.take(tx, state, provider.connection.name, browser)
@@ -64,27 +58,6 @@ def _entered(ask: Ask, connection: Connection, who: Person) -> str:
     client = ask.request.client
     with ask.headway.tx() as tx:
         return sso.enter(tx, connection, who, client.host if client else "")
-
-
-def _provider(ask: Ask) -> Provider:
-    """Kept, unless the connection has changed."""
-    name = ask.path["name"]
-    now = next((c for c in connections.every(ask.headway.home) if c.name == name), None)
-    if now is None or now.kind != KIND:
-        raise Missing("there is no provider by that name", code="unknown-connection")
-    with _LOCK:
-        known = _PROVIDERS.get(f"{ask.headway.home}/{name}")
-        if known is None or not _same(known.connection, now):
-            known = _PROVIDERS[f"{ask.headway.home}/{name}"] = Provider(now)
-    return known
-
-
-def _same(one: Connection, other: Connection) -> bool:
-    secret = "client_secret"
-    same = hmac.compare_digest(
-        one.options.get(secret, "").encode(), other.options.get(secret, "").encode()
-    )
-    return same and one == other
 
 
 def _back(ask: Ask) -> str:
