@@ -19,7 +19,7 @@ from headway.api.v1.writing import Body, Key, Reason, Write
 from headway.flows import pipeline, run_list
 from headway.flows.run_list import Listed, service_of
 from headway.flows.trigger_dispatch import Dispatch, dispatched
-from headway.model.errors import HeadwayError, Invalid
+from headway.model.errors import HeadwayError, Invalid, Refused
 from headway.pipeline.run.state import RunState
 from headway.pipeline.run.view import JobView, RunView, view
 from headway.store.views.moments import at
@@ -199,7 +199,7 @@ def command_run(
         if body.command == "rerun":
             told = _rerun(known, found, next_attempt, failed_only=body.failed_only)
         elif found.phase != "running":
-            raise Invalid(f"run {told} has ended: {found.phase}", code="has-ended")
+            raise Refused(f"run {told} has ended: {found.phase}", code="has-ended")
         else:
             pipeline.cancel(known.home, told, who.id, body.reason)
         return RunTold(told, body.command, who.id, body.reason)
