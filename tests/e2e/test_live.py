@@ -243,3 +243,16 @@ def test_a_gone_client_is_forgotten(served: Api) -> None:
     while len(hub):
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_no_more_follow_than_there_is_room_for(
+    served: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "MOST_FOLLOWERS", 1)
+    first = Client(served, "/events")
+    for path in ("/events", "/live?on=all"):
+        refused = Client(served, path)
+        assert refused.answer.status_code == 429
+        assert int(refused.answer.headers["retry-after"]) >= 1
+        refused.close()
+    first.close()

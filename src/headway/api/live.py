@@ -25,7 +25,7 @@ from headway.access.principal import Principal
 from headway.api.followers import About, Changes, Events, Reader, Wanted
 from headway.api.guard import Needs, see
 from headway.api.hub import Hub
-from headway.api.problems import Missing
+from headway.api.problems import Missing, Wrong
 from headway.flows import pipeline
 from headway.flows.run_list import service_of
 from headway.model.errors import Invalid
@@ -33,6 +33,7 @@ from headway.store import run_log
 from headway.store.tables import deliveries, releases, rollouts
 
 MOST_TOPICS = 20
+MOST_FOLLOWERS = 1000
 LEAVE_SECONDS = 3.0
 HEADERS = {
     "cache-control": "no-store",
@@ -90,18 +91,19 @@ class _Stream(Response):
 
 
 def events(request: Request, wanted: Wanted, who: Principal) -> Response:
-    """The events as a stream. Raises Invalid (`bad-position`)."""
-    hub: Hub = request.app.state.hub
+    """The events as a stream. Raises Invalid (`bad-position`), Wrong (`too-often`)."""
+    hub = _room(request)
     return _Stream(hub, Events(request, wanted, who), _position(request))
 
 
 def changes(request: Request, topics: Iterable[str]) -> Response:
     """That something of one of these topics changed. In a thread: it reads the database.
 
-    Raises Denied, Missing for what may not be seen, Invalid (`bad-topic`, `bad-position`).
+    Raises Denied, Missing for what may not be seen, Invalid (`bad-topic`, `bad-position`), Wrong
+    (`too-often`).
     """
-    hub: Hub = request.app.state.hub
     who, asked = Needs("service.read")(request), tuple(dict.fromkeys(topics))
+    hub = _room(request)
     if not 1 <= len(asked) <= MOST_TOPICS:
         raise Invalid(f"name 1 to {MOST_TOPICS} topics", code="bad-topic")
     reader = Changes(request, Wanted(), who)
@@ -144,6 +146,14 @@ def _run(who: Principal, name: str, reader: Reader) -> About:
     see(who, service_of(pipeline.show(home, name).spec))
     reader.watched = run_log.folder(home, name) / "log.jsonl"
     return {"subject": name}
+
+
+def _room(request: Request) -> Hub:
+    """The hub, if one more may follow. Raises Wrong (`too-often`)."""
+    hub: Hub = request.app.state.hub
+    if len(hub) >= MOST_FOLLOWERS:
+        raise Wrong("too many follow already", 429, code="too-often", headers={"retry-after": "10"})
+    return hub
 
 
 def _position(request: Request) -> int | None:
