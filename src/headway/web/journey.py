@@ -122,7 +122,7 @@ def headline(view: DeliveryView) -> Headline:
         return _ended(view, name, last)
     known = words.state(last.state if last else view.state)
     if last is None:
-        return Headline("run", "run", f"{name} is being built.", view.because)
+        return Headline("run", "run", f"{name} is being built.", view.waits or view.because)
     said = {
         "waiting": f"{name} waits before {where}.",
         "entering": f"{name} may enter {where}.",
@@ -135,7 +135,7 @@ def headline(view: DeliveryView) -> Headline:
         "going back": f"{where} goes back to {last.stable or 'nothing'}.",
         "released": f"{name} is released in {where}.",
     }.get(last.state, f"{name}: {known.word.lower()} in {where}.")
-    because = last.because or (last.verdict.because if last.verdict else "")
+    because = view.waits or last.because or (last.verdict.because if last.verdict else "")
     return Headline(known.state, known.icon, said, because)
 
 

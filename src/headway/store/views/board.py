@@ -33,12 +33,14 @@ class Ended:
 @dataclass(frozen=True, slots=True)
 class Spot:
     """A service in an environment. `subject`: of the commit in charge; `verdict`: PASS, WAIT or
-    FAIL, the judge's last word on what is being tried, or empty; `waits`: deliveries at its door.
+    FAIL, the judge's last word on what is being tried, or empty; `moving`: what that waits for, in
+    one sentence; `waits`: deliveries at its door.
     """
 
     here: Here
     subject: str
     verdict: str
+    moving: str
     ended: Ended | None
     waits: tuple[Open, ...]
 
@@ -80,17 +82,18 @@ def _spot(connection: sa.Connection, here: Here, open: tuple[Open, ...]) -> Spot
     subject: str | None = None
     if here.release:
         subject = connection.execute(query.order_by(deliveries.c.id)).scalar()
+    place = (here.service, here.environment)
+    mine = [o for o in open if (o.service, o.environment) == place]
     return Spot(
         here=here,
         subject=subject or "",
         verdict=_verdict(connection, here.rollout) if here.candidate else "",
+        moving=next((o.because for o in mine if o.release == here.candidate), ""),
         ended=_ended(connection, here),
         waits=tuple(
             o
-            for o in open
-            if (o.service, o.environment) == (here.service, here.environment)
-            and o.state in {"waiting", "queued", "held"}
-            and o.release != here.candidate
+            for o in mine
+            if o.state in {"waiting", "queued", "held"} and o.release != here.candidate
         ),
     )
 

@@ -12,7 +12,6 @@ from headway.flows import commands
 from headway.flows.commands import Word
 from headway.store.views import approvals, lists, paging
 from headway.store.views import board as view
-from headway.store.views.approvals import Pending
 from headway.store.views.board import Spot
 from headway.store.views.paging import Filter
 from headway.store.views.status import Open
@@ -57,7 +56,7 @@ def board(ask: Ask) -> Response:
         "board.html",
         live="all",
         board=found,
-        cells=_cells(found, waiting),
+        cells=_cells(found),
         waiting=waiting,
         recent=recent,
         moving=[s.here for r in found.rows for s in r.spots.values() if s.here.candidate],
@@ -82,7 +81,7 @@ def service(ask: Ask) -> Response:
         "service.html",
         live=f"service={name}",
         name=name,
-        cells=_cells(found, waiting),
+        cells=_cells(found),
         deliveries=deliveries,
         releases=releases,
         waiting=waiting,
@@ -96,18 +95,14 @@ def service(ask: Ask) -> Response:
     )
 
 
-def _cells(found: view.Board, waiting: list[Pending]) -> dict[tuple[str, str], Cell]:
-    doors = frozenset(p.delivery for p in waiting if p.kind == "approval")
+def _cells(found: view.Board) -> dict[tuple[str, str], Cell]:
     return {
-        (row.service, name): _cell(spot, doors)
-        for row in found.rows
-        for name, spot in row.spots.items()
+        (row.service, name): _cell(spot) for row in found.rows for name, spot in row.spots.items()
     }
 
 
-def _cell(spot: Spot, doors: frozenset[str]) -> Cell:
-    """`doors`: the deliveries that wait for an approval."""
-    here, following = spot.here, _next(spot, doors)
+def _cell(spot: Spot) -> Cell:
+    here, following = spot.here, _next(spot)
     path = f"/releases/{here.release}"
     if here.candidate:
         return Cell(spot, _trying(spot), f"/rollouts/{here.rollout}", _others(spot), following)
@@ -138,18 +133,16 @@ def _others(spot: Spot) -> str:
     return f"{here.release} serves the other {words.percent(1 - here.share)}"
 
 
-def _next(spot: Spot, doors: frozenset[str]) -> tuple[Next, ...]:
+def _next(spot: Spot) -> tuple[Next, ...]:
     """What waits at the door, and why the last one went back."""
     here = spot.here
     if here.candidate:
         path = f"/rollouts/{here.rollout}"
-        if here.because:
-            return (Next("wait", "wait", here.because, path),)
-        said = {"PASS": "passes so far", "WAIT": "not enough data yet", "FAIL": "failed"}
-        verdict = said.get(spot.verdict, "no verdict yet")
-        return (Next("run", "run", f"The judge: {verdict}", path),)
+        state = "wait" if here.because else "run"
+        text = spot.moving.removeprefix(f"{here.environment}: ") or here.because
+        return (Next(state, state, text, path),) if text else ()
     found = [
-        Next("wait", "wait", _waits(waiting, doors), f"/deliveries/{waiting.delivery}")
+        Next("wait", "wait", _waits(waiting), f"/deliveries/{waiting.delivery}")
         for waiting in spot.waits
     ]
     if spot.ended:
@@ -158,10 +151,9 @@ def _next(spot: Spot, doors: frozenset[str]) -> tuple[Next, ...]:
     return tuple(found)
 
 
-def _waits(waiting: Open, doors: frozenset[str]) -> str:
+def _waits(waiting: Open) -> str:
     name = waiting.release or words.short(waiting.commit)
-    what = " for approval" if waiting.delivery in doors else ""
-    return f"{name} waits{what}: {waiting.because}" if waiting.because else f"{name} waits{what}"
+    return f"{name} {waiting.because or 'waits'}"
 
 
 def _way_back(ask: Ask, name: str, spot: Spot) -> Question:
