@@ -374,7 +374,7 @@ def approved(connection: sa.Connection) -> str:
     return records.dumps(replace(config, environments=there))
 
 
-def test_a_stopped_line_is_told_to_every_owner(desk: Followers) -> None:
+def test_a_stopped_line_is_told_once_to_owners_and_to_who_follows_it(desk: Followers) -> None:
     desk.deliver("a1")
     desk.later()
     desk.set("ana", "ana")
@@ -386,7 +386,8 @@ def test_a_stopped_line_is_told_to_every_owner(desk: Followers) -> None:
     desk.later()
     title = "the line is stopped for everything"
     assert desk.titles("ana") == [title]
-    assert desk.titles("ticket")[-1] == title
+    assert title not in desk.titles("ticket"), "the owner's channel has the alert"
+    assert "fire in hall 3" in desk.desk.arrived("ticket")[-1]["title"]
     text = desk.told("ana")[0]["text"]
     assert "Why: fire in hall 3" in text
     assert "By: bo" in text
@@ -394,3 +395,4 @@ def test_a_stopped_line_is_told_to_every_owner(desk: Followers) -> None:
         line.start(tx, outbox, Scope(), line.Said("bo", "it is out"))
     desk.later()
     assert desk.titles("ana")[-1] == "the line is started again for everything"
+    assert [k.channel for k in desk.kept() if k.notice.topic == "line"] == ["webhook/ana"] * 2

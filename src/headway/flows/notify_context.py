@@ -23,6 +23,7 @@ SAME = {
     "held": ("rollout_held",),
     "outage": ("outage",),
     "budget": ("slo_burn",),
+    "line": ("line_stopped",),
 }
 
 
@@ -62,17 +63,18 @@ def alerted(connection: sa.Connection, event: Event, notice: Notice) -> dict[str
 
 
 def _fired(connection: sa.Connection, event: Event) -> list[Event]:
-    """Alerts told of the event's delivery since; without a delivery those of the same moment,
-    because who found it wrote both together.
+    """Alerts told of the event's delivery since; of a line those of this very stop, and its end.
+    Of anything else those of the same moment, because who found it wrote both together.
     """
-    query = sa.select(events.c.seq).where(
-        events.c.kind == "alert.fired",
-        events.c.service == event.service,
-        events.c.at >= event.at,
-        (events.c.delivery == event.delivery) if event.delivery else (events.c.at == event.at),
-    )
-    found = connection.execute(query.order_by(events.c.seq)).scalars().all()
-    return [alert for seq in found for alert in log.after(connection, seq - 1, limit=1)]
+    t, line = events.c, event.kind.startswith("line.")
+    kind = "alert.resolved" if event.kind == "line.started" else "alert.fired"
+    query = sa.select(t.seq).where(t.kind == kind, t.service == event.service, t.at >= event.at)
+    if not line:
+        query = query.where(t.delivery == event.delivery if event.delivery else t.at == event.at)
+    found = connection.execute(query.order_by(t.seq)).scalars().all()
+    told = [alert for seq in found for alert in log.after(connection, seq - 1, limit=1)]
+    key = f"{event.service}/{event.environment}/cause:{event.subject}"
+    return [alert for alert in told if not line or alert.data.get("key") == key]
 
 
 def _suppressed(connection: sa.Connection, trouble: Trouble) -> dict[str, str]:
