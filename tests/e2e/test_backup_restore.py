@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from tests.conftest import end_all
 from tests.support.postgres import postgres
-from tests.support.stage import CANARY, Stage, config, eventually
+from tests.support.stage import CANARY, Stage, clear, config, eventually
 
 from headway.backup.make import make
 from headway.backup.restore import Wish, restore
@@ -41,7 +41,8 @@ def elsewhere() -> Iterator[Path]:
     """A folder whose path is short; what runs below it is ended after."""
     base = Path(tempfile.mkdtemp(prefix="hwb"))
     yield base
-    for home in base.iterdir():
+    for home in (one for one in base.iterdir() if one.is_dir()):
+        clear(home)
         end_all(home)
     shutil.rmtree(base, ignore_errors=True)
 
