@@ -66,8 +66,8 @@ class Fuzz:
             return r.choice(schema["enum"])
         match schema.get("type"):
             case "integer":
-                low = schema.get("minimum", -2)
-                return r.randint(low, min(schema.get("maximum", 10**6), low + 1000))
+                low = int(schema.get("minimum", -2))
+                return r.randint(low, min(int(schema.get("maximum", 10**6)), low + 1000))
             case "boolean":
                 return r.random() < 0.5
             case "array":
