@@ -77,7 +77,7 @@ def test_a_canary_rolled_back_in_quiet_hours_is_told_afterwards(story: Story) ->
     for name, kind in (("alerts", "webhook"), ("ana", "webhook"), ("mail", "email"),
                        ("chat", "slack")):  # fmt: skip
         story.connect(name, kind)
-    quiet = ("--quiet", quiet_now(), "--zone", "UTC")
+    quiet = ("--quiet-hours", quiet_now(), "--zone", "UTC")
     story.run("notify", "set", "ana", "--channel", "webhook/ana", "--channel", "email/mail", *quiet)
     story.run("notify", "set", "ana", "--event", "rolled_back", "--event", "promoted")
     story.run("notify", "set", "bo", "--channel", "slack/chat")
@@ -127,8 +127,8 @@ def test_preferences_by_hand(story: Story) -> None:
     story.connect("ana", "webhook")
     assert "No preference" in story.run("notify", "list")
     story.run("notify", "test", "ana", code=2)
-    story.run("notify", "set", "ana", "--channel", "webhook/ana", "--quiet", "Mon-Fri 20:00-08:00",
-              "--zone", "Europe/Berlin", "--hold-pages")  # fmt: skip
+    quiet = ("--quiet-hours", "Mon-Fri 20:00-08:00", "--zone", "Europe/Berlin", "--hold-pages")
+    story.run("notify", "set", "ana", "--channel", "webhook/ana", *quiet)
     made = story.json("notify", "set", "ana", "--event", "failed", "--env", "production")
     listed = story.run("notify", "list")
     assert "Mon,Tue,Wed,Thu,Fri 20:00-08:00" in listed
@@ -159,10 +159,10 @@ WRONG = {
     "there is no connection `nobody`": ("ana", "--channel", "slack/nobody"),
     "no channel for notices": ("ana", "--channel", "alertmanager/ana"),
     "is of kind webhook, not slack": ("ana", "--channel", "slack/ana"),
-    "are no quiet hours": ("ana", "--channel", "webhook/ana", "--quiet", "22-7"),
+    "are no quiet hours": ("ana", "--channel", "webhook/ana", "--quiet-hours", "22-7"),
     "there is no time zone": ("ana", "--channel", "webhook/ana", "--zone", "Mars"),
     "of which event": ("ana", "--service", "shop"),
-    "not of an event": ("ana", "--event", "failed", "--quiet", "22:00-07:00"),
+    "not of an event": ("ana", "--event", "failed", "--quiet-hours", "22:00-07:00"),
     "is no name of a team or person": ("an a", "--event", "failed"),
     "is not one of": ("ana", "--event", "fail"),
 }

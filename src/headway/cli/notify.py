@@ -29,7 +29,7 @@ EVENTS = click.Choice([*BY_NAME, EVERY])
     cls=Noun,
     examples=(
         "headway notify preview --event rolled_back --service shop --env production",
-        "headway notify set team-shop --channel slack/shop --quiet 'Mon-Fri 20:00-08:00'",
+        "headway notify set team-shop --channel slack/shop --quiet-hours 'Mon-Fri 20:00-08:00'",
         "headway notify set ana --event failed --env production",
     ),
 )
@@ -38,7 +38,7 @@ def notify() -> None:
 
 
 @notify.verb(
-    "headway notify set team-shop --channel slack/shop --quiet 'Mon-Fri 20:00-08:00' "
+    "headway notify set team-shop --channel slack/shop --quiet-hours 'Mon-Fri 20:00-08:00' "
     "--zone Europe/Berlin",
     "headway notify set ana --event failed --event rolled_back --env production",
     "headway notify set team-shop --event released --mute",
@@ -47,7 +47,11 @@ def notify() -> None:
 @WHO
 @click.option("--channel", "channels", multiple=True, metavar="KIND/NAME", help="Where.")
 @click.option(
-    "--quiet", multiple=True, metavar="[DAYS] HH:MM-HH:MM", help="Told afterwards, as one message."
+    "--quiet-hours",
+    "quiet",
+    multiple=True,
+    metavar="[DAYS] HH:MM-HH:MM",
+    help="Told afterwards, as one message.",
 )
 @click.option("--zone", default="UTC", show_default=True, help="In which quiet hours are meant.")
 @click.option("--hold-pages", is_flag=True, help="In quiet hours also what is urgent waits.")
@@ -82,7 +86,7 @@ def _rule(who: str, given: dict[str, Any]) -> Rule:
     if given["quiet"] or given["hold_pages"]:
         raise Invalid(
             "quiet hours are of a team or person, not of an event",
-            next=f"headway notify set {who} --channel KIND/NAME --quiet HOURS",
+            next=f"headway notify set {who} --channel KIND/NAME --quiet-hours HOURS",
             code="notify-set",
         )
     return Rule(

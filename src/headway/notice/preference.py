@@ -150,6 +150,6 @@ def _no_hours(text: str, why: str) -> Invalid:
     return Invalid(
         f"`{text[:60]}` are no quiet hours",
         why=why,
-        next='--quiet "Mon-Fri 20:00-08:00"',
+        next='--quiet-hours "Mon-Fri 20:00-08:00"',
         code="quiet",
     )
