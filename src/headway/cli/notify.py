@@ -48,7 +48,7 @@ def notify() -> None:
 @click.option("--channel", "channels", multiple=True, metavar="KIND/NAME", help="Where.")
 @click.option(
     "--quiet-hours",
-    "quiet",
+    "hours",
     multiple=True,
     metavar="[DAYS] HH:MM-HH:MM",
     help="Told afterwards, as one message.",
@@ -83,7 +83,7 @@ def put(context: Context, /, who: str, **given: Any) -> None:
 
 
 def _rule(who: str, given: dict[str, Any]) -> Rule:
-    if given["quiet"] or given["hold_pages"]:
+    if given["hours"] or given["hold_pages"]:
         raise Invalid(
             "quiet hours are of a team or person, not of an event",
             next=f"headway notify set {who} --channel KIND/NAME --quiet-hours HOURS",
@@ -112,7 +112,7 @@ def _party(who: str, given: dict[str, Any]) -> Party:
             next=f"headway notify set {who} --channel KIND/NAME",
             code="notify-set",
         )
-    quiet = tuple(preference.hours(h) for h in given["quiet"])
+    quiet = tuple(preference.hours(h) for h in given["hours"])
     channels = preference.channels(given["channels"])
     return Party(who, channels, quiet, given["zone"], not given["hold_pages"])
 
