@@ -211,7 +211,10 @@ def bad_archives() -> Iterator[tuple[str, bytes, str]]:
     yield "another form", other.getvalue(), "bad-manifest"
 
 
-@pytest.mark.parametrize(("what", "data", "code"), list(bad_archives()), ids=lambda v: str(v)[:20])
+BAD = tuple(bad_archives())
+
+
+@pytest.mark.parametrize(("what", "data", "code"), BAD, ids=[what for what, _, _ in BAD])
 def test_bad_archives_are_refused(what: str, data: bytes, code: str) -> None:
     with pytest.raises(HeadwayError) as refused:
         read(data)
