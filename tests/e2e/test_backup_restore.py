@@ -115,6 +115,7 @@ def keypair(folder: Path) -> tuple[Path, Path]:
     return private, public
 
 
+@pytest.mark.soak
 def test_a_copy_made_amid_a_canary_acts_only_once_adopted(elsewhere: Path) -> None:
     private, public = keypair(elsewhere)
     with Stage() as stage, postgres() as url:

@@ -53,6 +53,7 @@ def through_an_outage(seconds: float) -> int | None:
         return left
 
 
+@pytest.mark.soak
 def test_jobs_that_end_while_the_database_is_away_are_told_when_it_is_back() -> None:
     assert through_an_outage(3.0) is None
 

@@ -98,6 +98,7 @@ def killed(place: Place, target: Place, at: int, when: str) -> "subprocess.Compl
     )  # fmt: skip
 
 
+@pytest.mark.soak
 def test_a_home_moves_to_postgres_and_back(tmp_path: Path) -> None:
     with Stage() as stage, postgres() as url:
         here = Place(stage.home, f"sqlite:///{stage.home / 'headway.db'}")

@@ -102,7 +102,8 @@ def test_a_rollout_that_eats_the_budget_is_paused_and_a_person_resumes_it(stage:
             assert reason.startswith("availability: burnt ")
             assert "of what was left of the error budget" in reason
             shown = stage.cli("rollout", "show", "shop/production").stdout
-            assert "paused by headway: availability: burnt" in shown, shown
+            assert "paused by headway since" in shown, shown
+            assert "availability: burnt" in shown
             assert stage.delivery(eater).state != "done"
         # a tenth of this small budget is nine requests: let the last ones be counted first
         settled = Settled(stage)

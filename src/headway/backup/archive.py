@@ -178,7 +178,7 @@ def _manifest(head: tarfile.TarInfo, body: IO[bytes]) -> Manifest:
         raise hostile("a manifest of more than 1 GiB")
     text = body.read()
     try:
-        form = msgspec.json.decode(text, type=dict[str, object]).get("format")
+        form = typed.loads(text, dict[str, object]).get("format")
         if form != manifest.FORMAT:
             raise Invalid(
                 f"the backup has form {form!r}, this Headway reads {manifest.FORMAT}",

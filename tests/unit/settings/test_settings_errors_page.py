@@ -40,7 +40,8 @@ def codes(source: str) -> set[str]:
 
 
 def test_every_code_is_on_the_page_and_nothing_else() -> None:
-    page = (ROOT / "docs/reference/errors.md").read_text("utf-8")
+    whole = (ROOT / "docs/reference/errors.md").read_text("utf-8")
+    page = whole.partition("## Webhooks")[0]  # what follows is of servers, not of files
     told = set(re.findall(r"^\|`([a-z-]+)`\|", page, re.M))
     given = set().union(*(codes(path.read_text("utf-8")) for path in SOURCES))
     assert len(given) > 35
