@@ -73,6 +73,8 @@ def test_the_run_and_each_job_are_shown_from_pending_to_their_end(
     served.eventually(lambda: forge.states("headway / CI / good")[-1] == "success")
     served.eventually(lambda: forge.states("headway / CI / bad")[-1:] == ["failure"])
     assert {told[0] for told in forge.told} == {sha}
+    run = next(r.spec.id for r in served.runs() if r.spec.sha == sha)
+    assert forge.pages == {f"{served.address}/runs/{run}"}
 
 
 @pytest.mark.seed("S-002")

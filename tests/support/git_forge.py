@@ -22,12 +22,15 @@ TOKEN = "forge-t0ken-S3CRET"
 
 @dataclass
 class GitForge:
-    """`told`: (commit, context, state, description), in the order they came."""
+    """`told`: (commit, context, state, description), in the order they came; `pages`:
+    addresses that they lead to.
+    """
 
     repo: Repository
     bare: Path
     address: str = ""
     told: list[tuple[str, str, str, str]] = field(default_factory=list)
+    pages: set[str] = field(default_factory=set)
     away: bool = False
 
     @property
@@ -53,6 +56,7 @@ class GitForge:
         if body["state"] not in {"error", "failure", "pending", "success"}:
             return JSONResponse({"message": "Validation Failed"}, 422)
         sha = request.path_params["sha"]
+        self.pages.add(body.get("target_url", ""))
         self.told.append((sha, body["context"], body["state"], body["description"]))
         return JSONResponse({"id": len(self.told)}, 201)
 

@@ -4,6 +4,7 @@ Both in one transaction, the one that records the change. Called by flows/run_st
 flows/run_workflow.
 """
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -20,6 +21,7 @@ from headway.ports.status_sink import StatusState
 from headway.store import connections, log, triggers
 from headway.store.database import Tx
 from headway.store.log import About, append
+from headway.store.place import public_url
 
 MOST_SAID = 140
 """Characters of a status: what GitHub takes."""
@@ -50,7 +52,9 @@ class Voice:
         known = {c.name: c for c in connections.every(self.world.home)}
         connection = known.get(origin.hook) if origin else None
         shown = trigger_status.context(self.title, job)
-        trigger_status.tell(tx, connection, self.run, (shown, state, "", words[:MOST_SAID]))
+        base = public_url(self.world.home, os.environ)
+        page = f"{base}/runs/{self.run}" if base else ""
+        trigger_status.tell(tx, connection, self.run, (shown, state, page, words[:MOST_SAID]))
 
     def fact(self, tx: Tx, kind: str, data: dict[str, object], turn: int = 0) -> None:
         """One event about the run; the same kind again, of the same turn, changes nothing."""
