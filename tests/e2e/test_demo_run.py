@@ -55,6 +55,7 @@ def wait_for(what: str, log: Path, process: "subprocess.Popen[bytes]", seconds: 
         time.sleep(0.1)
 
 
+@pytest.mark.soak
 def test_interrupted_with_users_at_work_it_leaves_nothing_running(folder: Path) -> None:
     """Server, remote, git push, build, staging, production and users are real until here."""
     home, log = folder / "home", folder / "log"

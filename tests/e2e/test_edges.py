@@ -93,6 +93,7 @@ def test_a_way_back_that_did_not_take_hold_is_not_called_one(
     assert 0 < tally.failed == tally.statuses[500]
 
 
+@pytest.mark.soak
 @pytest.mark.seed("S-291")
 def test_where_signals_are_slow_a_synthetic_journey_is_not(stage: Stage) -> None:
     """Nobody uses it, so no metric says anything; the basket breaks after three seconds."""

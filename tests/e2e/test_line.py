@@ -2,11 +2,13 @@
 
 import json
 
+import pytest
 from tests.support.stage import CANARY, Stage, config, eventually
 
 YAML = config(CANARY, staging=False)
 
 
+@pytest.mark.soak
 def test_a_canary_stands_while_the_line_is_stopped_also_after_sigkill() -> None:
     with Stage() as stage:
         with stage.engine():

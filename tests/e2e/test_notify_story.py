@@ -71,6 +71,7 @@ def quiet_now() -> str:
     return f"{hour:%H}:00-{hour + timedelta(hours=6):%H}:00"
 
 
+@pytest.mark.soak
 @pytest.mark.seed("S-082", "S-304")
 def test_a_canary_rolled_back_in_quiet_hours_is_told_afterwards(story: Story) -> None:
     stage = story.stage

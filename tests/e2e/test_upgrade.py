@@ -2,6 +2,7 @@
 
 import signal
 
+import pytest
 import sqlalchemy as sa
 from tests.support.stage import CANARY, Stage, config
 
@@ -17,6 +18,7 @@ OLDER = (
 )
 
 
+@pytest.mark.soak
 def test_a_rollout_goes_on_under_a_newer_headway() -> None:
     with Stage() as stage:
         with stage.server() as server:

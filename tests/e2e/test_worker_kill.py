@@ -158,6 +158,7 @@ def check(server: Server, going: Going) -> None:
     assert {tuple(row) for row in rows} == {(1, "done")}
 
 
+@pytest.mark.soak
 def test_a_worker_is_killed_at_work_and_goes_on(tmp_path: Path) -> None:
     with sweep() as (server, mortal):
         assert go_through(server, mortal, 1, random.Random(3), tmp_path) == 1
