@@ -173,6 +173,7 @@ def test_a_red_build_is_exit_1_and_a_broken_file_exit_2_with_nothing_changed(use
     assert (unreachable.returncode, "headway server" in unreachable.stderr) == (6, True)
 
 
+@pytest.mark.soak
 def test_detached_while_it_waits_then_approved_then_watched_to_its_end(user: User) -> None:
     user.commit("Careful", config=CONFIG + APPROVAL)
     # what runs in the background of a shell ignores SIGINT, and so would its children

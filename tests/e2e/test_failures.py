@@ -238,6 +238,7 @@ def leaking(version: str, each: int) -> dict[str, str]:
 PATIENT = CANARY.replace("steps: [30%", "steps: [{share: 30%, bake: 90s}")
 
 
+@pytest.mark.soak
 @pytest.mark.seed("S-269")
 def test_a_leak_is_named_before_it_hurts_anybody(scene: Scene) -> None:
     """No limit ends it, no user feels it: only its memory grows, 10 MiB a second."""
@@ -336,6 +337,7 @@ class Provider(Served):
         }
 
 
+@pytest.mark.soak
 @pytest.mark.seed("S-289")
 def test_a_rate_limit_outside_is_no_5xx_and_is_found_by_its_own_signal(scene: Scene) -> None:
     """The candidate asks somebody else's API five times as often, and users get 429."""

@@ -88,6 +88,7 @@ def delivered(world: World, sha: str, run: dict[str, Any]) -> None:
     assert any("substitute for docker/build-push-action@v5: ./ci/build-push" in s for s in steps)
 
 
+@pytest.mark.soak
 @pytest.mark.seed("S-026", "S-028")
 def test_it_waits_for_production_across_a_kill(
     tmp_path: Path, short_home: Path, world: World

@@ -115,6 +115,7 @@ def lines(notes: Path) -> list[tuple[str, str, str]]:
     return [(kind, leg, step) for kind, leg, step in map(str.split, whole)]
 
 
+@pytest.mark.soak
 def test_each_of_them_is_killed_once() -> None:
     with Served() as served:
         repo = served.another("grid")

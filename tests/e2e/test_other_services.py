@@ -64,6 +64,7 @@ def ask(site: House, client: httpx.Client, method: str, path: str, token: str) -
     return client.request(method, site.address + path, headers=headers, **body)  # type: ignore[arg-type]
 
 
+@pytest.mark.soak
 def test_nothing_of_another_service_is_found_by_its_name(site: House, shown: list[Way]) -> None:
     sam, ana = site.token("sam", "operator", "approver"), site.token("ana", "admin")
     found, there = [], 0

@@ -42,6 +42,7 @@ def test_a_push_is_on_staging_and_in_production_without_a_click(stage: Stage) ->
         assert staged.stable == stage.place("production").stable == "shop-1"
 
 
+@pytest.mark.soak
 def test_a_push_to_another_branch_delivers_nothing(stage: Stage) -> None:
     stage.commit()
     with stage.server():

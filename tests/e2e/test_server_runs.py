@@ -81,6 +81,7 @@ def test_a_repository_that_describes_no_service_is_connected_and_runs(served: Se
     served.eventually(lambda: served.said("ran") == [sha])
 
 
+@pytest.mark.soak
 @pytest.mark.seed("S-034")
 def test_slow_tests_run_by_the_clock_and_by_hand_and_not_on_a_push(served: Served) -> None:
     repo = served.another("nightly")

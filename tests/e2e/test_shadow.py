@@ -158,6 +158,7 @@ def test_the_strategy_shadow_ends_with_the_stable_version_in_charge(stage: Stage
     assert shown(stage, stage.events(kind="rollout.shadowed")[-1].subject)["outcome"] == "shadowed"
 
 
+@pytest.mark.soak
 @pytest.mark.seed("S-030", "S-280")
 def test_a_journey_finds_what_status_codes_do_not_show(stage: Stage) -> None:
     """The basket is empty, with status 200 and fast: users' metrics are well."""

@@ -119,6 +119,7 @@ def test_a_rollout_that_eats_the_budget_is_paused_and_a_person_resumes_it(stage:
 CHECKOUT = Goal("shop", "production", "checkout")
 
 
+@pytest.mark.soak
 def test_a_route_is_counted_from_the_release_on_that_names_it(stage: Stage) -> None:
     broad = "slos: {availability: {target: 60%}}"
     more = broad[:-1] + ", checkout: {route: /checkout, target: 90%}}"

@@ -63,6 +63,7 @@ def waiting(stage: Stage, id: str) -> Delivery:
     return known
 
 
+@pytest.mark.soak
 @pytest.mark.seed("S-010")
 def test_the_bundle_waits_through_a_kill_and_leaves_in_order_with_a_hotfix_beside(
     stage: Stage,

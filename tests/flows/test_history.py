@@ -19,6 +19,7 @@ def ask(stage: Stage, *args: str) -> Result:
     return CliRunner().invoke(main, ["rollout", "suggest", *args, "--home", str(stage.home)])
 
 
+@pytest.mark.soak
 @pytest.mark.seed("S-093")
 def test_steps_are_suggested_from_the_past_and_nothing_is_changed(
     new_stage: Callable[[], Stage],

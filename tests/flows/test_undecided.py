@@ -101,6 +101,7 @@ def test_hold_stays_at_the_step_after_the_clock_and_says_how_long_it_would_take(
     assert event.at - started(stage) >= 60  # the quick pace's clock
 
 
+@pytest.mark.soak
 def test_extend_goes_on_looking_until_the_deadline_and_holds_then(stage: Stage) -> None:
     deliver(stage, "extend", lambda: bool(held(stage)), ", deadline: 20m")
     (only,) = held(stage)
