@@ -336,5 +336,6 @@ def test_no_zombies_stay(slot: Slot) -> None:
 
 def test_a_spec_that_is_not_wanted_any_more_starts_nothing(slot: Slot) -> None:
     assert slot.launch(wanted=False) == 0
-    until(lambda: not alive(slot.state()["shim"]))
+    written = slot.folder / "state.json"
+    until(lambda: written.exists() and not alive(slot.state()["shim"]))
     assert slot.starts() == 0
