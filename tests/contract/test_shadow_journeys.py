@@ -18,7 +18,7 @@ FILES = {
     "good.py": "import os\nassert os.environ['HEADWAY_URL'] == 'http://127.0.0.1:1'\n",
     "bad.sh": 'echo "no basket for $HEADWAY_RELEASE"; test "$HEADWAY_RELEASE" != shop-2',
     "own": "#!/bin/sh\nexit 0\n",
-    "hangs.sh": 'sleep 600 & echo $! > "$HOME/grandchild"; sleep 600',
+    "hangs.sh": 'sleep 600 & echo $! > "$HOME/new"; mv "$HOME/new" "$HOME/grandchild"; sleep 600',
     "counts.sh": 'mkdir "$HOME/alone" || exit 7; sleep 0.1; rmdir "$HOME/alone"',
     "curious.sh": 'env | grep -i secret && exit 1; test "$HEADWAY_HOST" = shop.example.com',
 }
@@ -77,6 +77,7 @@ def played(player, file, times=2):
 
 
 def gone(pid):
+    assert pid.isdigit()
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except FileNotFoundError:

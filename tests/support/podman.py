@@ -5,9 +5,10 @@ import re
 import shutil
 import subprocess
 import tarfile
+import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -67,8 +68,24 @@ def podman() -> list[str]:
 
 
 def groups() -> set[str]:
-    """The control groups of containers on this machine."""
-    return {str(p) for p in Path("/sys/fs/cgroup").glob("*/libpod_parent/libpod-*")}
+    """The control groups of containers on this machine in which nothing lives, neither now nor in
+    a moment: other tests make and remove some of their own meanwhile.
+    """
+    idle = _idle()
+    for _ in range(10):
+        if idle:
+            time.sleep(0.05)
+            idle &= _idle()
+    return idle
+
+
+def _idle() -> set[str]:
+    found = set()
+    for group in Path("/sys/fs/cgroup").glob("*/libpod_parent/libpod-*"):
+        with suppress(OSError):
+            if not any(file.read_text() for file in group.rglob("cgroup.procs")):
+                found.add(str(group))
+    return found
 
 
 def leftovers(home: Path) -> list[str]:

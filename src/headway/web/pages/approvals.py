@@ -85,7 +85,7 @@ def decide(ask: Ask) -> Response:
     must(ask.who, PERMISSIONS[one.kind], one.service, one.environment)
     verb: Verb = "approve" if _verdict(ask) else "reject"
     with ask.headway.tx() as tx:
-        inbox.decide(tx, ask.headway.outbox, one, Word(verb, ask.who.id, _reason(ask)))
+        inbox.decide(tx, ask.headway.outbox, one, Word(verb, ask.who.id, ask.reason()))
     return to("/approvals")
 
 
@@ -105,7 +105,7 @@ def decide_run(ask: Ask) -> Response:
     run, environment = ask.query.get("run", ""), ask.query.get("environment", "")
     service = service_of(pipeline.show(ask.headway.home, run).spec)
     must(ask.who, "approval.decide", service, environment)
-    word = Decided(environment, ask.who.id, _verdict(ask), _reason(ask), time.time())
+    word = Decided(environment, ask.who.id, _verdict(ask), ask.reason(), time.time())
     with ask.headway.reading() as connection:
         email = access.known(connection, ask.who.id).email
     pipeline_gates.decide(ask.headway.home, run, word, email)
@@ -217,10 +217,3 @@ def _verdict(ask: Ask) -> bool:
     if given not in {"approve", "reject"}:
         raise Invalid("a decision is approve or reject", code="query")
     return given == "approve"
-
-
-def _reason(ask: Ask) -> str:
-    given = str(ask.form.get("reason", "")).strip()
-    if not given:
-        raise Invalid("a reason is needed", why="it is kept in the audit trail", code="reason")
-    return given[:1000]

@@ -16,11 +16,16 @@ KINDS = {
     "approval": "Approvals",
     "rollout": "Rollouts",
     "release": "Releases",
-    "gate": "Gates",
+    "gates": "Gates",
     "line": "The line",
     "quarantine": "Quarantine",
     "run": "Pipeline runs",
-    "user": "Access",
+    "login": "Logins",
+    "account": "Accounts",
+    "grant": "Roles",
+    "token": "Tokens",
+    "webhook": "Webhooks",
+    "notify": "Notifications",
 }
 
 

@@ -11,7 +11,6 @@ from headway.adapters.system.bell import RUNS, ring
 from headway.api.guard import must, see
 from headway.flows import pipeline, run_list
 from headway.flows.run_list import Listed, service_of
-from headway.model.errors import Invalid
 from headway.pipeline.run.graph import Node, graph
 from headway.pipeline.run.state import RunSpec, RunState
 from headway.pipeline.run.view import JobView, RunView, view
@@ -111,7 +110,7 @@ def ask_cancel(ask: Ask) -> Response:
 def cancel(ask: Ask) -> Response:
     """Ask the run to end."""
     state = _state(ask, "run.cancel")
-    reason = _reason(ask)
+    reason = ask.reason()
     pipeline.cancel(ask.headway.home, state.spec.id, ask.who.id, reason)
     ring(ask.headway.home, RUNS)
     return to(f"/runs/{state.spec.id}")
@@ -133,13 +132,6 @@ def _state(ask: Ask, permission: str = "") -> RunState:
     if permission:
         must(ask.who, permission, service)
     return state
-
-
-def _reason(ask: Ask) -> str:
-    given = str(ask.form.get("reason", "")).strip()
-    if not given:
-        raise Invalid("a reason is needed", why="it is kept in the audit trail", code="reason")
-    return given[:1000]
 
 
 def _chosen(state: RunState, seen: RunView, given: str) -> str:

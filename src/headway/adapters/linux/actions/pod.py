@@ -17,6 +17,7 @@ import json
 import os
 import re
 import socket
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -280,9 +281,14 @@ def _remove(store: Path, brief: Path) -> None:
 
 
 def _remove_group(group: Path) -> None:
-    for folder, _, _ in os.walk(group, topdown=False):
-        with contextlib.suppress(OSError):  # a zombie is in it still: the next sweep removes it
-            os.rmdir(folder)  # noqa: PTH106
+    """One that was killed a moment ago may be in it; if it stays, the next sweep removes it."""
+    for _ in range(100):
+        for folder, _, _ in os.walk(group, topdown=False):
+            with contextlib.suppress(OSError):
+                os.rmdir(folder)  # noqa: PTH106
+        if not group.exists():
+            return
+        time.sleep(0.01)
 
 
 _CONF = """\

@@ -75,10 +75,28 @@ podman image inspect "$name" >image
 """
 
 CLOSE = """\
+# Kill all that was started in the pod's mount namespace, those that watch containers before what
+# they watch, because they would tidy up behind it in what is being removed; and wait until they
+# are gone.
 cd "$HEADWAY_BRIEF" || exit 0
-# Those that watch first: they would tidy up behind the others, in what is being removed.
-for file in run/*-containers/*/userdata/conmon.pid run/*-containers/*/userdata/pidfile holder; do
-    if test -s "$file"; then kill -9 "$(cat "$file")" 2>/dev/null; fi
+holder=$(cat holder 2>/dev/null)
+inside=$(readlink "/proc/${holder:-none}/ns/mnt")
+tries=0
+while test $tries -lt 100; do
+    found=
+    for each in /proc/[0-9]*; do
+        if test -n "$inside" && test "$(readlink "$each/ns/mnt" 2>/dev/null)" = "$inside"; then
+            kill -9 "${each#/proc/}" 2>/dev/null && found=yes
+        fi
+    done
+    for file in run/*-containers/*/userdata/pidfile; do
+        if test -s "$file" && readlink "/proc/$(cat "$file")/ns/mnt" >/dev/null 2>&1; then
+            kill -9 "$(cat "$file")" 2>/dev/null && found=yes
+        fi
+    done
+    if test -z "$found"; then exit 0; fi
+    tries=$((tries + 1))
+    sleep 0.01
 done
 exit 0
 """
