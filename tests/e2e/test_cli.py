@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support import forked
 
 HEADWAY = Path(sys.executable).with_name("headway")
 CONFIG = """\
@@ -63,15 +64,8 @@ class User:
         return [str(HEADWAY), *args, "--home", str(self.home)]
 
     def run(self, *args: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self.command(*args),
-            cwd=self.repo,
-            env=environment(),
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
+        words = [*args, "--home", str(self.home)]
+        return forked.run(words, cwd=self.repo, env=environment(), timeout=SECONDS)
 
     def json(self, *args: str) -> Any:
         return json.loads(self.run(*args, "--json").stdout)

@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -25,6 +23,8 @@ from headway.pipeline.run.state import RunSpec, RunState
 from headway.store import database, pool_members
 from headway.store.pool_tables import workers
 from tests.contract.job_runs import Seen, short_home
+from tests.support import forked
+from tests.support.forked import Forked
 
 
 @dataclass
@@ -44,7 +44,7 @@ class Hears(Seen):
 class Worker:
     """One `headway worker`."""
 
-    process: "subprocess.Popen[bytes]"
+    process: Forked
     home: Path
     pool: str
     since: float = field(default_factory=time.time)
@@ -73,14 +73,9 @@ def worker(url: str, pool: str, *words: str, home: Path | None = None) -> Iterat
     """Runs until the block ends; its home is gone then, unless it was given."""
     with short_home() as own:
         used = home or own
-        argv = [sys.executable, "-m", "headway", "--home", str(used), "worker", "--pool", pool]
+        argv = ["--home", str(used), "worker", "--pool", pool, *words]
         with (used / "worker.log").open("ab") as log:
-            process = subprocess.Popen(
-                [*argv, *words],
-                env={**os.environ, "HEADWAY_DATABASE": url},
-                stdout=log,
-                stderr=log,
-            )
+            process = forked.start(argv, log, env={**os.environ, "HEADWAY_DATABASE": url})
         made = Worker(process, used, pool)
         try:
             until(lambda: _registered(url, made))

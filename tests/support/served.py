@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -19,6 +18,8 @@ from headway.model.event import Event
 from headway.pipeline.run.state import RunState
 from headway.store import log, run_log, triggers
 from headway.wiring import Headway, locate
+from tests.support import forked
+from tests.support.forked import Forked
 from tests.support.triggering import Repository
 
 STEP = "    runs-on: ubuntu-latest\n    timeout-minutes: 5\n    steps:\n"
@@ -61,7 +62,7 @@ class Served:
         self.scratch.mkdir()
         self.headway = Headway(locate(str(self.home), self._named))
         self.repo = self.another("plain")
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Forked | None = None
 
     def __enter__(self) -> "Served":
         return self
@@ -75,13 +76,9 @@ class Served:
 
     def up(self, *options: str) -> None:
         """Start the server, and wait until it hears."""
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "headway", "--home", str(self.home), "server", "--port", "0",
-             *options],
-            stdin=subprocess.DEVNULL,
-            env={**os.environ, **self._named},
-            stdout=(out := (self.base / "server.log").open("ab")), stderr=out,
-        )  # fmt: skip
+        out = (self.base / "server.log").open("ab")
+        words = ["--home", str(self.home), "server", "--port", "0", *options]
+        self._process = forked.start(words, out, env={**os.environ, **self._named})
         out.close()
         self.eventually(lambda: self._state().get("pid") == self._process.pid)  # type: ignore[union-attr]
 
@@ -164,13 +161,5 @@ class Served:
         return file.read_text().splitlines() if file.exists() else []
 
     def cli(self, *words: str, cwd: Path | None = None) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, "-m", "headway", "--home", str(self.home), *words]
         environment = {**os.environ, **self._named, "NO_COLOR": "1"}
-        return subprocess.run(
-            command,
-            check=False,
-            cwd=cwd or self.base,
-            capture_output=True,
-            text=True,
-            env=environment,
-        )
+        return forked.run(["--home", str(self.home), *words], env=environment, cwd=cwd or self.base)

@@ -34,6 +34,8 @@ from headway.model.verdict import Outcome, Verdict
 from headway.ports.policy_engine import PolicyEngine, Promotion
 from headway.store import log, records
 from headway.wiring import Headway, locate
+from tests.support import forked
+from tests.support.forked import Forked
 from tests.support.load import Load
 
 ENVIRONMENTS = ("staging", "production")
@@ -226,18 +228,14 @@ class Stage:
             PACES["quick"], roll_back.RECOVERY_SECONDS = former
 
     @contextlib.contextmanager
-    def server(self, pace: Pace = HURRY) -> Iterator[subprocess.Popen[bytes]]:
+    def server(self, pace: Pace = HURRY) -> Iterator[Forked]:
         """`headway server` in a process of its own, at this pace, until the block ends."""
         log = (self.base / "server.log").open("ab")
-        program = (
-            "from headway.model.pace import PACES, Pace\n"
-            f"PACES['quick'] = {pace!r}\n"
-            "from headway.cli.main import main\nmain()\n"
+        process = forked.start(
+            ["--home", str(self.home), "server", "--port", "0"],
+            log,
+            before=f"from headway.model.pace import PACES, Pace\nPACES['quick'] = {pace!r}\n",
         )
-        process = subprocess.Popen(
-            [sys.executable, "-c", program, "--home", str(self.home), "server", "--port", "0"],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-        )  # fmt: skip
         try:
             eventually((self.home / "server.json").exists, self._server_log, 60)
             yield process
@@ -369,11 +367,8 @@ class Stage:
 
     def cli(self, *arguments: str, **more: Any) -> "subprocess.CompletedProcess[str]":
         """The command line in a process of its own."""
-        command = [sys.executable, "-m", "headway", "--home", str(self.home), *arguments]
-        return subprocess.run(
-            command, capture_output=True, text=True, timeout=120, check=False,
-            env=os.environ | {"NO_COLOR": "1"}, **more,
-        )  # fmt: skip
+        words = ["--home", str(self.home), *arguments]
+        return forked.run(words, env={**os.environ, "NO_COLOR": "1"}, **more)
 
 
 class _Live(Sequence[PolicyEngine]):
