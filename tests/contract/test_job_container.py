@@ -152,6 +152,18 @@ def test_a_cancelled_step_ends_with_all_it_started(runner: LinuxRunner, img: str
 
 
 @pytest.mark.soak
+def test_what_tidies_up_in_the_container_has_its_time(runner: LinuxRunner, img: str) -> None:
+    seen = Seen()
+    seen.on_line = lambda line: seen.stop.set() if line.text == "up" else None
+    tidy = StepSpec("b", run="echo tidy; sleep 600", condition="always()")
+    last = StepSpec("c", run="true", condition="always()")
+    given = (runner, seen, "tidying", "echo up; sleep 600", tidy, last)
+    report = ran(*given, container={"image": img}, tidy_seconds=3.0)
+    assert [s.outcome for s in report.steps] == ["cancelled", "cancelled", "skipped"]
+    assert "tidy" in seen.text()
+
+
+@pytest.mark.soak
 def test_a_step_that_hears_nothing_is_killed(runner: LinuxRunner, img: str) -> None:
     seen = Seen()
     seen.on_line = lambda line: seen.stop.set() if line.text == "ready" else None

@@ -241,6 +241,30 @@ def test_bad_input(desk: Desk, words: tuple[str, ...], says: str) -> None:
     assert desk.json("pipeline", "list")["items"] == []
 
 
+OLD = """\
+on:
+  workflow_dispatch:
+    inputs: {size: {deprecationMessage: take level}}
+jobs:
+  a:
+    runs-on: x
+    environment: {name: staging, url: "https://shop.example/${{ steps.s.outputs.n }}"}
+    steps: [{id: s, run: echo n=7 >> $GITHUB_OUTPUT}]
+"""
+
+
+def test_a_deprecated_input_and_an_address_are_told(desk: Desk) -> None:
+    desk.write("old.yml", OLD)
+    done = desk.run("run", "--workflow", "old", "--input", "size=5")
+    assert done.exit_code == 0, done.output
+    assert "warning: the input `size` is deprecated: take level" in done.stderr
+    assert "  url   a: https://shop.example/7\n" in done.stdout
+    seen = desk.json("pipeline", "show", "last")
+    assert seen["jobs"][0]["url"] == "https://shop.example/7"
+    assert "url https://shop.example/7" in desk.run("pipeline", "show", "last").stdout
+    assert "deprecated" not in desk.run("run", "--workflow", "old").output
+
+
 def test_several_workflows_and_none(desk: Desk) -> None:
     desk.write("nightly.yml", CI)
     done = desk.run("run")

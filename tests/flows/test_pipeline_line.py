@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 from tests.fakes.job_runner import FakeWatch, bench
 from tests.flows.conftest import Stage
-from tests.flows.test_pipeline_gates import TEXT
+from tests.flows.test_pipeline_gates import TEXT, word
 from tests.flows.test_pipeline_run import spec
 
-from headway.flows import line, pipeline, pipeline_park
+from headway.flows import line, pipeline, pipeline_gates, pipeline_park
 from headway.flows.line import Said
 from headway.model.line import EVERYTHING, Scope
+from headway.model.service import ApprovalPolicy
 from headway.store import run_ticket
 from headway.store.database import Tx, lock
 
@@ -44,6 +45,25 @@ def test_a_run_of_the_server_waits_without_a_place_until_the_line_runs(tmp_path:
     stopped.why = ""
     assert pipeline_park.stirs(desk, "run_1", 0.0)
     assert pipeline.run(desk, made.id, FakeWatch(), park=True).phase == "success"
+
+
+NOTHING = TEXT.replace("Production", "{name: Production, deployment: false}")
+
+
+def test_a_job_that_deploys_nothing_waits_for_its_approval_but_not_for_the_line(
+    tmp_path: Path,
+) -> None:
+    stopped = Line()
+    made = spec(NOTHING, served=True, gates={"production": ApprovalPolicy()})
+    desk = bench(tmp_path, line=stopped)
+    pipeline.create(desk, made)
+    state = pipeline.run(desk, made.id, FakeWatch(), park=True)
+    assert state.held == {"deploy": "Production"}
+    pipeline_gates.decide(tmp_path, made.id, word("ben"))
+    state = pipeline.run(desk, made.id, FakeWatch(), park=True)
+    assert (state.phase, stopped.asked) == ("success", set())
+    order = state.orders["deploy"]
+    assert (order.environment, order.deploys_to) == ("Production", "")
 
 
 def test_a_run_that_is_driven_goes_on_by_itself_when_the_line_runs(tmp_path: Path) -> None:

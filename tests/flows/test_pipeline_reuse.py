@@ -107,8 +107,12 @@ jobs:
     runs-on: x
     environment: staging
     steps: [{run: make}]
+  asks:
+    runs-on: x
+    environment: {name: staging, deployment: false}
+    steps: [{run: make}]
 """
-ALWAYS = ["all", "deploy", "other"]
+ALWAYS = ["all", "asks", "deploy", "other"]
 
 
 @pytest.mark.parametrize(

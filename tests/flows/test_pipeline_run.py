@@ -12,6 +12,7 @@ from headway.flows import pipeline
 from headway.model.errors import Drifted, Invalid, Refused
 from headway.model.job import JobOrder, JobReport
 from headway.pipeline.run.state import RunSpec
+from headway.pipeline.run.view import view
 from headway.store import run_log
 
 FILE = ".github/workflows/ci.yml"
@@ -327,3 +328,17 @@ def _until(true: object, seconds: float = 20.0) -> None:
     while not true():  # type: ignore[operator]
         assert time.monotonic() < end, "it never came"
         time.sleep(0.01)
+
+
+def test_a_deprecated_input_is_told_where_the_run_begins(tmp_path: Path) -> None:
+    text = (
+        "on:\n  workflow_dispatch:\n    inputs:\n      old: {deprecationMessage: 'take new'}\n"
+        "      new: {}\n      other: {default: x, deprecationMessage: gone}\njobs:\n  a:\n" + STEPS
+    )
+    given = {"old": "1", "new": "2", "other": ""}
+    made = spec(text, event="workflow_dispatch", inputs=given)
+    state = pipeline.create(bench(tmp_path), made)
+    assert state.warned == ("the input `old` is deprecated: take new",)
+    assert view(pipeline.show(tmp_path, made.id)).warned == state.warned
+    pipeline.cancel(tmp_path, made.id, "ana", "enough")
+    assert pipeline.rerun(bench(tmp_path), made.id).warned == state.warned

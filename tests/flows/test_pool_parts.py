@@ -62,6 +62,8 @@ def test_how_urgent_a_job_is() -> None:
     assert [of("schedule"), of("push"), of("workflow_dispatch")] == [LATER, NORMAL, SOON]
     assert of("schedule", "production") == SOON
     assert pool_route.priority(order("j")) == NORMAL
+    only_asks = order("j", environment="production", deploys=False)
+    assert pool_route.priority(only_asks) == NORMAL
 
 
 def test_secrets_open_for_one_worker_and_one_claim_only() -> None:

@@ -44,12 +44,14 @@ class Site:
 def site() -> Iterator[Site]:
     with Served() as served:
         red = (
-            f'  red:\n    needs: [one]\n{STEP}      - name: "{EVIL}"\n        run: |\n'
+            f"  red:\n    needs: [one]\n    environment: {{name: a, url: 'javascript:alert(1)'}}\n"
+            f'{STEP}      - name: "{EVIL}"\n        run: |\n'
             f"          for i in $(seq 400); do echo line $i; done\n"
             f"          echo '{EVIL}'; echo '::error::it broke'\n"
             f"          test -e {served.scratch}/mended\n"
         )
-        late = f"  late:\n    needs: [red]\n{STEP}      - run: echo late\n"
+        place = "    environment: {name: b, url: \"https://shop.example/?a='1'&b=2\"}\n"
+        late = f"  late:\n    needs: [red]\n{place}{STEP}      - run: echo late\n"
         served.repo.write(ci=workflow("push", job("echo hello", name="one"), red, late))
         served.repo.push()
         served.up()
@@ -72,6 +74,10 @@ def test_a_run_shows_what_failed_and_its_log(site: Site, developer: dict[str, st
     boxes = re.findall(r'<a href="[^"]*" data-state="(\w+)"', text)
     assert boxes == ["pass", "fail", "none"]
     assert "red failed." in text
+    assert 'href="javascript' not in text
+    assert "Where it can be seen" not in text
+    red = site.get(f"/runs/{run.spec.id}?job=red", developer).text
+    assert "is left out, because it does not begin with" in red
     assert 'id="S1L400"' in text
     assert re.search(r'<li id="S1L402" class="err">.*it broke', text)
 
@@ -112,6 +118,11 @@ def test_what_failed_is_run_again_and_a_running_job_is_cancelled(
     page = site.get(f"/runs/{run.spec.id}.2", developer).text
     assert re.findall(r'<a href="[^"]*" data-state="(\w+)"', page) == ["pass", "pass", "pass"]
     assert f'href="/runs/{run.spec.id}"' in page
+    address = "https://shop.example/?a=&#39;1&#39;&amp;b=2"
+    assert f'<a href="{address}" rel="noreferrer">{address}</a>' in page
+    told = site.get(f"/api/v1/runs/{run.spec.id}.2/jobs", developer).json()
+    urls = {job["key"]: job["url"] for job in told["items"]}
+    assert urls == {"one": "", "red": "", "late": "https://shop.example/?a='1'&b=2"}
 
     repo = site.served.another("slow")
     repo.write(ci=workflow("push", job("echo begun; sleep 300")))

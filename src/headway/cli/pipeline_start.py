@@ -11,6 +11,7 @@ from headway.cli.context import Context, pass_context
 from headway.cli.options import verb
 from headway.cli.repository import top_level
 from headway.model.errors import Invalid
+from headway.wording.text import plain
 
 
 @verb(
@@ -50,7 +51,10 @@ def start(context: Context, workflow: str, ref: str, repo: str, inputs: tuple[st
         at=now,
         inputs=_pairs(inputs),
     )
-    spec = headway.start(dispatched(headway.world, wish)).spec
+    made = headway.start(dispatched(headway.world, wish))
+    spec = made.spec
+    for one in made.warned:
+        context.note(f"warning: {plain(one, 300)}")
     runs = headway.engine_runs()
     if context.json:
         context.document({"run": spec.id, "number": spec.number, "server": runs})

@@ -31,6 +31,7 @@ def ended(run: RunView, *, kept: bool = True) -> list[str]:
     told += _special(run)
     told += _skipped(run)
     told += _red_jobs(run, kept=kept)
+    told += _addresses(run)
     told += _tested(run)
     told += _annotations(run)
     told += _summaries(run)
@@ -47,6 +48,7 @@ def shown(run: RunView) -> list[str]:
         told.append(f"  again {run.of}, attempt {run.attempt}")
     if run.because:
         told.append(f"  why   {plain(run.because)}")
+    told += (f"  warning: {plain(one, 300)}" for one in run.warned)
     told += _special(run)
     for job in run.jobs:
         told += _job(job)
@@ -64,6 +66,13 @@ def _special(run: RunView) -> Iterator[str]:
     for key, environment in run.held.items() if not run.outcome else ():
         place = shlex.quote(plain(environment, 80))
         yield f"  waits {plain(key, 80)}: headway pipeline approve {run.run} --env {place}"
+
+
+def _addresses(run: RunView) -> Iterator[str]:
+    """Where what was deployed can be seen."""
+    for job in run.jobs:
+        if job.url:
+            yield f"  url   {plain(job.name, 80)}: {plain(job.url, 2000)}"
 
 
 def _tested(run: RunView) -> Iterator[str]:
@@ -243,6 +252,7 @@ def _job(job: JobView) -> Iterator[str]:
         yield f"    {_sign(step)} {_words(step)}"
         yield from (f"        {k} = {plain(v, 200)}" for k, v in step.outputs.items())
     yield from (f"      output {k} = {plain(v, 200)}" for k, v in job.outputs.items())
+    yield from (f"      url {plain(u, 2000)}" for u in (job.url,) if u)
     yield from (f"      upload {plain(u.name, 80)}  {u.digest}" for u in job.uploads)
 
 

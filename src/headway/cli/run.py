@@ -283,8 +283,11 @@ def _refuse(bench: "Bench", spec: "RunSpec") -> None:
 def followed(context: Context, bench: "Bench", found: "RunState") -> "RunState":
     """To the end; where only the person can make it go on, they are asked in between."""
     from headway.cli import run_gates  # noqa: PLC0415
+    from headway.wording.text import plain  # noqa: PLC0415
 
     context.note(f"run {found.spec.id}")
+    for one in found.warned:
+        context.note(f"warning: {plain(one, 300)}")
     park = run_gates.asks(context)
     found = _run_on(context, bench, found, park=park)
     while found.phase == "running":

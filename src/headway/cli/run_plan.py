@@ -34,6 +34,7 @@ def _job(job: Planned, *, asks: bool) -> str:
     after = f", after {plain(needs, 200)}" if needs else ""
     reused = f", reused from {job.reused}" if job.reused else ""
     place = f", environment {plain(order.environment, 80)}" if order.environment else ""
+    place += ", deploys nothing" if order.environment and not order.deploys else ""
     place += ", asks for approval" if asks else ""
     what = f"{len(order.steps)} steps{after}{place}{reused}"
     return f"{symbol('later')[0]} {plain(order.name, 80)}  {what}"
@@ -55,6 +56,7 @@ def document(spec: RunSpec, found: Preview) -> dict[str, Any]:
                 "steps": [step.name or step.uses or step.run or "" for step in job.order.steps],
                 "reused": job.reused,
                 "environment": job.order.environment,
+                "deploys": bool(job.order.deploys_to),
                 "asks_approval": job.order.environment.casefold() in spec.gates,
             }
             for job in found.jobs

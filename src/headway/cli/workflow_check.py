@@ -5,6 +5,7 @@ Added to the noun by cli/workflow.py. Reads files, changes nothing. Workflows th
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import available_timezones
@@ -14,8 +15,8 @@ from headway.document import Mark, decode, quoted
 from headway.model.errors import Invalid, Problem
 from headway.pipeline.syntax import calls
 from headway.pipeline.syntax.action import read_action
-from headway.pipeline.syntax.check import action_warnings, warnings
-from headway.pipeline.syntax.ir import Workflow
+from headway.pipeline.syntax.check import action_warnings, deprecations, warnings
+from headway.pipeline.syntax.ir import Action, Step, Workflow
 from headway.pipeline.syntax.reader import read
 
 ERRORS = 2
@@ -65,12 +66,21 @@ def check_file(path: Path) -> Checked:
         decode(data, str(path))
         if path.name in _ACTIONS:
             action = read_action(text, str(path))
-            return Checked(str(path), text, (), action_warnings(action, text))
+            found = action_warnings(action, text)
+            old = deprecations(action.file, action.steps, _actions(action.steps, path))
+            return Checked(str(path), text, (), _sorted((*found, *old)))
         workflow = read(text, str(path))
     except Invalid as error:
         return Checked(str(path), text, tuple(sorted(error.problems, key=_place)))
     errors = tuple(p for p in _calls(workflow, path) if p.file == str(path))
-    return Checked(str(path), text, (*_zones(workflow), *errors), warnings(workflow, text))
+    steps = tuple(step for job in workflow.jobs for step in job.steps)
+    old = deprecations(workflow.file, steps, _actions(steps, path))
+    found = _sorted((*warnings(workflow, text), *old))
+    return Checked(str(path), text, (*_zones(workflow), *errors), found)
+
+
+def _sorted(found: tuple[Problem, ...]) -> tuple[Problem, ...]:
+    return tuple(sorted(found, key=lambda p: (*_place(p), p.code)))
 
 
 def _place(problem: Problem) -> tuple[int, int]:
@@ -84,6 +94,19 @@ def _zones(workflow: Workflow) -> Iterator[Problem]:
         if zone and schedule and zone not in available_timezones():
             sentence = f"there is no time zone {quoted(zone)}. Write a name as `Europe/Berlin`"
             yield _problem(workflow.file, schedule.at, sentence, "time-zone")
+
+
+def _actions(steps: tuple[Step, ...], path: Path) -> dict[str, Action]:
+    """The local actions that the steps use, by what `uses` says. One that cannot be read is told
+    where its own file is checked; it may also come with a checkout.
+    """
+    found: dict[str, Action] = {}
+    for uses in {step.uses.text for step in steps if step.uses}:
+        for name in _ACTIONS if uses.startswith("./") else ():
+            file = _root(path) / uses / name
+            with suppress(OSError, UnicodeDecodeError, Invalid):
+                found[uses] = read_action(file.read_text("utf-8"), str(file))
+    return found
 
 
 def _calls(workflow: Workflow, path: Path) -> Iterator[Problem]:

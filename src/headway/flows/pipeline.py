@@ -15,7 +15,7 @@ from headway.flows.pipeline_drive import Drive
 from headway.flows.pipeline_texts import complete
 from headway.model.errors import Drifted, Invalid, Problem, Refused
 from headway.model.job import JobReport
-from headway.pipeline.run import again, state
+from headway.pipeline.run import again, inputs, state
 from headway.pipeline.run.program import Program, load
 from headway.pipeline.run.schedule import Schedule
 from headway.pipeline.run.state import Cancelled, Created, Ended, RunSpec, RunState, after, fold
@@ -42,7 +42,9 @@ def create(bench: Bench, spec: RunSpec, *, sync: bool = True) -> RunState:
     that cannot be read or planned, with every place.
     """
     whole = complete(spec, bench.actions, lambda _path: None)
-    event = Created(whole, bench.clock.now(), _checked(load(whole)))
+    program = load(whole)
+    warned = inputs.deprecated(whole, program.root.workflow)
+    event = Created(whole, bench.clock.now(), _checked(program), warned=warned)
     if run_log.create(bench.home, [event], sync=sync):
         return state.created(event)
     return show(bench.home, event.spec.id)
@@ -164,7 +166,7 @@ def rerun(
             fresh=not (failed_only or jobs),
             served=served,
         )
-        event = Created(spec, bench.clock.now(), old.title, kept)
+        event = Created(spec, bench.clock.now(), old.title, kept, old.warned)
         if run_log.create(bench.home, [event]):
             return state.created(event)
     raise Invalid(

@@ -442,10 +442,11 @@ class Drive:
         """Whether the instance's environment lets it begin; if not, it is held, or red."""
         if self._schedule.is_call(self.state, key):
             return True
-        environment = self._schedule.order(self.state, key).environment
-        if environment and (why := self.bench.line(self.state.spec.repo, environment)):
-            self._stopped[key] = environment
-            self._watch.job_waits(key, environment, why)
+        order = self._schedule.order(self.state, key)
+        environment, place = order.environment, order.deploys_to
+        if place and (why := self.bench.line(self.state.spec.repo, place)):
+            self._stopped[key] = place
+            self._watch.job_waits(key, place, why)
             return False
         if not self.state.spec.gates:
             return True

@@ -106,7 +106,7 @@ class Away:
             run=order.run,
             name=order.name or order.id,
             repo=self._repo(),
-            environment=order.environment,
+            environment=order.deploys_to,
             priority=pool_route.priority(order),
             order=msgspec.json.encode(order),
             source=order.sha if has_source else "",

@@ -43,7 +43,7 @@ def pool_of(order: JobOrder, pools: Iterable[Pool], living: Collection[str]) -> 
 def priority(order: JobOrder) -> int:
     """A deployment, or a run that somebody asked for by hand, before a push; a schedule last."""
     event = str((order.contexts.get("github") or {}).get("event_name", ""))
-    if order.environment or event in _SOON:
+    if order.deploys_to or event in _SOON:
         return SOON
     return LATER if event in _LATER else NORMAL
 

@@ -51,9 +51,11 @@ class JobOrder:
     `container` and `services`: as written, templates inside. `actions`: `owner/name@ref` to the
     commit that headway.lock pins. `trusted`: False for a fork's change, which gets no secrets and
     writes no shared cache. `network`: False cuts the job off. `runs_on`: the labels it asks for.
-    `environment`: the name of the environment it deploys to, if any. `tries`: which try of the job
-    in its run this is, from 1; each has an attempt of its own. `reports`: globs of files in its
-    workspace that are kept when it ends.
+    `tidy_seconds`: how long it may go on once it is stopped, with the steps that run then; 0: not
+    at all. `environment`: the name of the environment whose variables, secrets and approval it has,
+    if any; `deploys`: it deploys there, too. `url`: where that can be seen (template). `tries`:
+    which try of the job in its run this is, from 1; each has an attempt of its own. `reports`:
+    globs of files in its workspace that are kept when it ends.
     """
 
     run: str
@@ -73,6 +75,7 @@ class JobOrder:
     shell: str = ""
     working_directory: str = ""
     timeout_seconds: float = 6 * 3600.0
+    tidy_seconds: float = 300.0
     container: Any = None
     services: dict[str, Any] = field(default_factory=dict)
     actions: dict[str, str] = field(default_factory=dict)
@@ -80,8 +83,15 @@ class JobOrder:
     network: bool = True
     runs_on: tuple[str, ...] = ()
     environment: str = ""
+    deploys: bool = True
+    url: str = ""
     tries: int = 1
     reports: tuple[str, ...] = ()
+
+    @property
+    def deploys_to(self) -> str:
+        """The environment that it changes; "" if it changes none."""
+        return self.environment if self.deploys else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +211,8 @@ class Checks:
 class JobReport:
     """What came of a job. Times are Unix seconds. `because`: why it is red or was not run, in words
     ("" for a green one). `reused`: the run whose result this is, if the job was not run again.
-    `reports`: what it left of those that it declared; `checks`: what they say, once judged.
+    `reports`: what it left of those that it declared; `checks`: what they say, once judged. `url`:
+    where what it deployed can be seen: http or https, of the characters that an address may have.
     """
 
     key: str
@@ -216,6 +227,7 @@ class JobReport:
     reused: str = ""
     reports: tuple[ReportFile, ...] = ()
     checks: Checks | None = None
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,3 +118,47 @@ def test_a_time_zone_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFix
 
 def test_the_actions_that_are_exempt_are_those_that_are_built_in() -> None:
     assert set(BUILT_IN) == set(BUILTIN)
+
+
+OLD = "deprecationMessage: take level"
+ACTION = f"""\
+name: own
+inputs: {{Size: {{{OLD}}}, level: {{default: x}}}}
+runs: {{using: composite, steps: [{{uses: ./.github/deep, with: {{how: z}}}}]}}
+"""
+DEEP = f"""\
+name: deep
+inputs: {{how: {{{OLD}}}}}
+runs: {{using: composite, steps: [{{run: z, shell: sh}}]}}
+"""
+GIVES = """\
+on: push
+permissions: {}
+jobs:
+  act:
+    runs-on: x
+    timeout-minutes: 5
+    steps:
+      - {uses: ./.github/own, with: {size: 7}}
+      - {uses: ./.github/own, with: {level: 7}}
+      - {uses: ./.github/none, with: {size: 7}}
+"""
+
+
+def test_deprecated_inputs_are_told_where_they_are_given(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flows = tmp_path / ".github" / "workflows"
+    own = write(tmp_path, ".github/own/action.yml", ACTION)
+    write(tmp_path, ".github/deep/action.yaml", DEEP)
+    (tmp_path / ".git").mkdir()
+    file = write(flows, "ci.yml", GIVES)
+    assert run(file, own, "--json") == 0
+    by_file = {o["file"]: o["diagnostics"] for o in json.loads(capsys.readouterr().out)}
+    told = {f: [(d["line"], d["column"], d["message"]) for d in by_file[f]] for f in by_file}
+    assert told == {
+        str(file): [
+            (8, 44, "the input `Size` is deprecated: take level [deprecated-input]"),
+        ],
+        str(own): [(3, 69, "the input `how` is deprecated: take level [deprecated-input]")],
+    }

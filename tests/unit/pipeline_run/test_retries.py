@@ -36,6 +36,8 @@ def test_what_deploys_is_never_run_again_by_itself() -> None:
     deploys = replace(ORDER, environment="production")
     assert retries.again(deploys, RED, TWICE, (), 20.0) is None
     assert retries.again(deploys, UNDECIDED, TWICE, (), 20.0) is None
+    only_asks = replace(deploys, deploys=False)  # `deployment: false`
+    assert retries.again(only_asks, RED, TWICE, (), 20.0) == retries.Next(25.0, "retry 1 of 2")
 
 
 def test_what_reports_explain_is_no_accident() -> None:

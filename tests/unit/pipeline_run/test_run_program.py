@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from headway.model.errors import Invalid
-from headway.model.job import JobReport
+from headway.model.job import JobOrder, JobReport
 from headway.pipeline.run.contexts import github
+from headway.pipeline.run.orders import BadValue
 from headway.pipeline.run.program import load, reference
 from headway.pipeline.run.schedule import Schedule
 from headway.pipeline.run.state import Created, Ended, RunSpec, RunState, after, created
@@ -205,6 +206,49 @@ def test_a_timeout_that_means_nothing_makes_the_job_red(value: str) -> None:
     schedule, state = begun(text.replace("V", value))
     with pytest.raises(ValueError, match="timeout-minutes"):
         schedule.order(state, "j")
+
+
+PLACE = """\
+on: push
+jobs:
+  j:
+    runs-on: x
+    cancel-timeout-minutes: ${{ fromJSON('TIDY') }}
+    environment:
+      name: prod
+      url: "https://${{ steps.s.outputs.host }}/"
+      deployment: ${{ fromJSON('DEPLOYS') }}
+    steps: [{id: s, run: x}]
+"""
+
+
+def _placed(tidy: str = "5", deploys: str = "true") -> JobOrder:
+    schedule, state = begun(PLACE.replace("TIDY", tidy).replace("DEPLOYS", deploys))
+    return schedule.order(state, "j")
+
+
+def test_what_an_order_says_of_its_environment() -> None:
+    order = _placed("0.5", "false")
+    assert (order.tidy_seconds, order.deploys, order.environment) == (30, False, "prod")
+    assert order.deploys_to == ""
+    assert order.url == "https://${{ steps.s.outputs.host }}/"
+    assert _placed().deploys_to == "prod"
+    assert _placed("0").tidy_seconds == 0
+    schedule, state = begun("on: push\njobs:\n  j:\n" + STEPS)
+    plain = schedule.order(state, "j")
+    assert (plain.tidy_seconds, plain.deploys_to, plain.url) == (300, "", "")
+
+
+@pytest.mark.parametrize("tidy", ["-1", "1e9", '"x"', "true", "null", "[]"])
+def test_a_time_for_tidying_up_that_means_nothing_makes_the_job_red(tidy: str) -> None:
+    with pytest.raises(BadValue, match="cancel-timeout-minutes"):
+        _placed(tidy)
+
+
+@pytest.mark.parametrize("deploys", ['"false"', "0", "null", "{}"])
+def test_a_deployment_that_is_no_boolean_makes_the_job_red(deploys: str) -> None:
+    with pytest.raises(BadValue, match="`deployment` must be"):
+        _placed(deploys=deploys)
 
 
 @pytest.mark.parametrize(

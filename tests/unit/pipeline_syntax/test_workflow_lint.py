@@ -211,9 +211,21 @@ def test_called_workflows(uses: str, codes: list[str]) -> None:
     assert [code for code, _ in told(text)] == codes
 
 
-def test_keys_that_nothing_asks_yet_are_told() -> None:
-    job = "    cancel-timeout-minutes: 5\n    environment: {name: e, deployment: false}\n"
-    assert told(step("run: x", job=job)) == [("no-effect", "7:29"), ("no-effect", "8:40")]
+@pytest.mark.parametrize(("minutes", "codes"), [("0", []), ("5", []), ("-1", ["timeout"])])
+def test_a_time_for_tidying_up_that_makes_no_sense_is_told(minutes: str, codes: list[str]) -> None:
+    job = (
+        f"    cancel-timeout-minutes: {minutes}\n    environment: {{name: e, deployment: false}}\n"
+    )
+    assert [code for code, _ in told(step("run: x", job=job))] == codes
+
+
+def test_a_need_that_is_none_is_told_in_the_keys_of_an_environment() -> None:
+    job = (
+        "    cancel-timeout-minutes: ${{ fromJSON(needs.z.outputs.o) }}\n"
+        "    environment: {name: e, deployment: '${{ fromJSON(needs.z.outputs.o) }}'}\n"
+    )
+    wanted = [("unknown-need", "7:29"), ("unknown-need", "8:41")]
+    assert told(step("run: x", job=job)) == wanted
 
 
 def test_a_condition_with_text_around_its_braces_is_told() -> None:

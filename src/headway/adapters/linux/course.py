@@ -8,6 +8,7 @@ import time
 from dataclasses import replace
 
 from headway import expression
+from headway.adapters.linux import given_back
 from headway.adapters.linux import step as steps
 from headway.adapters.linux.actions.acting import Composed, Direct, Found
 from headway.adapters.linux.aside import Aside
@@ -160,7 +161,6 @@ class Course:
         direct = self._direct(found)
         if direct is None or job.patience.spent():
             return steps.SKIPPED
-        job.patience.job()
         condition = direct.pre_if if isinstance(found, Pre) else direct.post_if
         act = direct.pre if isinstance(found, Pre) else direct.post
         if act is None or not expression.condition(condition, level.scope({})):
@@ -197,7 +197,11 @@ class Course:
         left = job.draft.left(done.outputs, out.masks)
         following = report.number + 1
         self._records.add(
-            Record(job.order.attempt, ended.finished_at, ended, left, began=following)
+            Record(
+                *(job.order.attempt, ended.finished_at, ended, left),
+                began=following,
+                stopped=job.patience.stopped,
+            )
         )
         progress.took(ended, left)
         job.draft = Draft()
@@ -218,10 +222,11 @@ class Course:
         outputs: dict[str, str] = {}
         note = ""
         try:
-            outputs, note = self._outputs()
+            outputs, note = given_back.outputs(job)
         except ExpressionError as error:
             if outcome == "success":
                 outcome, why = "failure", f"the job's outputs cannot be filled in: {error}"
+        url, said = given_back.url(job, outcome)
         report = JobReport(
             key=job.order.key,
             outcome=outcome,
@@ -230,8 +235,9 @@ class Course:
             steps=tuple(job.progress.reports),
             outputs=outputs,
             uploads=tuple(job.progress.uploads),
-            summary="\n".join([*job.progress.summaries, *([note] if note else [])]),
+            summary="\n".join([*job.progress.summaries, *filter(None, (note, said))]),
             because=job.masker.text(why),
+            url=url,
         )
         self._aside.stop()
         self._boxes.close()
@@ -248,16 +254,6 @@ class Course:
 
         job = self._job
         return collect(job.place.checkout, job.order.reports, job.masker, self._blobs)
-
-    def _outputs(self) -> tuple[dict[str, str], str]:
-        """The job's outputs, those left out that hold a secret, and what to say of that."""
-        job = self._job
-        scope = job.view.now(job.status(), job.status()).scope(job.env | job.added())
-        filled = {n: expression.fill(text, scope) for n, text in job.order.outputs.items()}
-        hidden = [name for name, value in filled.items() if job.masker.hides(value)]
-        shown = {name: value for name, value in filled.items() if name not in hidden}
-        names = ", ".join(f"`{name}`" for name in hidden)
-        return shown, f"Left out, because they may hold a secret: {names}" if hidden else ""
 
 
 @dataclass(frozen=True, slots=True)

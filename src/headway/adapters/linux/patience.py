@@ -1,20 +1,17 @@
 """How long a job and its steps may go on: time limits, and somebody who wants the run to stop.
 
-Used by step while processes run. A job that is stopped still gets LAST_SECONDS for steps that run
-always, or on cancellation, and for post parts.
+Used by step while processes run. A job that is stopped still gets `tidy_seconds` of its order for
+steps that run always, or on cancellation, and for post parts.
 """
 
 import time
 from collections.abc import Callable
-from typing import Literal
 
 from headway.model.errors import Failed
+from headway.pipeline.step.state import Stop
 from headway.record import dataclass
 
-LAST_SECONDS = 300.0
 _ASK_SECONDS = 0.1
-
-Stop = Literal["", "cancelled", "job-time", "step-time"]
 
 
 class Stopped(Exception):
@@ -31,10 +28,13 @@ class Lost(Failed):
 
 @dataclass(slots=True)
 class Patience:
-    """Times are of time.monotonic. `stopped`: why the job as a whole ends early."""
+    """Times are of time.monotonic. `stopped`: why the job as a whole ends early. `tidy_seconds`:
+    how long it may go on from then, or has left of that if it was stopped before a crash.
+    """
 
     cancelled: Callable[[], bool]
     until: float
+    tidy_seconds: float
     stopped: Stop = ""
     _last_until: float = 0.0
     _asked: float = 0.0
@@ -43,6 +43,7 @@ class Patience:
         """Whether the job shall stop; asked before each step and while one runs."""
         now = time.monotonic()
         if self.stopped:
+            self._last_until = self._last_until or now + self.tidy_seconds
             return self.stopped
         if now >= self.until:
             self.stopped = "job-time"
@@ -51,12 +52,12 @@ class Patience:
             if self.cancelled():
                 self.stopped = "cancelled"
         if self.stopped:
-            self._last_until = now + LAST_SECONDS
+            self._last_until = now + self.tidy_seconds
         return self.stopped
 
     def spent(self) -> bool:
         """Whether even the time for last steps is over."""
-        return bool(self.stopped) and time.monotonic() >= self._last_until
+        return bool(self.job()) and time.monotonic() >= self._last_until
 
     def of_step(self, until: float) -> Callable[[], Stop]:
         """What a step that begins now asks about itself; it ends at `until` at the latest."""

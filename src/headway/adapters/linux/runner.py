@@ -173,8 +173,13 @@ class LinuxRunner(JobRunner):
 
 
 def _patience(order: JobOrder, progress: Progress, watch: JobWatch) -> Patience:
-    """What an interrupted job had used of its time is used; the interruption does not count."""
-    return Patience(watch.cancelled, deadline(order.timeout_seconds - progress.worked()))
+    """What an interrupted job had used of its times is used; the interruption does not count."""
+    return Patience(
+        watch.cancelled,
+        deadline(order.timeout_seconds - progress.worked()),
+        max(0.0, order.tidy_seconds - progress.tidied()),
+        progress.stopped,
+    )
 
 
 def _view(home: Path, order: JobOrder, place: Workspace, secrets: Mapping[str, str]) -> View:

@@ -64,7 +64,6 @@ def wanted(level: Level, step: StepSpec) -> bool:
     """Whether the step's `if` holds. Raises ExpressionError."""
     if level.job.patience.spent():
         return False
-    level.job.patience.job()
     return expression.condition(step.condition, level.scope(own_env(level, step)))
 
 
@@ -222,7 +221,7 @@ def _write(path: str, text: str) -> None:
 def _direct(use: _Use, found: Direct) -> tuple[int, dict[str, str]]:
     job, key = use.level.job, use.key
     inputs = _inputs(use.step, found.action, use.scope)
-    _warn_of_unknown(use, found.action)
+    _warn_of_inputs(use, found.action)
     if found.post is not None:
         name = f"Post {use.step.name or f'Run {use.step.uses}'}"
         job.draft.posts.append(Pending(key, name, use.step, inputs, use.env))
@@ -279,14 +278,18 @@ def _inputs(step: StepSpec, action: Action | None, scope: Scope) -> dict[str, st
     return defaults | named
 
 
-def _warn_of_unknown(use: _Use, action: Action | None) -> None:
+def _warn_of_inputs(use: _Use, action: Action | None) -> None:
+    """Those that the action does not have, and those that it wants to be rid of."""
     if action is None:
         return
-    declared = {i.name.lower() for i in action.inputs}
-    unknown = [n for n in use.step.inputs if n.lower() not in declared | {"entrypoint", "args"}]
+    declared = {i.name.lower(): i for i in action.inputs}
+    unknown = [n for n in use.step.inputs if n.lower() not in {*declared, "entrypoint", "args"}]
     if unknown:
         said = f"`{use.step.uses}` has no input {', '.join(f'`{n}`' for n in unknown)}"
         use.level.out.annotate(Annotation("warning", said))
+    for one in (declared.get(n.lower()) for n in use.step.inputs):
+        if one is not None and (said := one.deprecation()):
+            use.level.out.annotate(Annotation("warning", said))
 
 
 def _composite(use: _Use, found: Composed) -> tuple[int, dict[str, str]]:
@@ -297,7 +300,7 @@ def _composite(use: _Use, found: Composed) -> tuple[int, dict[str, str]]:
     if found.note:
         level.out.say(found.note)
     inputs = _inputs(use.step, found.action, use.scope)
-    _warn_of_unknown(use, found.action)
+    _warn_of_inputs(use, found.action)
     inner = _inner(use, found, inputs)
     code = 0
     for number, each in enumerate(found.action.steps):

@@ -57,12 +57,15 @@ class RunRow:
 
 @dataclass(frozen=True, slots=True)
 class RunShown:
-    """A run with its jobs. `held`: instances that wait for a person, and each one's environment."""
+    """A run with its jobs. `held`: instances that wait for a person, and each one's environment.
+    `warned`: what whoever started it was told.
+    """
 
     run: RunRow
     jobs: tuple[JobView, ...]
     held: dict[str, str]
     substitutes: tuple[str, ...]
+    warned: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +143,7 @@ def show_run(request: Request, who: Reader, run: str) -> RunShown:
     found = _seen(headway(request), who, run)
     stands = pipeline.stands(headway(request).home, found, time.time())
     told = view(found, stands)
-    return RunShown(_row(told, found), told.jobs, told.held, told.substitutes)
+    return RunShown(_row(told, found), told.jobs, told.held, told.substitutes, told.warned)
 
 
 @router.get("/runs/{run}/jobs")

@@ -26,9 +26,7 @@ def dispatched(spec: RunSpec, workflow: Workflow) -> tuple[dict[str, Any], tuple
     """
     if spec.event not in {"workflow_dispatch", "workflow_call"} and not spec.inputs:
         return {}, ()
-    event = "workflow_call" if spec.event == "workflow_call" else "workflow_dispatch"
-    trigger = workflow.trigger(event) or workflow.trigger("workflow_call")
-    declared = {i.name: i for i in trigger.inputs} if trigger else {}
+    declared = _declared(spec, workflow)
     values: dict[str, Any] = {}
     problems = [*_undeclared(workflow, spec.inputs, declared)]
     for name, wanted in declared.items():
@@ -42,6 +40,13 @@ def dispatched(spec: RunSpec, workflow: Workflow) -> tuple[dict[str, Any], tuple
     return values, tuple(problems)
 
 
+def deprecated(spec: RunSpec, workflow: Workflow) -> tuple[str, ...]:
+    """What is told of deprecated inputs that the run was started with."""
+    declared = _declared(spec, workflow)
+    given = (declared[n] for n, value in spec.inputs.items() if n in declared and value != "")
+    return tuple(said for one in given if (said := one.deprecation()))
+
+
 def called(declared: tuple[Input, ...], given: Mapping[str, Any]) -> dict[str, Any]:
     """The `inputs` context of a called workflow. Names are compared without case.
 
@@ -53,6 +58,12 @@ def called(declared: tuple[Input, ...], given: Mapping[str, Any]) -> dict[str, A
         value = by_name.get(wanted.name.lower())
         values[wanted.name] = _typed(wanted, value) if value is not None else _default(wanted)
     return values
+
+
+def _declared(spec: RunSpec, workflow: Workflow) -> dict[str, Input]:
+    event = "workflow_call" if spec.event == "workflow_call" else "workflow_dispatch"
+    trigger = workflow.trigger(event) or workflow.trigger("workflow_call")
+    return {i.name: i for i in trigger.inputs} if trigger else {}
 
 
 def _typed(wanted: Input, value: Any) -> Any:

@@ -26,6 +26,7 @@ from headway.pipeline.run.units import Unit
 from headway.pipeline.syntax.ir import Step, Text
 
 DEFAULT_MINUTES = 360.0
+DEFAULT_TIDY_MINUTES = 5.0
 MAX_MINUTES = 35 * 24 * 60.0
 
 
@@ -42,6 +43,7 @@ def order(spec: RunSpec, unit: Unit, plan: Planned, number: int, contexts: Conte
     workflow = unit.frame.sheet.workflow
     scope = Scope(contexts, {})
     environment = _environment(unit, scope)
+    place = job.environment
     contexts = _in_environment(spec, environment, contexts)
     env = env_levels(spec.env, workflow, job.env)
     shell, folder = _defaults(unit, contexts, env)
@@ -64,6 +66,7 @@ def order(spec: RunSpec, unit: Unit, plan: Planned, number: int, contexts: Conte
         shell=shell,
         working_directory=folder,
         timeout_seconds=_minutes(job.timeout_minutes, scope) * 60,
+        tidy_seconds=_tidy_minutes(job.cancel_timeout_minutes, scope) * 60,
         container=None if job.container is None else plain(job.container),
         services=services if isinstance(services, dict) else {},
         actions=spec.actions,
@@ -71,6 +74,8 @@ def order(spec: RunSpec, unit: Unit, plan: Planned, number: int, contexts: Conte
         network=spec.network,
         runs_on=labels(node_value(job.runs_on, scope)),
         environment=environment,
+        deploys=_deploys(place.deployment if place else None, scope),
+        url=template(place.url if place else None),
     )
     return applied(spec.substitutes, made)
 
@@ -113,14 +118,40 @@ def _defaults(unit: Unit, contexts: Contexts, env: tuple[dict[str, str], ...]) -
 def _minutes(text: Text | None, scope: Scope) -> float:
     if text is None:
         return DEFAULT_MINUTES
-    found: Any = valued(text, scope)
-    try:
-        minutes = float(found)
-    except (TypeError, ValueError) as error:
-        raise BadValue(f"`timeout-minutes` is no number: {expression.text(found)}") from error
+    minutes = _number("timeout-minutes", text, scope)
     if not (math.isfinite(minutes) and 0 < minutes <= MAX_MINUTES):
         raise BadValue(f"`timeout-minutes` must be above 0, at most {MAX_MINUTES:.0f}: {minutes}")
     return minutes
+
+
+def _tidy_minutes(text: Text | None, scope: Scope) -> float:
+    if text is None:
+        return DEFAULT_TIDY_MINUTES
+    minutes = _number("cancel-timeout-minutes", text, scope)
+    if not (math.isfinite(minutes) and 0 <= minutes <= MAX_MINUTES):
+        raise BadValue(
+            f"`cancel-timeout-minutes` must be 0 or more, at most {MAX_MINUTES:.0f}: {minutes}"
+        )
+    return minutes
+
+
+def _number(name: str, text: Text, scope: Scope) -> float:
+    found: Any = valued(text, scope)
+    try:
+        if isinstance(found, bool):
+            raise TypeError(name)
+        return float(found)
+    except (TypeError, ValueError) as error:
+        raise BadValue(f"`{name}` is no number: {expression.text(found)}") from error
+
+
+def _deploys(text: Text | None, scope: Scope) -> bool:
+    if text is None:
+        return True
+    found: Any = valued(text, scope)
+    if not isinstance(found, bool):
+        raise BadValue(f"`deployment` must be `true` or `false`: {expression.text(found)}")
+    return found
 
 
 def _in_environment(spec: RunSpec, environment: str, contexts: Contexts) -> Contexts:

@@ -43,9 +43,9 @@ def again(
     now: float,
 ) -> Next | None:
     """The try after this one; None if the report is the job's last word. `before`: the tries before
-    this one. A job with an environment has changed the world: it is never run again by itself.
+    this one. A job that deploys has changed the world: it is never run again by itself.
     """
-    if report.outcome != "failure" or order.environment:
+    if report.outcome != "failure" or order.deploys_to:
         return None
     checks = report.checks
     if checks is not None and checks.again:

@@ -67,12 +67,15 @@ class RunSpec:
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """The run exists. `title`: its `run-name`. `kept`: green reports of the run it repeats."""
+    """The run exists. `title`: its `run-name`. `kept`: green reports of the run it repeats.
+    `warned`: what whoever started it should know.
+    """
 
     spec: RunSpec
     at: float
     title: str = ""
     kept: tuple[JobReport, ...] = ()
+    warned: tuple[str, ...] = ()
     kind: Literal["created"] = "created"
 
 
@@ -203,7 +206,8 @@ class RunState:
     the calling instance's key; `stopped`: instances that alone shall stop, and why; `fingerprints`:
     content keys of started instances. `asked`: key to the environment that it waits for, or did;
     `decided`: what people said, as it came; `asked_at`: since when it waits. `tries`: reports of
-    tries that did not end an instance, oldest first; `due`: when its next one may begin.
+    tries that did not end an instance, oldest first; `due`: when its next one may begin. `warned`:
+    what was said when it was created.
     """
 
     spec: RunSpec
@@ -227,6 +231,7 @@ class RunState:
     tries: dict[str, tuple[JobReport, ...]] = field(default_factory=dict)
     due: dict[str, float] = field(default_factory=dict)
     asked_at: dict[str, float] = field(default_factory=dict)
+    warned: tuple[str, ...] = ()
 
     @property
     def running(self) -> tuple[str, ...]:
@@ -243,7 +248,7 @@ class RunState:
 def created(event: Created) -> RunState:
     """The state of a run that has just been created."""
     kept = {report.key: report for report in event.kept}
-    return RunState(event.spec, event.at, title=event.title, kept=kept)
+    return RunState(event.spec, event.at, title=event.title, kept=kept, warned=event.warned)
 
 
 def fold(events: Iterable[Event]) -> RunState:

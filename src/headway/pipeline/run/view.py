@@ -10,6 +10,7 @@ from typing import Any
 from headway.model.job import Annotation, Checks, JobOrder, JobReport, StepReport, Upload
 from headway.model.job_settings import Waiver
 from headway.pipeline.run.state import RunState
+from headway.pipeline.step import address
 from headway.record import dataclass
 
 GREEN = frozenset({"success", "skipped"})
@@ -39,7 +40,7 @@ class JobView:
     """One instance. `id` is the job in the file; `reused` the run whose result this is.
     `tolerated`: red, but `continue-on-error` lets the run go on. `calls`: it calls a workflow; the
     jobs of that are there beside it. `tries`: which try of the job it is; `checks`: what its
-    reports said.
+    reports said; `url`: where what it deployed can be seen.
     """
 
     key: str
@@ -58,6 +59,7 @@ class JobView:
     steps: tuple[StepView, ...]
     tries: int = 1
     checks: Checks | None = None
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ class RunView:
     from the commit. `counts`: jobs by outcome, without those that only call a workflow.
     `substitutes`: what stood in for what. `held`: instances that wait for a person, and the
     environment of each. `idle_waivers`: those that match nothing that any scan of the run found.
+    `warned`: what whoever started it was told.
     """
 
     run: str
@@ -93,6 +96,7 @@ class RunView:
     substitutes: tuple[str, ...] = ()
     held: dict[str, str] = field(default_factory=dict)
     idle_waivers: tuple[Waiver, ...] = ()
+    warned: tuple[str, ...] = ()
 
 
 def view(state: RunState, stands: str = "") -> RunView:
@@ -124,6 +128,7 @@ def view(state: RunState, stands: str = "") -> RunView:
         substitutes=spec.substitutes.names(),
         held=state.held,
         idle_waivers=_idle(state, jobs),
+        warned=state.warned,
     )
 
 
@@ -198,6 +203,7 @@ def _job(state: RunState, key: str, report: JobReport | None, outcome: str) -> J
         steps=tuple(_step(s, order) for s in report.steps) if report else (),
         tries=order.tries if order else 1 + len(state.tries.get(key, ())),
         checks=report.checks if report else None,
+        url=report.url if report and not address.fault(report.url) else "",
     )
 
 

@@ -12,6 +12,8 @@ from headway.model.job import JobOutcome, JobReport, StepReport, StepSpec, Uploa
 from headway.record import dataclass
 
 Status = Literal["success", "failure", "cancelled"]
+Stop = Literal["", "cancelled", "job-time", "step-time"]
+"""Why a job, or a step, ends before its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,8 @@ class Left:
 @dataclass(frozen=True, slots=True)
 class Record:
     """One boundary. `ended`: the report of a step, with what it left in `left` or, encrypted, in
-    `sealed`. `began`: number of the step that begins now (-1: none). `report`: the job has ended.
+    `sealed`. `began`: number of the step that begins now (-1: none). `stopped`: why the job shall
+    come to its end early, if it shall. `report`: the job has ended.
     """
 
     attempt: int
@@ -55,6 +58,7 @@ class Record:
     left: Left | None = None
     sealed: str = ""
     began: int = -1
+    stopped: Stop = ""
     report: JobReport | None = None
 
 
@@ -74,6 +78,8 @@ class Progress:
     summaries: list[str] = field(default_factory=list)
     began: int = -1
     last_at: float = 0.0
+    stopped: Stop = ""
+    stopped_at: float = 0.0
     report: JobReport | None = None
     red: bool = False
     """Whether a step has failed that was not allowed to."""
@@ -81,6 +87,10 @@ class Progress:
     def worked(self) -> float:
         """Seconds from the start to the last boundary."""
         return max(0.0, self.last_at - self.started_at)
+
+    def tidied(self) -> float:
+        """Seconds from the boundary at which it was known to be stopped to the last one."""
+        return max(0.0, self.last_at - self.stopped_at) if self.stopped else 0.0
 
     def took(self, report: StepReport, left: Left) -> None:
         """A step is over."""
@@ -112,5 +122,7 @@ def fold(records: Iterable[tuple[Record, Left]]) -> Progress:
         if record.ended is not None:
             progress.took(record.ended, left)
         progress.began, progress.last_at = record.began, record.at
+        if record.stopped and not progress.stopped:
+            progress.stopped, progress.stopped_at = record.stopped, record.at
         progress.report = record.report or progress.report
     return progress

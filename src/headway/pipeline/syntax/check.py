@@ -5,7 +5,7 @@ Headway's own whatever their ref says.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from headway.document import Mark, Node, Scalar, Sequence, quoted
 from headway.model.errors import Problem
@@ -46,7 +46,7 @@ def warnings(workflow: Workflow, text: str = "") -> tuple[Problem, ...]:
 
     `text`: of the file, for the place of each `${{ }}`; without it the value's place is told.
     Codes: `injection` `unpinned` `unpinned-image` `no-timeout` `timeout` `permissions`
-    `untrusted-checkout` `inherited-secrets` `called-elsewhere` `always-true` `no-steps` `no-effect`
+    `untrusted-checkout` `inherited-secrets` `called-elsewhere` `always-true` `no-steps`
     and those of `check_on` and `check_names`.
     """
     page = Page(text, workflow.file)
@@ -69,6 +69,20 @@ def action_warnings(action: Action, text: str = "") -> tuple[Problem, ...]:
     return tuple(sorted(dict.fromkeys(page.problems), key=_order))
 
 
+def deprecations(
+    file: str, steps: Iterable[Step], actions: Mapping[str, Action]
+) -> Iterator[Problem]:
+    """A warning `deprecated-input` where a step gives a value to an input that its action declares
+    with `deprecationMessage`. `actions`: by what `uses` says; others are left alone.
+    """
+    for step in steps:
+        action = actions.get(step.uses.text) if step.uses else None
+        told = {i.name.casefold(): i.deprecation() for i in action.inputs} if action else {}
+        for name, value in step.inputs:
+            if said := told.get(name.casefold()):
+                yield Problem(file, value.at.line, value.at.column, said, "deprecated-input")
+
+
 def _order(problem: Problem) -> tuple[int, int, str]:
     return problem.line, problem.column, problem.code
 
@@ -80,7 +94,7 @@ def _note_job(page: Page, workflow: Workflow, job: Job, tainted: Tainted) -> Non
         _note_call(page, job, job.uses)
         return
     _note_timeout(page, job)
-    _note_without_effect(page, job)
+    _note_tidy_time(page, job)
     for image in (job.container, *_values(job.services)):
         _note_image(page, image)
     if not job.steps:
@@ -177,15 +191,12 @@ def _note_timeout(page: Page, job: Job) -> None:
         page.fault(job.timeout_minutes.at, sentence, "timeout")
 
 
-def _note_without_effect(page: Page, job: Job) -> None:
-    """Keys that are read and that nothing asks yet."""
-    deployment = job.environment.deployment if job.environment else None
-    for name, value in (
-        ("cancel-timeout-minutes", job.cancel_timeout_minutes),
-        ("deployment", deployment),
-    ):
-        if value:
-            page.fault(value.at, f"`{name}` has no effect in this version. Remove it", "no-effect")
+def _note_tidy_time(page: Page, job: Job) -> None:
+    written = job.cancel_timeout_minutes
+    number = written.value if written else None
+    if written and isinstance(number, int | float) and not 0 <= number <= _LONGEST_MINUTES:
+        sentence = f"{quoted(written.text)} minutes make no sense. Write 0 to 50400"
+        page.fault(written.at, sentence, "timeout")
 
 
 def _note_permissions(page: Page, workflow: Workflow) -> None:

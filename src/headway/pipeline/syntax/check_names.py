@@ -92,10 +92,12 @@ def _of_workflow(workflow: Workflow) -> Iterator[Text]:
 
 def _of_job(job: Job) -> Iterator[Text]:
     yield from _given(job.name, job.timeout_minutes, job.continue_on_error)
+    yield from _given(job.cancel_timeout_minutes)
     for bindings in (job.env, job.outputs, job.inputs, job.secrets):
         yield from _values(bindings)
     if job.environment:
-        yield from _given(job.environment.name, job.environment.url)
+        place = job.environment
+        yield from _given(place.name, place.url, place.deployment)
     if job.concurrency:
         yield from _given(job.concurrency.group, job.concurrency.cancel_in_progress)
     yield from _given(job.defaults.shell, job.defaults.working_directory)

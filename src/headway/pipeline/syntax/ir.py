@@ -8,7 +8,7 @@ structure of their own (matrix, container) stay document nodes.
 from dataclasses import field
 from typing import Literal
 
-from headway.document import Mark, Node, Value
+from headway.document import Mark, Node, Value, quoted
 from headway.record import dataclass
 
 InputType = Literal["string", "boolean", "number", "choice", "environment"]
@@ -38,6 +38,11 @@ class Input:
     options: tuple[str, ...] = ()
     description: str = ""
     deprecated: str = ""
+
+    def deprecation(self) -> str:
+        """What whoever gives it a value is told; "" if nothing is."""
+        said = " ".join(self.deprecated.split())
+        return f"the input {quoted(self.name)} is deprecated: {said}" if said else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +121,8 @@ class Strategy:
 class Environment:
     """Where a job deploys to; such a job's result is never reused.
 
-    `deployment`: false uses the environment's gates and secrets and records no deployment.
+    `url`: where that can be seen. `deployment`: false uses the environment's variables, secrets and
+    approval, and deploys nothing.
     """
 
     name: Text

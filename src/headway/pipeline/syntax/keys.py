@@ -121,7 +121,10 @@ _JOB: Table = {
     "defaults": Key(_DEFAULTS.says, Shape(place="job.defaults")),
     "steps": Key("What is done, in this order.", Shape(items=Shape(place="step"))),
     "timeout-minutes": Key("The whole job's time; then it is cancelled.", _number(see.MATRIX)),
-    "cancel-timeout-minutes": Key("How long a cancelled job may tidy up.", _number(see.MATRIX)),
+    "cancel-timeout-minutes": Key(
+        "How long a job that is stopped may tidy up; 5 if not written, 0: not at all.",
+        _number(see.MATRIX),
+    ),
     "strategy": Key("The job once for each combination.", Shape(place="strategy", sees=see.NEEDS)),
     "continue-on-error": Key("`true`: its failure does not make the run red.", _flag(see.MATRIX)),
     "container": Key(
@@ -244,8 +247,10 @@ _WORKFLOW_KEYS: dict[str, Table] = {
     },
     "environment": {
         "name": Key("As headway.yaml names it.", _TEXT, required=True),
-        "url": Key("Where it can be seen.", _text(see.URL)),
-        "deployment": Key("`false`: use its secrets, record no deployment.", _FLAG),
+        "url": Key("Where it can be seen: told with the run, as a link.", _text(see.URL)),
+        "deployment": Key(
+            "`false`: its variables, secrets and approval, but nothing is deployed.", _FLAG
+        ),
     },
     "strategy": {
         "matrix": Key(

@@ -21,5 +21,5 @@ WARNINGS = {
     "too-often": "A schedule more often than every five minutes: GitHub skips some.",
     "called-elsewhere": "A called workflow outside `.github/workflows`: GitHub refuses it.",
     "no-steps": "A job without steps.",
-    "no-effect": "A key that is read and has no effect in this version.",
+    "deprecated-input": "A value for an input that its action declares with `deprecationMessage`.",
 }

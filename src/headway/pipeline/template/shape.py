@@ -81,8 +81,11 @@ def _job(job: Job) -> JobShape:
     for key, text in (
         ("if", job.condition),
         ("timeout-minutes", job.timeout_minutes),
+        ("cancel-timeout-minutes", job.cancel_timeout_minutes),
         ("continue-on-error", job.continue_on_error),
         ("environment", job.environment.name if job.environment else None),
+        ("environment.url", job.environment.url if job.environment else None),
+        ("environment.deployment", job.environment.deployment if job.environment else None),
         ("defaults.run.shell", job.defaults.shell),
         ("defaults.run.working-directory", job.defaults.working_directory),
     ):
