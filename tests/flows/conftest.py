@@ -23,8 +23,11 @@ health: /health
 analysis: {pace: quick}
 environments:
   staging:
-  production: {rollout: {strategy: canary, stability: 60s}}
+  production: {rollout: {strategy: canary, steps: [50%, 100%], stability: 4s}}
 """
+QUICK, FIVE_STEPS = "steps: [50%, 100%], stability: 4s", "stability: 60s"
+PATIENT = CONFIG.replace(QUICK, FIVE_STEPS)
+"""The same with the steps that a canary has unless it is told otherwise."""
 WORKFLOW = """\
 on: push
 jobs:

@@ -1,11 +1,12 @@
 """The baseline snapshot: kept with every window and release, used where nobody runs beside."""
 
+from collections.abc import Callable
 from contextlib import contextmanager
 
 import msgspec
 import pytest
 from tests.fakes.world import Behaviour
-from tests.flows.conftest import CONFIG, Stage
+from tests.flows.conftest import PATIENT, Stage
 
 from headway.analysis import judge
 from headway.analysis.judge import Setup
@@ -21,12 +22,19 @@ from headway.store.database import Tx, lock
 from headway.store.views import rollout as views
 from headway.wording.sentences import sentence
 
-BLUE_GREEN = CONFIG.replace(
+BLUE_GREEN = PATIENT.replace(
     "{rollout: {strategy: canary, stability: 60s}}",
     "{rollout: {strategy: blue-green, bake: 60s, keep_old: 0s, stability: 60s}}",
 )
 SNAPSHOT = BLUE_GREEN.replace("{pace: quick}", "{pace: quick, baseline: snapshot}")
 DAY = 86400.0
+
+
+@pytest.fixture
+def stage(new_stage: Callable[[], Stage]) -> Stage:
+    made = new_stage()
+    made.config = PATIENT
+    return made
 
 
 def wait(stage: Stage, seconds: float) -> None:

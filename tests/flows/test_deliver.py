@@ -1,14 +1,23 @@
 """A delivery in memory, from commit to released or rolled back."""
 
+from collections.abc import Callable
+
 import pytest
 from tests.fakes.world import Behaviour
-from tests.flows.conftest import CONFIG, Stage
+from tests.flows.conftest import PATIENT, Stage
 
 from headway.analysis import judge
 from headway.analysis.judge import Setup
 from headway.metrics.window import judged
 from headway.model.window import Window
 from headway.store import records, rollouts
+
+
+@pytest.fixture
+def stage(new_stage: Callable[[], Stage]) -> Stage:
+    made = new_stage()
+    made.config = PATIENT
+    return made
 
 
 def test_first_release_goes_live_and_is_released(stage: Stage) -> None:
@@ -131,7 +140,7 @@ def test_quarantined_digest_is_refused_again(stage: Stage) -> None:
     stage.deliver("a1")
     stage.parts.meter.behaviour["shop-2"] = Behaviour(errors=0.2)
     assert stage.deliver("a2").outcome == "rolled_back"
-    again = stage.deliver("a2", CONFIG)
+    again = stage.deliver("a2", PATIENT)
     assert again.outcome == "refused"
     assert "failed in production" in again.because
 

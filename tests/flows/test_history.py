@@ -8,7 +8,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 from tests.fakes.world import Behaviour
-from tests.flows.conftest import CONFIG, Stage
+from tests.flows.conftest import PATIENT, Stage
 
 from headway import settings
 from headway.cli.main import main
@@ -25,7 +25,8 @@ def test_steps_are_suggested_from_the_past_and_nothing_is_changed(
     new_stage: Callable[[], Stage],
 ) -> None:
     stage = new_stage()
-    slow = CONFIG.replace("stability: 60s}", "stability: 60s, bake: 60s}")
+    stage.config = PATIENT
+    slow = PATIENT.replace("stability: 60s}", "stability: 60s, bake: 60s}")
     for number in range(1, 4):
         assert stage.deliver(f"a{number}", slow).outcome == "delivered"
     few = ask(stage, "shop")
@@ -57,7 +58,7 @@ def test_steps_are_suggested_from_the_past_and_nothing_is_changed(
     assert told["changes"]
     fragment = yaml.safe_load(told["fragment"])
     steps = fragment["environments"]["production"]["rollout"]["steps"]
-    text = CONFIG.split("environments:")[0] + told["fragment"].replace(
+    text = PATIENT.split("environments:")[0] + told["fragment"].replace(
         "  production:", "  staging:\n  production:"
     )
     read = settings.read(text, "f").environment("production").rollout
@@ -67,6 +68,7 @@ def test_steps_are_suggested_from_the_past_and_nothing_is_changed(
 
 
 def test_held_for_lack_of_data_and_pushed_on_is_remembered(stage: Stage) -> None:
+    stage.config = PATIENT
     stage.deliver("a1")
     stage.parts.meter.rate = 6.0
     sleep = stage.parts.clock.sleep

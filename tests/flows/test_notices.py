@@ -54,7 +54,7 @@ def test_the_owner_hears_of_a_release_without_any_preference(desk: Followers) ->
     desk.later()
     desk.later(HOUR)
     (message,) = desk.told("ticket")
-    assert message["title"] == "shop/production: shop-1 is released, 1 min 0 s after its start"
+    assert message["title"] == "shop/production: shop-1 is released, 4.0 s after its start"
     assert message["link"] == f"{BASE}/releases/shop-1"
     known = message["fields"]
     assert (known["commit"], known["environment"], known["result"]) == (

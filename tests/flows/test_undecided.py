@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from tests.fakes.world import Behaviour
-from tests.flows.conftest import CONFIG, Stage
+from tests.flows.conftest import PATIENT, Stage
 
 from headway.flows import commands
 from headway.flows.commands import Word
@@ -20,13 +20,20 @@ SCARCE = 4.0  # requests a second: some proof, too slow for the clock of 60 s
 SILENT = 0.2
 
 
+@pytest.fixture
+def stage(new_stage: Callable[[], Stage]) -> Stage:
+    made = new_stage()
+    made.config = PATIENT
+    return made
+
+
 class Enough(Exception):
     """Nothing more will happen by itself, or nobody wants to see more."""
 
 
 def config(policy: str, more: str = "") -> str:
     analysis = f"analysis: {{pace: quick, insufficient_data: {policy}}}"
-    text = CONFIG.replace("analysis: {pace: quick}", analysis)
+    text = PATIENT.replace("analysis: {pace: quick}", analysis)
     return text.replace("stability: 60s", f"stability: 60s{more}")
 
 
