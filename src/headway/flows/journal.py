@@ -37,7 +37,7 @@ from dbos._utils import (
 from headway import typed
 from headway.model import errors
 from headway.model.errors import HeadwayError, Invalid, Problem, Unreachable
-from headway.store.database import Tx, lock
+from headway.store.database import Tx, lock, patient
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -196,7 +196,9 @@ class Outbox:
 
     def __init__(self, url: str) -> None:
         self._client = DBOSClient(
-            system_database_url=url, serializer=DBOSPortableJSONSerializer(), lazy=True
+            system_database_url=patient(url),
+            serializer=DBOSPortableJSONSerializer(),
+            lazy=True,
         )
 
     def start(self, tx: Tx, flow: str, id: str, order: object, queue: str = QUEUE) -> None:
@@ -236,6 +238,7 @@ class Outbox:
 def prepare(url: str) -> None:
     """Make the engine's tables, or bring them up to date; a running engine does so itself."""
     serializer = DBOSPortableJSONSerializer()
+    url = patient(url)
     system = SystemDatabase.create(
         system_database_url=url,
         engine_kwargs={},
@@ -260,7 +263,7 @@ class Engine:
         executor: str,
         journal: Callable[[SQLAlchemyDatasource], Journal] = DurableJournal,
     ) -> None:
-        self._url = url
+        self._url = patient(url)
         self._executor = executor
         self._journal = journal
 

@@ -22,6 +22,18 @@ IDLE_SECONDS = 20
 """How long a transaction may stand still. Whoever was frozen in one (a paused machine, a stopped
 process) would hold every writer up for as long; Postgres ends it instead.
 """
+PATIENCE = {
+    "connect_timeout": "10",  # s, for each address; a server that accepts and stays silent too
+    "keepalives": "1",
+    "keepalives_idle": "10",  # s
+    "keepalives_interval": "5",  # s
+    "keepalives_count": "3",
+    "tcp_user_timeout": "25000",  # ms
+}
+"""After how long a Postgres that cannot be reached any more is an error, instead of hanging for
+ever: 10 s for a new connection, 25 s for one that was open. What the URL says itself holds.
+Source: PostgreSQL documentation, "Parameter Key Words" of libpq.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +83,7 @@ def connect(url: str, **pool: float) -> sa.Engine:
     `pool`: options of its connections, if not the library's own.
     """
     if not url.startswith("sqlite"):
-        return _bounded(sa.create_engine(url, pool_pre_ping=True, **pool))
+        return _bounded(sa.create_engine(patient(url), pool_pre_ping=True, **pool))
     engine = sa.create_engine(url, **pool)
 
     @sa.event.listens_for(engine, "connect")
@@ -80,6 +92,15 @@ def connect(url: str, **pool: float) -> sa.Engine:
         raw.execute("PRAGMA busy_timeout=30000")
 
     return engine
+
+
+def patient(url: str) -> str:
+    """The URL with PATIENCE where it is one of Postgres and says nothing else itself."""
+    if url.startswith("sqlite"):
+        return url
+    known = sa.make_url(url)
+    more = {name: value for name, value in PATIENCE.items() if name not in known.query}
+    return known.update_query_dict(more).render_as_string(hide_password=False)
 
 
 def _bounded(engine: sa.Engine) -> sa.Engine:
