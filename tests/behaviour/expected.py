@@ -5,6 +5,7 @@
 # = job JOB: success, failure        outcomes of its instances, in any order
 # = step JOB.ID: failure > success   outcome, and conclusion if it differs
 # = fact JOB: TEXT                   a line `fact TEXT` that the job prints; all of them are named
+# = needs: podman redis-server      programs without which it is not tried
 # = with: event=… jobs=… job=… input.K=V var.K=V secret.K=V payload={…}
 # ! …                                as `=`, where another tool does otherwise: ` -- why`
 # ~ …                                as `=`, where another tool does so or otherwise: ` -- why`
@@ -41,6 +42,7 @@ class Expected:
     steps: dict[str, str] = field(default_factory=dict)
     facts: Facts = field(default_factory=Counter)
     start: dict[str, Any] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
     alone: dict[tuple[str, ...], str] = field(default_factory=dict)
     sometimes: dict[tuple[str, ...], str] = field(default_factory=dict)
 
@@ -71,6 +73,8 @@ def _take(found: Expected, line: str) -> None:
     elif kind == "fact":
         found.facts[name, value.rstrip()] += 1
         about = (kind, name, value.rstrip())
+    elif kind == "needs":
+        found.needs = tuple(value.split())
     elif kind == "with":
         found.start = dict(_pairs(value))
     else:

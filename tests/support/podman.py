@@ -17,8 +17,15 @@ PROGRAMS = (
     *("bash", "dash", "cat", "echo", "env", "id", "ls", "mkdir", "setsid", "sleep", "tail"),
     *("touch", "redis-server", "redis-cli"),
 )
+
+
+def able() -> bool:
+    """Whether jobs can have containers here."""
+    return bool(shutil.which("podman") and shutil.which("slirp4netns")) and os.geteuid() == 0
+
+
 needs_podman = pytest.mark.skipif(
-    not (shutil.which("podman") and shutil.which("slirp4netns")) or os.geteuid() != 0,
+    not able(),
     reason="podman and slirp4netns are not installed, or this is not root",
 )
 needs_redis = pytest.mark.skipif(not shutil.which("redis-server"), reason="no redis-server")
@@ -81,11 +88,19 @@ def groups() -> set[str]:
 
 def _idle() -> set[str]:
     found = set()
-    for group in Path("/sys/fs/cgroup").glob("*/libpod_parent/libpod-*"):
+    for group in _groups():
         with suppress(OSError):
             if not any(file.read_text() for file in group.rglob("cgroup.procs")):
                 found.add(str(group))
     return found
+
+
+def _groups() -> Iterator[Path]:
+    """Those of containers, below podman's own parent or a job's."""
+    top = Path("/sys/fs/cgroup")
+    yield from top.glob("*/libpod_parent/libpod-*")
+    for folder, names, _ in os.walk(top):  # which goes on where one is removed meanwhile
+        yield from (Path(folder, name) for name in names if name.startswith("headway-pod-"))
 
 
 def leftovers(home: Path) -> list[str]:

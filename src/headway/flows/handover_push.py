@@ -79,6 +79,17 @@ def _has_rule(connection: Connection) -> bool:
     return connection.kind == KIND and bool(connection.options.get("service"))
 
 
+def hosted(world: World, connection: Connection | None) -> str:
+    """The folder of the hosted repository that the connection's rule delivers from; "" if none."""
+    if connection is None or not _has_rule(connection) or connection.options.get("repo"):
+        return ""
+    return _hosted(world, connection.options["service"])
+
+
+def _hosted(world: World, service: str) -> str:
+    return str(world.home / "git" / f"{service}.git")
+
+
 def matches(rule: Rule, tag: str) -> bool:
     """Whether a tag is meant. Those under which statements are kept (`sha256-…`) never are."""
     return bool(tag) and not tag.startswith("sha256-") and included(rule.tags, tag)
@@ -109,7 +120,7 @@ def work(tx: Transactions, world: World, rule: Rule, event: TriggerEvent) -> Out
 
 def _folder(world: World, rule: Rule) -> str:
     if not rule.address:
-        return str(world.home / "git" / f"{rule.service}.git")
+        return _hosted(world, rule.service)
     return world.repositories.bring(rule.address, (), rule.token)
 
 

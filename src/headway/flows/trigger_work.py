@@ -7,10 +7,19 @@ twice for one run (a crash between it and the note that it was done) with the sa
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from functools import partial
 
 import sqlalchemy as sa
 
-from headway.flows import handover_push, intake, run_start, trigger, trigger_push, trigger_schedule
+from headway.flows import (
+    handover_push,
+    intake,
+    run_start,
+    trigger,
+    trigger_push,
+    trigger_schedule,
+    trigger_where,
+)
 from headway.flows.trigger import Found
 from headway.flows.world import World
 from headway.model.connection import Connection
@@ -41,12 +50,10 @@ class Desk:
 
 
 def work(desk: Desk) -> None:
-    """Work on all that waits. A bug marks its event as failed before it goes on its way, so that it
-    does not stop the others for ever.
+    """Work on all that waits and is this server's to do. A bug marks its event as failed before it
+    goes on its way, so that it does not stop the others for ever.
     """
-    with desk.reading() as connection:
-        found = triggers.waiting(connection, desk.world.clock.now())
-    for one in found:
+    for one in _mine(desk):
         try:
             _work(desk, one)
         except Unreachable as error:
@@ -56,6 +63,28 @@ def work(desk: Desk) -> None:
         except Exception as bug:
             _finish(desk, one, "failed", f"a bug in Headway: {type(bug).__name__}")
             raise
+
+
+def _mine(desk: Desk) -> list[Waiting]:
+    """What waits, without what other servers on this database must do."""
+    now = desk.world.clock.now()
+    with desk.reading() as connection:
+        if not trigger_where.shared(connection):
+            return triggers.waiting(connection, now)
+        found, others = trigger_where.sorted_out(connection, now, partial(_lacking, desk))
+    for one, lacking in others:
+        because = trigger_where.note(lacking)
+        waited = now - one.received_at
+        if waited > trigger_where.KEPT_SECONDS:
+            _finish(desk, one, "failed", f"given up after a week: it {because}")
+        elif waited > trigger_where.NOTED_SECONDS and not one.because:
+            with desk.tx() as tx:
+                triggers.note(tx, one.id, because[:MOST_BECAUSE])
+    return found
+
+
+def _lacking(desk: Desk, one: Waiting) -> str:
+    return trigger_where.lacking(desk.world, one, desk.connection(one.hook))
 
 
 def _work(desk: Desk, one: Waiting) -> None:

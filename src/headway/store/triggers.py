@@ -45,6 +45,7 @@ class Waiting:
     event: TriggerEvent
     attempts: int
     received_at: float
+    because: str = ""
 
 
 def identity(hook: str, delivery: str) -> str:
@@ -90,18 +91,20 @@ def add(tx: Tx, told: Told) -> str:
     return id
 
 
-def waiting(connection: sa.Connection, now: float, limit: int = 50) -> list[Waiting]:
+def waiting(connection: sa.Connection, now: float, limit: int = 50, skip: int = 0) -> list[Waiting]:
     """What may be worked on now, oldest first. An event that cannot be read any more raises
     msgspec.ValidationError.
     """
     query = sa.select(table).where(table.c.state == "waiting", table.c.next_at <= now)
-    rows = connection.execute(query.order_by(table.c.received_at, table.c.id).limit(limit))
+    ordered = query.order_by(table.c.received_at, table.c.id)
+    rows = connection.execute(ordered.limit(limit).offset(skip))
     return [_waiting(row._mapping) for row in rows]
 
 
 def _waiting(row: "sa.RowMapping") -> Waiting:
     event = typed.loads(zlib.decompress(row["event"]), TriggerEvent)
-    return Waiting(row["id"], row["hook"], event, row["attempts"], row["received_at"])
+    told = (row["attempts"], row["received_at"], row["because"])
+    return Waiting(row["id"], row["hook"], event, *told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +144,12 @@ def postpone(tx: Tx, id: str, until: float, because: str) -> None:
     """Try again then; `because` says what was in the way."""
     changes = {"next_at": until, "because": because, "attempts": table.c.attempts + 1}
     tx.connection.execute(table.update().where(table.c.id == id).values(changes))
+
+
+def note(tx: Tx, id: str, because: str) -> None:
+    """Why nothing happens to one that waits; when it may be worked on stays."""
+    mine = (table.c.id == id, table.c.state == "waiting")
+    tx.connection.execute(table.update().where(*mine).values(because=because))
 
 
 @dataclass(frozen=True, slots=True)

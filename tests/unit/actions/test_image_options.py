@@ -5,6 +5,7 @@ import pytest
 from headway.adapters.linux.actions.image_options import NotUnderstood, options
 from headway.adapters.linux.actions.job_container import variables
 from headway.adapters.linux.actions.pod import qualified
+from headway.adapters.linux.actions.service_container import patience
 from headway.adapters.linux.actions.service_images import container
 from headway.model.errors import Refused
 
@@ -104,3 +105,17 @@ def test_a_container_that_cannot_be_understood(given: object, says: str) -> None
     with pytest.raises(Refused) as refused:
         container(given)
     assert says in refused.value.why
+
+
+@pytest.mark.parametrize(
+    ("flags", "seconds"),
+    [
+        ((), 90.0),
+        (("--health-cmd=x", "--health-retries=5", "--health-interval=10s"), 50.0),
+        (("--health-interval=500ms", "--health-retries=4", "--health-start-period=1m30s"), 92.0),
+        (("--health-interval=1ms",), 1.0),
+        (("--health-interval=soon", "--health-retries=-1"), 90.0),
+    ],
+)
+def test_how_long_a_service_may_be_unhealthy(flags: tuple[str, ...], seconds: float) -> None:
+    assert patience(flags) == pytest.approx(seconds)

@@ -17,11 +17,11 @@ import json
 import os
 import re
 import socket
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from headway.adapters.linux.actions import pod_groups
 from headway.adapters.linux.actions.acting import Hands
 from headway.adapters.linux.actions.engine import Engine
 from headway.adapters.linux.actions.inside import remove
@@ -55,7 +55,8 @@ class Pod:
     """Of one job. `lock`: the file that is locked as long as anything of the job lives. `network`:
     whether the containers get a network namespace that reaches the world; else they use the
     sandbox's, which is cut off. `env`: of the machine's programs.
-    `hosts`: flags that tell a container where the services are.
+    `hosts`: flags that tell a container where the services are; `groups`: those that put it below
+    the job's control group.
     """
 
     engine: Engine
@@ -67,6 +68,7 @@ class Pod:
     opened: bool = False
     made: bool = False
     hosts: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
     _secrets: list[Path] = field(default_factory=list)
 
     @property
@@ -94,6 +96,10 @@ class Pod:
         self.opened = True
         self.bridged = bridged
         self._do(hands, OPEN, self._opening(bridged=bridged), "the job's containers have no place")
+        own = (self.brief / "cgroup").read_text("utf-8")
+        made = pod_groups.groups(own, self.token, self.engine.runtime)
+        pod_groups.note(made, self.store)
+        self.groups = made.flags
 
     def _make(self) -> None:
         """The folders, with what `sweep` needs to know; what dead jobs have left is removed."""
@@ -119,7 +125,7 @@ class Pod:
 
     def limits(self) -> list[str]:
         """Flags for every container."""
-        return [*self.engine.limits, *self.nameserver()]
+        return [*self.engine.limits, *self.groups, *self.nameserver()]
 
     def nameserver(self) -> list[str]:
         """The world's names are asked of slirp4netns."""
@@ -270,25 +276,10 @@ def _is_free(lock: Path) -> bool:
 
 
 def _remove(store: Path, brief: Path) -> None:
-    for made in store.glob("root/*-containers/*"):
-        for group in Path("/sys/fs/cgroup").glob(f"*/libpod_parent/libpod-*{made.name}*"):
-            _remove_group(group)
-        for group in Path("/sys/fs/cgroup").glob(f"libpod_parent/libpod-*{made.name}*"):
-            _remove_group(group)
+    pod_groups.forget(store)
     for folder in (brief, store):
         with contextlib.suppress(FileNotFoundError):
             remove(folder)
-
-
-def _remove_group(group: Path) -> None:
-    """One that was killed a moment ago may be in it; if it stays, the next sweep removes it."""
-    for _ in range(100):
-        for folder, _, _ in os.walk(group, topdown=False):
-            with contextlib.suppress(OSError):
-                os.rmdir(folder)  # noqa: PTH106
-        if not group.exists():
-            return
-        time.sleep(0.01)
 
 
 _CONF = """\

@@ -9,6 +9,7 @@ OPEN = """\
 cd "$HEADWAY_BRIEF"
 rm -rf holder ready api podman net cni
 mkdir -p net cni
+cat /proc/self/cgroup >cgroup
 # `unshare` is what lives on, so that its process is the one that is named in `holder`.
 unshare $HEADWAY_NET --mount --propagation private -- sleep infinity \\
     </dev/null >/dev/null 2>&1 &
@@ -121,13 +122,15 @@ done
 """
 
 HEALTHY = """\
-# Until its own check says so, while it runs.
+# Until its own check says so, while it runs; for HEADWAY_PATIENCE seconds, and twice at least.
+began=$(cut -d. -f1 /proc/uptime)
 tries=0
 until /bin/sh "$HEADWAY_BRIEF/podman" healthcheck run "$HEADWAY_NAME" >"$HEADWAY_BRIEF/health" 2>&1
 do
     tries=$((tries + 1))
-    if test $tries -gt "$HEADWAY_TRIES"; then
-        echo "it does not become healthy:"
+    waited=$(($(cut -d. -f1 /proc/uptime) - began))
+    if test $tries -gt 1 && test $waited -ge "$HEADWAY_PATIENCE"; then
+        echo "it does not become healthy (waited ${HEADWAY_PATIENCE} s):"
         tail -n 5 "$HEADWAY_BRIEF/health"
         exit 1
     fi

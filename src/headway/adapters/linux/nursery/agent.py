@@ -45,6 +45,8 @@ class Agent:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(wake_in, warn_on_full_buffer=False)
         self._alone = os.getpid() == 1
+        self._alarm = cgroup.alarm() if cgroup else -1
+        self._alarms = 0
 
     def serve(self, channel: socket.socket, keep: Callable[[], bool]) -> bool:
         """Do as ordered until the socket ends. True: the job is over, nothing of it lives, and
@@ -56,7 +58,7 @@ class Agent:
         self._outputs: list[int] = []
         self._step = 0
         self._older: set[int] = set()
-        self._hit = self._cgroup.hit() if self._cgroup else (0, 0)
+        self._hit = self._hits(self._cgroup) if self._cgroup else (0, 0)
         poll = select.poll()
         poll.register(self._wake, select.POLLIN)
         poll.register(channel, select.POLLIN)
@@ -138,12 +140,20 @@ class Agent:
         """How a step ended, and whether it has met a bound of its job."""
         answer: dict[str, object] = {"code": code}
         if self._cgroup is not None and (code or self._oom_first):
-            hit = self._cgroup.hit()
+            hit = self._hits(self._cgroup)
             for name, now, before in zip(("memory", "pids"), hit, self._hit, strict=True):
                 if now > before:
                     answer[name] = True
             self._hit = hit
         return answer
+
+    def _hits(self, cgroup: Cgroup) -> tuple[int, int]:
+        memory, pids = cgroup.hit()
+        if self._alarm < 0:
+            return memory, pids
+        with contextlib.suppress(BlockingIOError):
+            self._alarms += os.eventfd_read(self._alarm)
+        return self._alarms, pids
 
     def _mine(self) -> set[int]:
         """Every process that the step has started."""

@@ -1,7 +1,8 @@
 """Bounds of a job's processes and memory by control groups, where this process may make some.
 
 Made and removed by nursery/main, joined and asked by the job's agent. One folder in the tree of
-version 2 where that has the controllers, else one for each controller of version 1. Interfaces:
+version 2 where that has the controllers, else one for each controller of version 1. Containers of
+the job have groups of their own below it (actions/pod_groups). Interfaces:
 Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/{pids,memory}.rst of the Linux kernel.
 """
 
@@ -15,6 +16,11 @@ from pathlib import Path
 PREFIX = "headway-job-"
 ROOT = Path("/sys/fs/cgroup")
 OWN = Path("/proc/self/cgroup")
+STEPS = "steps"
+"""In version 2 the job's own processes are one folder further down: a group that hands controllers
+down to others, those of containers, may have no processes itself (cgroup-v2.rst, "No Internal
+Process Constraint").
+"""
 REMOVE_SECONDS = 2.0
 
 
@@ -41,32 +47,45 @@ class Cgroup:
     def join(self) -> None:
         """This process, which has one thread, is bounded from now on. Raises OSError."""
         # To `tasks` a single thread is moved without stopping all forks of the machine meanwhile.
-        name = "cgroup.procs" if self.version == 2 else "tasks"
         for folder in set(self.folders.values()):
-            (folder / name).write_text("0")
+            if self.version == 2:
+                (folder / STEPS / "cgroup.procs").write_text("0")
+            else:
+                (folder / "tasks").write_text("0")
 
     def hit(self) -> tuple[int, int]:
-        """How many processes were killed for want of memory, how many forks were refused."""
+        """How many processes were killed for want of memory (in version 1 those of containers are
+        told by `alarm` only), how many forks were refused.
+        """
         memory = "memory.events" if self.version == 2 else "memory.oom_control"
-        return self._count("memory", memory, "oom_kill"), self._count("pids", "pids.events", "max")
+        forks = self._count("pids", "**/pids.events", "max")
+        return self._count("memory", memory, "oom_kill"), forks
+
+    def alarm(self) -> int:
+        """A descriptor that counts (eventfd(2)) how often the memory of this group was out, whoever
+        wanted more; -1 where there is none.
+        """
+        if self.version == 2 or "memory" not in self.folders:
+            return -1
+        counter = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        try:
+            folder = self.folders["memory"]
+            with (folder / "memory.oom_control").open("rb") as about:
+                (folder / "cgroup.event_control").write_text(f"{counter} {about.fileno()}")
+        except OSError:
+            os.close(counter)
+            return -1
+        return counter
 
     def members(self) -> list[str]:
-        """The ids of the processes in it."""
+        """The ids of the processes in it; not those of containers."""
         folder = next(iter(self.folders.values()))
-        return (folder / "cgroup.procs").read_text().split()
+        own = folder / STEPS if self.version == 2 else folder
+        return (own / "cgroup.procs").read_text().split()
 
-    def _count(self, controller: str, file: str, word: str) -> int:
-        if controller not in self.folders:
-            return 0
-        try:
-            text = (self.folders[controller] / file).read_text()
-        except FileNotFoundError:  # a kernel that does not count
-            return 0
-        for line in text.splitlines():
-            name, _, number = line.partition(" ")
-            if name == word:
-                return int(number)
-        return 0
+    def _count(self, controller: str, files: str, word: str) -> int:
+        top = self.folders.get(controller)
+        return sum(_number(file, word) for file in top.glob(files)) if top else 0
 
     def remove(self) -> None:
         """Its folders are gone, unless a process stays in there for longer than a moment."""
@@ -103,6 +122,7 @@ class Cgroups:
         for controller, folder in made.folders.items():
             folder.mkdir(exist_ok=True)
             _bound(folder, controller, self._bounds.wanted[controller], self._version)
+        _place_steps(made)
         return made
 
     def give_back(self, cgroup: Cgroup) -> None:
@@ -132,11 +152,35 @@ class Cgroups:
             except OSError:
                 del self._parents[controller]
         if self._parents:
-            self._free.append(self._named(f"{self._name}-0"))
+            made = self._named(f"{self._name}-0")
+            _place_steps(made)
+            self._free.append(made)
+
+
+def _place_steps(made: Cgroup) -> None:
+    if made.version == 2:
+        for folder in set(made.folders.values()):
+            (folder / STEPS).mkdir(exist_ok=True)
+
+
+def _number(file: Path, word: str) -> int:
+    try:
+        text = file.read_text()
+    except OSError:  # a kernel that does not count, or a container that is gone
+        return 0
+    for line in text.splitlines():
+        name, _, number = line.partition(" ")
+        if name == word:
+            return int(number)
+    return 0
 
 
 def _removed(folder: Path) -> bool:
+    """With all below it: groups of containers, if their pod did not get to it."""
     try:
+        for below in folder.iterdir():
+            if below.is_dir():
+                _removed(below)
         folder.rmdir()
     except FileNotFoundError:
         return True
@@ -213,6 +257,8 @@ def _bound(folder: Path, controller: str, most: int, version: int) -> None:
         with contextlib.suppress(OSError):  # a kernel without swap has no such file
             (folder / "memory.swap.max").write_text("0")
     else:
+        with contextlib.suppress(OSError):  # kernels where it cannot be otherwise
+            (folder / "memory.use_hierarchy").write_text("1")
         (folder / "memory.limit_in_bytes").write_text(str(most))
         with contextlib.suppress(OSError):
             (folder / "memory.memsw.limit_in_bytes").write_text(str(most))
