@@ -14,8 +14,8 @@ from headway.cli.duration import Duration
 from headway.cli.options import Noun
 from headway.flows import commands
 from headway.flows.commands import Request, Word
-from headway.store.views import ids, lists
-from headway.store.views.lists import ArtifactRow
+from headway.store.views import artifacts, ids
+from headway.store.views.artifacts import ArtifactRow
 from headway.store.views.paging import Filter
 from headway.wording.text import clock, columns, since
 
@@ -34,7 +34,7 @@ def artifact() -> None:
 def listing(context: Context, service: str, limit: int) -> None:
     """Newest first, with where each is quarantined."""
     with context.reading() as connection:
-        found = lists.list_artifacts(connection, Filter(service, limit=limit))
+        found = artifacts.read(connection, Filter(service, limit=limit))
     if context.json:
         context.document({"items": found})
         return
@@ -67,7 +67,7 @@ def show(context: Context, digest: str) -> None:
     DIGEST is a beginning of it, or a release.
     """
     with context.reading() as connection:
-        found = lists.artifact(connection, ids.digest(connection, digest))
+        found = artifacts.one(connection, ids.digest(connection, digest))
     if context.json:
         context.document(found)
         return

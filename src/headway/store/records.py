@@ -91,9 +91,12 @@ def place(connection: sa.Connection, service: str, environment: str) -> Place:
         places.c.service == service, places.c.environment == environment
     )
     found = connection.execute(query).first()
-    return (
-        Place(**found._mapping) if found else Place(service, environment, 0, "", "", "", "", "", 0)
-    )
+    return Place(**found._mapping) if found else no_place(service, environment)
+
+
+def no_place(service: str, environment: str) -> Place:
+    """A place in which nothing was ever done."""
+    return Place(service, environment, 0, "", "", "", "", "", 0)
 
 
 def changed(old: Place, **changes: str | int | float) -> Place:

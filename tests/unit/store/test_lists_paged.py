@@ -16,7 +16,7 @@ from headway.store.database import Tx
 from headway.store.idempotency import Done
 from headway.store.log import About as Where
 from headway.store.log import append
-from headway.store.views import commits, judged, lists
+from headway.store.views import artifacts, commits, judged, lists
 from headway.store.views.judged import About
 from headway.store.views.paging import Filter
 
@@ -26,7 +26,7 @@ LISTS: list[tuple[Read, Callable[[Any], str]]] = [
     (lists.list_deliveries, lambda r: r.id),
     (lists.list_releases, lambda r: r.name),
     (lists.list_rollouts, lambda r: r.id),
-    (lists.list_artifacts, lambda r: r.digest),
+    (artifacts.read, lambda r: r.digest),
     (commits.read, lambda r: r.delivery),
 ]
 

@@ -21,8 +21,8 @@ from headway.flows import commands, enter
 from headway.flows.commands import Word
 from headway.store.database import Tx
 from headway.store.tables import releases
-from headway.store.views import ids, lists
-from headway.store.views.lists import ArtifactRow
+from headway.store.views import artifacts, ids
+from headway.store.views.artifacts import ArtifactRow
 
 router = noun("artifacts")
 
@@ -59,7 +59,7 @@ def list_artifacts(
 ) -> Page[ArtifactRow]:
     """Every digest that a release names, newest first."""
     with reading(request) as connection:
-        found = lists.list_artifacts(connection, filtered(who, span, service=service))
+        found = artifacts.read(connection, filtered(who, span, service=service))
     return span.page(found, lambda a: a.digest)
 
 
@@ -124,7 +124,7 @@ def _seen(connection: sa.Connection, who: Principal, text: str) -> ArtifactRow:
         mine = [s for s in connection.execute(query).scalars() if seen is None or s in seen]
         if not mine:
             raise Missing("there is none by that name", code="unknown-artifact")
-        return lists.artifact(connection, digest, mine[0])
+        return artifacts.one(connection, digest, mine[0])
 
 
 def _page(request: Request, span: Spanned, digest: str) -> Page[Statement]:

@@ -11,12 +11,13 @@ import sqlalchemy as sa
 
 from headway.analysis.judge import Finding
 from headway.store.records import loads
-from headway.store.tables import deliveries, rollouts
+from headway.store.tables import deliveries, places, rollouts
 from headway.store.views import status
 from headway.store.views.moments import moment
 from headway.store.views.status import Here, Open
 
 ENDED_BADLY = ("rolled_back", "failed")
+AT_THE_DOOR = frozenset({"waiting", "queued", "held"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,35 +68,38 @@ class Board:
 def read(connection: sa.Connection, services: frozenset[str] | None, service: str = "") -> Board:
     """In these services (None: in all), or of one."""
     found = status.seen(status.read(connection, service), services)
+    subjects, ended = _subjects(connection, found.places), _ended(connection, service)
     rows: dict[str, dict[str, Spot]] = {}
     names: dict[str, None] = {}
     for here in found.places:
         names[here.environment] = None
-        rows.setdefault(here.service, {})[here.environment] = _spot(connection, here, found.open)
+        mine = [o for o in found.open if _place(o) == _place(here)]
+        spot = Spot(
+            here=here,
+            subject=subjects.get(here.release, ""),
+            verdict=_verdict(connection, here.rollout) if here.candidate else "",
+            moving=next((o.because for o in mine if o.release == here.candidate), ""),
+            ended=ended.get(_place(here)),
+            waits=tuple(
+                o for o in mine if o.state in AT_THE_DOOR and o.release != here.candidate
+            ),
+        )  # fmt: skip
+        rows.setdefault(here.service, {})[here.environment] = spot
     for waiting in found.open:
         rows.setdefault(waiting.service, {})
     return Board(tuple(names), tuple(Row(s, rows[s]) for s in sorted(rows)), found.open)
 
 
-def _spot(connection: sa.Connection, here: Here, open: tuple[Open, ...]) -> Spot:
-    query = sa.select(deliveries.c.subject).where(deliveries.c.release == here.release)
-    subject: str | None = None
-    if here.release:
-        subject = connection.execute(query.order_by(deliveries.c.id)).scalar()
-    place = (here.service, here.environment)
-    mine = [o for o in open if (o.service, o.environment) == place]
-    return Spot(
-        here=here,
-        subject=subject or "",
-        verdict=_verdict(connection, here.rollout) if here.candidate else "",
-        moving=next((o.because for o in mine if o.release == here.candidate), ""),
-        ended=_ended(connection, here),
-        waits=tuple(
-            o
-            for o in mine
-            if o.state in {"waiting", "queued", "held"} and o.release != here.candidate
-        ),
-    )
+def _place(known: Here | Open) -> tuple[str, str]:
+    return known.service, known.environment
+
+
+def _subjects(connection: sa.Connection, places: tuple[Here, ...]) -> dict[str, str]:
+    """Of the commits in charge, by release: as its first delivery told it."""
+    t = deliveries.c
+    query = sa.select(t.release, t.subject).order_by(t.id.desc())
+    query = query.where(t.release.in_(sorted({p.release for p in places if p.release})))
+    return {row.release: row.subject for row in connection.execute(query)}
 
 
 def _verdict(connection: sa.Connection, rollout: str) -> str:
@@ -104,11 +108,19 @@ def _verdict(connection: sa.Connection, rollout: str) -> str:
     return str(loads(text, Finding).verdict.outcome) if text else ""
 
 
-def _ended(connection: sa.Connection, here: Here) -> Ended | None:
-    query = sa.select(rollouts).where(
-        rollouts.c.service == here.service, rollouts.c.environment == here.environment
-    )
-    last = connection.execute(query.order_by(rollouts.c.id.desc()).limit(1)).first()
-    if last is None or last.outcome not in ENDED_BADLY:
-        return None
-    return Ended(last.id, last.release, last.outcome, last.because, moment(last.finished_at))
+def _ended(connection: sa.Connection, service: str) -> dict[tuple[str, str], Ended]:
+    """The last rollouts that did not end well, by place; of one service, or of all."""
+    t, p, every = rollouts.c, places.c, rollouts.alias("every")
+    there = every.c.service == p.service, every.c.environment == p.environment
+    last = sa.select(sa.func.max(every.c.id)).where(*there).correlate(places).scalar_subquery()
+    shown = (t.id, t.service, t.environment, t.release, t.outcome, t.because, t.finished_at)
+    query = sa.select(*shown).join_from(places, rollouts, t.id == last)
+    query = query.where(t.outcome.in_(ENDED_BADLY))
+    if service:
+        query = query.where(p.service == service)
+    return {
+        (r.service, r.environment): Ended(
+            r.id, r.release, r.outcome, r.because, moment(r.finished_at)
+        )
+        for r in connection.execute(query)
+    }

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -29,15 +30,17 @@ class CommitRow:
 
 def read(connection: sa.Connection, asked: Filter) -> list[CommitRow]:
     """By service; `asked.cursor` is the newest delivery of the last one."""
-    t = deliveries.c
-    each = sa.select(sa.func.max(t.id).label("id"), sa.func.count().label("several"))
-    each = each.where(t.sha != "").group_by(t.sha, t.service)
+    t, other = deliveries.c, deliveries.alias("other")
+    # looked up by the commit, not among all that the service ever delivered
+    same = sa.and_(other.c.sha == t.sha, other.c.service.concat("") == t.service)
+    newer = sa.select(other.c.id).where(same, other.c.id > t.id).exists()
+    several = sa.select(sa.func.count()).select_from(other).where(same).scalar_subquery()
+    query: sa.Select[Any] = sa.select(deliveries, several.label("several"))
+    query = query.where(t.sha != "", ~newer)
     if asked.service:
-        each = each.where(t.service == asked.service)
+        query = query.where(t.service == asked.service)
     if asked.seen is not None:
-        each = each.where(t.service.in_(sorted(asked.seen)))
-    newest = each.subquery()
-    query = sa.select(deliveries, newest.c.several).join(newest, newest.c.id == t.id)
+        query = query.where(t.service.in_(sorted(asked.seen)))
     if asked.cursor:
         query = query.where(t.id < asked.cursor)
     if asked.since is not None:

@@ -7,7 +7,9 @@ page of approvals and GET /gates.
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from statistics import median
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -40,8 +42,9 @@ def read(
     """By service, environment and gate; gates that never let wait are not told."""
     took: dict[Key, list[float]] = {}
     waiting: dict[Key, int] = {}
-    for id, service in _newest(connection, services, newest):
-        for key, seconds in _of(connection, id, service):
+    of = _newest(connection, services, newest)
+    for delivery, told in groupby(_events(connection, of), lambda row: row.delivery):
+        for key, seconds in _of(told, of[delivery]):
             if seconds is None:
                 waiting[key] = waiting.get(key, 0) + 1
             else:
@@ -51,24 +54,28 @@ def read(
 
 def _newest(
     connection: sa.Connection, services: frozenset[str] | None, newest: int
-) -> Iterable[tuple[str, str]]:
+) -> dict[str, str]:
+    """Services by delivery."""
     t = deliveries.c
     query = sa.select(t.id, t.service).order_by(t.id.desc()).limit(newest)
     if services is not None:
         query = query.where(t.service.in_(sorted(services)))
-    return [(r.id, r.service) for r in connection.execute(query)]
+    return {r.id: r.service for r in connection.execute(query)}
 
 
-def _of(
-    connection: sa.Connection, delivery: str, service: str
-) -> Iterator[tuple[Key, float | None]]:
-    """Each gate of the delivery that let it wait, and for how long; None: it waits still."""
+def _events(connection: sa.Connection, of: Iterable[str]) -> Iterable[Any]:
+    """What gates said to these deliveries and that they ended, in the order of each delivery."""
     t = events.c
-    query = sa.select(t.at, t.environment, t.data, t.kind).where(
-        t.delivery == delivery, t.kind.in_(["gates.judged", "delivery.finished"])
+    query = sa.select(t.delivery, t.at, t.environment, t.data, t.kind).where(
+        t.delivery.in_(list(of)), t.kind.in_(["gates.judged", "delivery.finished"])
     )
+    return connection.execute(query.order_by(t.delivery, t.seq))
+
+
+def _of(told: Iterable[Any], service: str) -> Iterator[tuple[Key, float | None]]:
+    """Each gate of a delivery that let it wait, and for how long; None: it waits still."""
     began: dict[Key, float] = {}
-    for row in connection.execute(query.order_by(t.seq)):
+    for row in told:
         if row.kind == "delivery.finished":
             return
         for gate in json.loads(row.data)["gates"]:

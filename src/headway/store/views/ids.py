@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from headway.model.errors import Invalid
 from headway.store.tables import deliveries, places, releases, rollouts
+from headway.store.views.indexed import begins
 
 SHOWN = 5
 
@@ -31,7 +32,7 @@ def delivery_id(connection: sa.Connection, text: str) -> str:
 
 def newest_delivery(connection: sa.Connection) -> str:
     """The delivery that was asked for last. Raises Invalid (`unknown-delivery`) without any."""
-    query = sa.select(deliveries.c.id).order_by(deliveries.c.requested_at.desc())
+    query = sa.select(deliveries.c.id).order_by(deliveries.c.id.desc()).limit(1)
     found: str | None = connection.execute(query).scalar()
     if found is None:
         raise Invalid("nothing was delivered yet", next="headway deliver", code="unknown-delivery")
@@ -47,7 +48,8 @@ def rollout_id(connection: sa.Connection, text: str) -> str:
     service, slash, environment = text.partition("/")
     if not slash:
         of = sa.select(rollouts.c.id).where(rollouts.c.release == text)
-        latest: str | None = connection.execute(of.order_by(rollouts.c.id.desc())).scalar()
+        newest = of.order_by(rollouts.c.id.desc()).limit(1)
+        latest: str | None = connection.execute(newest).scalar()
         return latest or _prefix(connection, rollouts.c.id, _ulid(text, "rol_"), "rollout", text)
     query = sa.select(places.c.rollout).where(
         places.c.service == service, places.c.environment == environment
@@ -57,6 +59,7 @@ def rollout_id(connection: sa.Connection, text: str) -> str:
         sa.select(rollouts.c.id)
         .where(rollouts.c.service == service, rollouts.c.environment == environment)
         .order_by(rollouts.c.id.desc())
+        .limit(1)
     )
     found: str | None = current or connection.execute(last).scalar()
     if found is None:
@@ -74,7 +77,7 @@ def digest(connection: sa.Connection, text: str) -> str:
     ).scalar()
     if named is not None:
         return named
-    wanted = f"sha256:{text.removeprefix('sha256:')}"
+    wanted = f"sha256:{text.removeprefix('sha256:').lower()}"
     return _prefix(connection, releases.c.digest, wanted, "artifact", text)
 
 
@@ -96,9 +99,12 @@ def one_of(found: list[str], text: str, noun: str) -> str:
 def _prefix(
     connection: sa.Connection, column: "sa.ColumnElement[str]", wanted: str, noun: str, text: str
 ) -> str:
-    query = sa.select(column).where(column.startswith(wanted, autoescape=True)).distinct()
+    whole = sa.select(column).where(column == wanted).limit(1)
+    if connection.execute(whole).first() is not None:
+        return wanted
+    query = sa.select(column).where(begins(connection, column, wanted)).distinct()
     found = list(connection.execute(query.order_by(column).limit(SHOWN + 1)).scalars())
-    return one_of([wanted] if wanted in found else found, text, noun)
+    return one_of(found, text, noun)
 
 
 def _ulid(text: str, prefix: str) -> str:

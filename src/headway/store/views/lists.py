@@ -1,4 +1,4 @@
-"""Lists with filters, newest first: deliveries, releases, rollouts, artifacts, environments."""
+"""Lists with filters, newest first: deliveries, releases, rollouts, environments."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,14 +6,18 @@ from typing import Any, get_args
 
 import sqlalchemy as sa
 
-from headway.model.delivery import DeliveryState
-from headway.model.service import Environment
+from headway.model.delivery import DeliveryState, Place
+from headway.model.service import Environment, Service
 from headway.store import records
-from headway.store.tables import deliveries, places, quarantines, releases, rollouts
+from headway.store.tables import deliveries, places, releases, rollouts
+from headway.store.views.indexed import values
 from headway.store.views.moments import at, moment
-from headway.store.views.paging import Filter
+from headway.store.views.paging import Filter, narrowed, within
 
 _STATES = frozenset(get_args(DeliveryState))
+_SHOWN = ("id", "service", "environment", "release", "stable", "outcome", "because", "delivery")
+ROLLOUT = tuple(rollouts.c[name] for name in (*_SHOWN, "started_at", "finished_at"))
+"""What is shown of a rollout in a list: not the judge's memory, which is long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,30 +69,6 @@ class RolloutRow:
 
 
 @dataclass(frozen=True, slots=True)
-class QuarantineRow:
-    """Why a digest is, or was, refused in an environment."""
-
-    environment: str
-    because: str
-    at: datetime
-    cleared_by: str
-    cleared_reason: str
-    cleared_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class ArtifactRow:
-    """One digest: its releases, and where it is quarantined."""
-
-    digest: str
-    service: str
-    commit: str
-    releases: tuple[str, ...]
-    created_at: datetime
-    quarantines: tuple[QuarantineRow, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class EnvironmentRow:
     """A service's environment with what is in charge there and how its releases come in."""
 
@@ -111,8 +91,8 @@ def list_deliveries(connection: sa.Connection, asked: Filter) -> list[DeliveryRo
     """
     t = deliveries
     query = sa.select(t).order_by(t.c.id.desc()).limit(asked.limit)
-    query = _where(query, asked, t.c.service, t.c.environment)
-    query = _when(query, asked, t.c.requested_at)
+    query = narrowed(query, asked, t.c.service, t.c.environment)
+    query = within(query, asked, t.c.requested_at)
     names = ((t.c.release, asked.release), (t.c.sha, asked.commit), (t.c.by, asked.by))
     for column, value in names:
         query = query.where(column == value) if value else query
@@ -146,13 +126,15 @@ def list_releases(connection: sa.Connection, asked: Filter) -> list[ReleaseRow]:
     columns = (t.c.name, t.c.service, t.c.digest, t.c.sha, t.c.author, t.c.delivery, t.c.created_at)
     order = t.c.created_at.desc(), t.c.name.desc()
     query: sa.Select[Any] = sa.select(*columns).order_by(*order).limit(asked.limit)
-    query = _where(query, asked, t.c.service, None)
-    query = _when(query, asked, t.c.created_at)
+    query = narrowed(query, asked, t.c.service, None)
+    query = within(query, asked, t.c.created_at)
     if asked.commit:
         query = query.where(t.c.sha == asked.commit)
     if asked.cursor:
         last = sa.select(t.c.created_at).where(t.c.name == asked.cursor).scalar_subquery()
         query = query.where(sa.tuple_(t.c.created_at, t.c.name) < sa.tuple_(last, asked.cursor))
+    rows = connection.execute(query).all()
+    serving = _serving(connection, [r.name for r in rows])
     return [
         ReleaseRow(
             name=r.name,
@@ -162,24 +144,33 @@ def list_releases(connection: sa.Connection, asked: Filter) -> list[ReleaseRow]:
             author=r.author,
             delivery=r.delivery,
             created_at=at(r.created_at),
-            environments=in_charge(connection, r.name),
+            environments=serving.get(r.name, ()),
         )
-        for r in connection.execute(query)
+        for r in rows
     ]
 
 
 def in_charge(connection: sa.Connection, release: str) -> tuple[str, ...]:
     """The environments that it serves now."""
-    query = sa.select(places.c.environment).where(places.c.stable == release)
-    return tuple(connection.execute(query.order_by(places.c.environment)).scalars())
+    return _serving(connection, [release]).get(release, ())
+
+
+def _serving(connection: sa.Connection, names: list[str]) -> dict[str, tuple[str, ...]]:
+    """The same of several releases."""
+    t = places.c
+    query = sa.select(t.stable, t.environment).where(t.stable.in_(names)).order_by(t.environment)
+    found: dict[str, tuple[str, ...]] = {}
+    for stable, environment in connection.execute(query):
+        found[stable] = (*found.get(stable, ()), environment)
+    return found
 
 
 def list_rollouts(connection: sa.Connection, asked: Filter) -> list[RolloutRow]:
     """By service, environment, release and outcome (`running`: not decided yet)."""
     t = rollouts
-    query = sa.select(t).order_by(t.c.id.desc()).limit(asked.limit)
-    query = _where(query, asked, t.c.service, t.c.environment)
-    query = _when(query, asked, t.c.started_at)
+    query: sa.Select[Any] = sa.select(*ROLLOUT).order_by(t.c.id.desc()).limit(asked.limit)
+    query = narrowed(query, asked, t.c.service, t.c.environment)
+    query = within(query, asked, t.c.started_at)
     if asked.release:
         query = query.where(t.c.release == asked.release)
     if asked.cursor:
@@ -203,55 +194,6 @@ def list_rollouts(connection: sa.Connection, asked: Filter) -> list[RolloutRow]:
     ]
 
 
-def list_artifacts(connection: sa.Connection, asked: Filter) -> list[ArtifactRow]:
-    """Every digest that a release names, by service."""
-    t = releases
-    first = sa.func.min(t.c.created_at).label("created_at")
-    query: sa.Select[Any] = sa.select(t.c.digest, t.c.service, first)
-    query = query.group_by(t.c.digest, t.c.service)
-    query = _when(_where(query, asked, t.c.service, None), asked, t.c.created_at)
-    if asked.cursor:
-        whole = sa.select(sa.func.min(t.c.created_at)).where(t.c.digest == asked.cursor)
-        last = connection.execute(whole).scalar()
-        same = sa.and_(first == last, t.c.digest < asked.cursor)
-        query = query.having(sa.or_(first < last, same))
-    query = query.order_by(first.desc(), t.c.digest.desc())
-    rows = connection.execute(query.limit(asked.limit)).all()
-    return [artifact(connection, r.digest, r.service) for r in rows]
-
-
-def artifact(connection: sa.Connection, digest: str, service: str = "") -> ArtifactRow:
-    """One digest, of one service if several have it."""
-    t = releases
-    query = sa.select(t.c.name, t.c.service, t.c.sha, t.c.created_at).where(t.c.digest == digest)
-    rows = connection.execute(query.order_by(t.c.created_at)).all()
-    found = [r for r in rows if service in {"", r.service}]
-    return ArtifactRow(
-        digest=digest,
-        service=found[0].service,
-        commit=found[0].sha,
-        releases=tuple(r.name for r in found),
-        created_at=at(found[0].created_at),
-        quarantines=_quarantines(connection, digest, found[0].service),
-    )
-
-
-def _quarantines(connection: sa.Connection, digest: str, service: str) -> tuple[QuarantineRow, ...]:
-    t = quarantines
-    query = sa.select(t).where(t.c.digest == digest, t.c.service == service).order_by(t.c.seq)
-    return tuple(
-        QuarantineRow(
-            environment=r.environment,
-            because=r.because,
-            at=at(r.at),
-            cleared_by=r.cleared_by,
-            cleared_reason=r.cleared_reason,
-            cleared_at=moment(r.cleared_at),
-        )
-        for r in connection.execute(query)
-    )
-
-
 def names(connection: sa.Connection, seen: frozenset[str] | None) -> tuple[list[str], list[str]]:
     """Services and environments that lists can be filtered by. `seen`: only these services."""
     rows = connection.execute(sa.select(places.c.service, places.c.environment)).all()
@@ -261,43 +203,44 @@ def names(connection: sa.Connection, seen: frozenset[str] | None) -> tuple[list[
 
 def list_environments(connection: sa.Connection, asked: Filter) -> list[EnvironmentRow]:
     """Each service's path as its newest release has it, and places that left the path."""
+    names = _services(connection, asked)
+    there: dict[str, dict[str, Place]] = {}
+    query = sa.select(places).where(places.c.service.in_(names))
+    for row in connection.execute(query):
+        there.setdefault(row.service, {})[row.environment] = Place(**row._mapping)
     found: list[EnvironmentRow] = []
-    for service in _services(connection, asked):
-        newest = connection.execute(
-            sa.select(releases.c.name)
-            .where(releases.c.service == service)
-            .order_by(releases.c.number.desc())
-        ).scalar()
-        path = records.release(connection, newest).config.environments if newest else ()
-        known = {e.name: e for e in path}
-        left = sorted(_places(connection, service) - set(known))
-        found += [_environment(connection, service, n, known.get(n)) for n in (*known, *left)]
+    for service in names:
+        mine, known = there.get(service, {}), {e.name: e for e in _path(connection, service)}
+        for name in (*known, *sorted(set(mine) - set(known))):
+            place = mine.get(name) or records.no_place(service, name)
+            found.append(_environment(place, known.get(name)))
     return [e for e in found if asked.environment in {"", e.environment}]
+
+
+def _path(connection: sa.Connection, service: str) -> tuple[Environment, ...]:
+    """As the service's newest release has it."""
+    t = releases.c
+    query = sa.select(t.config).where(t.service == service).order_by(t.number.desc()).limit(1)
+    newest = connection.execute(query).scalar()
+    return records.loads(newest, Service).environments if newest else ()
 
 
 def _services(connection: sa.Connection, asked: Filter) -> list[str]:
     if asked.service:
         made = sa.select(releases.c.name).where(releases.c.service == asked.service).limit(1)
-        known = connection.execute(made).first() or _places(connection, asked.service)
+        here = sa.select(places.c.service).where(places.c.service == asked.service).limit(1)
+        known = connection.execute(made).first() or connection.execute(here).first()
         names = [asked.service] if known else []
     else:
-        query = sa.union(sa.select(releases.c.service), sa.select(places.c.service))
-        names = sorted(connection.execute(query).scalars())
+        known_by = (releases.c.service, places.c.service)
+        names = sorted({n for column in known_by for n in values(connection, column)})
     return names if asked.seen is None else [n for n in names if n in asked.seen]
 
 
-def _places(connection: sa.Connection, service: str) -> set[str]:
-    query = sa.select(places.c.environment).where(places.c.service == service)
-    return set(connection.execute(query).scalars())
-
-
-def _environment(
-    connection: sa.Connection, service: str, name: str, settings: Environment | None
-) -> EnvironmentRow:
-    place = records.place(connection, service, name)
+def _environment(place: Place, settings: Environment | None) -> EnvironmentRow:
     return EnvironmentRow(
-        service=service,
-        environment=name,
+        service=place.service,
+        environment=place.environment,
         tier=settings.tier if settings else "",
         strategy=settings.rollout.strategy if settings else "",
         instances=settings.run.instances if settings else 0,
@@ -308,26 +251,3 @@ def _environment(
         since=moment(place.since),
         settings=settings,
     )
-
-
-def _where(
-    query: "sa.Select[Any]",
-    asked: Filter,
-    service: "sa.ColumnElement[str]",
-    environment: "sa.ColumnElement[str] | None",
-) -> "sa.Select[Any]":
-    if asked.service:
-        query = query.where(service == asked.service)
-    if asked.seen is not None:
-        query = query.where(service.in_(asked.seen))
-    if asked.environment and environment is not None:
-        query = query.where(environment == asked.environment)
-    return query
-
-
-def _when(
-    query: "sa.Select[Any]", asked: Filter, began: "sa.ColumnElement[float]"
-) -> "sa.Select[Any]":
-    if asked.since is not None:
-        query = query.where(began >= asked.since)
-    return query if asked.until is None else query.where(began < asked.until)

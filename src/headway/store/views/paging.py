@@ -5,7 +5,7 @@ Called by pages and the API with a function of lists.py.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
 
@@ -51,3 +51,28 @@ def page(
     found = read(connection, replace(asked, limit=asked.limit + 1))
     items = found[: asked.limit]
     return Page(tuple(items), key(items[-1]) if len(found) > asked.limit else "")
+
+
+def narrowed(
+    query: "sa.Select[Any]",
+    asked: Filter,
+    service: "sa.ColumnElement[str]",
+    environment: "sa.ColumnElement[str] | None",
+) -> "sa.Select[Any]":
+    """The rows of services and environments that are asked for and may be seen."""
+    if asked.service:
+        query = query.where(service == asked.service)
+    if asked.seen is not None:
+        query = query.where(service.in_(asked.seen))
+    if asked.environment and environment is not None:
+        query = query.where(environment == asked.environment)
+    return query
+
+
+def within(
+    query: "sa.Select[Any]", asked: Filter, began: "sa.ColumnElement[float]"
+) -> "sa.Select[Any]":
+    """The rows of the time that is asked for."""
+    if asked.since is not None:
+        query = query.where(began >= asked.since)
+    return query if asked.until is None else query.where(began < asked.until)

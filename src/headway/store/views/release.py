@@ -11,10 +11,10 @@ import sqlalchemy as sa
 from headway.model.delivery import Release
 from headway.store import records
 from headway.store.tables import approvals, deliveries, releases, rollouts
+from headway.store.views import artifacts, lists
 from headway.store.views import delivery as story
-from headway.store.views import lists
+from headway.store.views.artifacts import ArtifactRow
 from headway.store.views.delivery import DeliveryView
-from headway.store.views.lists import ArtifactRow
 from headway.store.views.moments import at, moment
 
 MOST = 50
@@ -91,7 +91,7 @@ def read(connection: sa.Connection, name: str) -> ReleaseView:
         delivery=story.read(connection, known.delivery),
         others=tuple(i for i in ids if i != known.delivery),
         ran=_ran(connection, rollouts.c.release == name),
-        artifact=lists.artifact(connection, known.digest, known.service),
+        artifact=artifacts.one(connection, known.digest, known.service),
     )
 
 
@@ -104,7 +104,7 @@ def services_of(connection: sa.Connection, digest: str) -> tuple[str, ...]:
 
 def artifact(connection: sa.Connection, digest: str, service: str) -> ArtifactView:
     """The artifact with exactly this digest, as this service has released it."""
-    known = lists.artifact(connection, digest, service)
+    known = artifacts.one(connection, digest, service)
     names = known.releases[-MOST:][::-1]
     return ArtifactView(
         artifact=known,
@@ -117,7 +117,7 @@ def artifact(connection: sa.Connection, digest: str, service: str) -> ArtifactVi
 def _ran(
     connection: sa.Connection, which: "sa.ColumnElement[bool]", service: str = ""
 ) -> tuple[Ran, ...]:
-    query = sa.select(rollouts).where(which).order_by(rollouts.c.id.desc()).limit(MOST)
+    query = sa.select(*lists.ROLLOUT).where(which).order_by(rollouts.c.id.desc()).limit(MOST)
     return tuple(
         Ran(
             rollout=r.id,

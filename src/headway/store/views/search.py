@@ -13,6 +13,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from headway.store.tables import deliveries, places, releases, rollouts, runs
+from headway.store.views.indexed import begins
 from headway.store.views.moments import at
 
 Kind = Literal["service", "release", "commit", "artifact", "delivery", "rollout", "run"]
@@ -60,15 +61,6 @@ def read(connection: sa.Connection, text: str, services: frozenset[str] | None =
         return []
     ask = _Ask(connection, wanted, services)
     return [hit for kind in _KINDS for hit in kind(ask)]
-
-
-def begins(
-    connection: sa.Connection, column: "sa.ColumnElement[str]", start: str
-) -> "sa.ColumnElement[bool]":
-    """Whether the column begins so, told in a way that SQLite looks up in the column's index."""
-    if connection.dialect.name != "sqlite":
-        return column.startswith(start, autoescape=True)
-    return sa.and_(column >= start, column < start + chr(0x10FFFF))
 
 
 def _services(ask: _Ask) -> Iterator[Hit]:

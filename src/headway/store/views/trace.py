@@ -7,10 +7,11 @@ import sqlalchemy as sa
 
 from headway.model.errors import Invalid
 from headway.store.tables import deliveries, releases
+from headway.store.views import artifacts, ids
 from headway.store.views import delivery as story
-from headway.store.views import ids, lists
+from headway.store.views.artifacts import ArtifactRow
 from headway.store.views.delivery import DeliveryView
-from headway.store.views.lists import ArtifactRow
+from headway.store.views.indexed import begins
 
 Kind = Literal["commit", "digest", "release", "delivery"]
 
@@ -40,7 +41,7 @@ def read(connection: sa.Connection, text: str) -> Trace:
     return Trace(
         kind,
         value,
-        tuple(lists.artifact(connection, d) for d in digests),
+        tuple(artifacts.one(connection, d) for d in digests),
         tuple(story.read(connection, r.id) for r in rows),
     )
 
@@ -67,5 +68,5 @@ def _resolve(connection: sa.Connection, text: str) -> tuple[Kind, str]:
 
 
 def _starting(connection: sa.Connection, column: "sa.ColumnElement[str]", text: str) -> list[str]:
-    query = sa.select(column).where(column.startswith(text, autoescape=True)).distinct()
+    query = sa.select(column).where(begins(connection, column, text)).distinct()
     return list(connection.execute(query.order_by(column).limit(ids.SHOWN + 1)).scalars())
