@@ -23,6 +23,7 @@ from headway.adapters.beside.process import Beside
 from headway.adapters.envoy.proxy import EnvoyProxy
 from headway.adapters.local.target import LocalTarget
 from headway.cli.main import main
+from headway.cli.server import read_state
 from headway.flows import commands, roll_back
 from headway.flows.commands import Request, Word
 from headway.model.delivery import Delivery, Place, Release
@@ -237,7 +238,7 @@ class Stage:
             before=f"from headway.model.pace import PACES, Pace\nPACES['quick'] = {pace!r}\n",
         )
         try:
-            eventually((self.home / "server.json").exists, self._server_log, 60)
+            eventually(lambda: self._serves(process.pid), self._server_log, 60)
             yield process
         finally:
             process.send_signal(signal.SIGTERM)
@@ -247,6 +248,11 @@ class Stage:
                 process.kill()
                 process.wait()
             log.close()
+
+    def _serves(self, pid: int) -> bool:
+        """Whether that very server has said where it is: one that SIGTERM ended says so still."""
+        known = read_state(self.home)
+        return known is not None and known["pid"] == pid
 
     def _server_log(self) -> str:
         return (self.base / "server.log").read_text()

@@ -108,9 +108,10 @@ def _solved(outside: Floats, inside: Floats, log_process: _Process, sure: Certai
 
 def _mixed(log_process: Floats, phi: float) -> Floats:
     """log of the even mixture over the last axis, each power 1/phi."""
-    return np.asarray(
-        np.logaddexp.reduce(log_process / phi, axis=-1) - math.log(log_process.shape[-1])
-    )
+    softer = log_process / phi
+    most = softer.max(axis=-1, keepdims=True)
+    mean = np.exp(softer - most).mean(axis=-1)
+    return np.asarray(most[..., 0] + np.log(mean))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ report (views/verdict.py), because a page asks for it each time something change
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 import sqlalchemy as sa
 
@@ -21,6 +22,8 @@ from headway.store import records, rollouts
 from headway.store.records import loads
 from headway.store.tables import rollouts as table
 from headway.store.views.moments import at
+
+REMEMBERED = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,28 +60,36 @@ def read(connection: sa.Connection, id: str) -> Course:
     """Of the rollout with exactly this id."""
     row = connection.execute(sa.select(table).where(table.c.id == id)).one()
     state = loads(row.state, Rollout)
-    judged = [
-        (loads(w, Window), loads(f, Finding)) for w, f in rollouts.all_windows(connection, id)
-    ]
+    told = tuple(rollouts.all_windows(connection, id))
+    judged = _judged(told)
     release = records.release(connection, row.release)
     declared = release.config.environment(row.environment).analysis
     began = state.exposed or row.started_at
     return Course(
         began=at(began),
         ticks=tuple(_tick(began, *judged[i]) for i in picked(len(judged))),
-        signals=_signals(judged, row.judge, declared),
+        signals=_signals(told, row.judge, declared),
         tolerated=(declared.errors_absolute, declared.errors_relative),
         confidence=declared.confidence,
         boundary=judged[-1][1].boundary if judged else None,
     )
 
 
-def _signals(
-    judged: list[tuple[Window, Finding]], judge: str, declared: Analysis
-) -> tuple[SignalReport, ...]:
-    if not judged or not judge:
+Told = tuple[tuple[str, str], ...]
+
+
+def _judged(told: Told) -> list[tuple[Window, Finding]]:
+    return [(loads(w, Window), loads(f, Finding)) for w, f in told]
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _signals(told: Told, judge: str, declared: Analysis) -> tuple[SignalReport, ...]:
+    """Worked out once for the very same windows, findings and settings, as whoever looks at a
+    rollout asks for it again and again: the intervals of many windows take long.
+    """
+    if not told or not judge:
         return ()
-    return tuple(signals(judged, loads(judge, State), declared, watched(declared)))
+    return tuple(signals(_judged(told), loads(judge, State), declared, watched(declared)))
 
 
 def _tick(began: float, window: Window, finding: Finding) -> Tick:
