@@ -61,8 +61,9 @@ def test_the_board_says_what_is_in_production_and_why_the_last_one_went_back(tol
 
 def test_a_rollout_says_why_it_was_rolled_back_and_who_serves_now(told: Told) -> None:
     words = page(told, "/rollouts/shop-2").words
-    assert "shop-2 was rolled back. shop-1 serves everyone again" in words
-    assert re.search(r"Errors: \d+ % of \d+ requests against 0 % of \d+ on stable", words)
+    assert re.search(r"shop-2 was rolled back at .*\d\d:\d\d\. shop-1 serves everyone again", words)
+    assert re.search(r"At most 30 % of traffic met it, for .+ requests there, \d+ of them", words)
+    assert re.search(r"\d+ % of \d+ requests failed, against 0 % of \d+ on stable", words)
     assert "Failed here" in words
     assert "Never reached" in words
     assert "Abort and roll back" not in words
@@ -103,6 +104,24 @@ def test_an_artifact_shows_its_digest_its_provenance_and_where_it_is_refused(tol
     assert release.sha[:7] in words
     assert "Refused in production" in words
     assert "Clear in production" in words
+
+
+def test_an_address_of_nothing_is_a_page_for_browsers_and_plain_for_programs(told: Told) -> None:
+    lost = told.get("/aprovals", accept="text/html,*/*;q=0.8")
+    assert lost.status_code == 404
+    assert lost.headers["content-type"].startswith("text/html")
+    assert "There is no page /aprovals" in lost.text
+    assert 'href="/"' in lost.text
+    program = told.get("/aprovals", accept="*/*")
+    assert program.status_code == 404
+    assert "text/html" not in program.headers["content-type"]
+
+
+def test_a_commit_that_is_found_shows_its_deliveries_alone(told: Told) -> None:
+    sha = told.stage.release("shop-2").sha
+    text = told.get(f"/deliveries?commit={sha}").text
+    assert text.count('<th scope="row">') == 1
+    assert "Show all deliveries" in text
 
 
 def test_who_may_only_read_sees_why_a_button_does_nothing(told: Told) -> None:

@@ -105,7 +105,7 @@ def plan_jobs(world: World, order: Order, service: Service) -> tuple[str, ...]:
         texts={service.workflow: _text(world, order, service.workflow)},
         repo=order.repo,
         sha=order.sha,
-        ref=f"refs/heads/{order.ref}" if order.ref else "",
+        ref=full_ref(order.ref),
         served=True,
         gates=gates(service),
     )
@@ -114,6 +114,11 @@ def plan_jobs(world: World, order: Order, service: Service) -> tuple[str, ...]:
     whole = of_server(world, of_service(whole, service, read, world.clock.now()))
     pipeline.create(world.bench, with_pins(whole, actions, read))
     return tuple(job.id for job in reader.read(spec.texts[spec.workflow], spec.workflow).jobs)
+
+
+def full_ref(ref: str) -> str:
+    """What workflows see: a push tells the whole ref, a person's delivery only the branch."""
+    return ref if not ref or ref.startswith("refs/") else f"refs/heads/{ref}"
 
 
 def called(world: World, order: Order) -> Read:

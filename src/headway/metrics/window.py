@@ -11,14 +11,14 @@ from typing import Literal
 from headway.model.service import Analysis, Signal
 from headway.model.window import Measured
 
-CPU = "cpu"
+CPU, MEMORY = "cpu", "memory"
 Pair = tuple[float, float]
 Kind = Literal["ratio", "count", "value"]
 
 # Saturation of the instances, measured by Headway itself.
 SATURATION = (
     Signal(CPU, "value", "headway", "headway_cpu_seconds_per_request", margin=1.0, weight=0),
-    Signal("memory", "value", "headway", "headway_instance_memory_bytes", margin=1.0, weight=0),
+    Signal(MEMORY, "value", "headway", "headway_instance_memory_bytes", margin=1.0, weight=0),
     Signal("restarts", "count", "headway", "headway_instance_restarts_total", margin=1.0, weight=0),
 )
 # The sides do not get the same share of traffic: CPU per request blames the side with fewer of them

@@ -7,7 +7,7 @@ from starlette.applications import Starlette
 
 from headway.api import app as doors
 from headway.api.security import Site
-from headway.web import assets, live, page, pages
+from headway.web import assets, live, lost, page, pages
 from headway.wiring import Headway
 
 
@@ -15,5 +15,5 @@ def app(headway: Headway, token: str, reached: Site = doors.HERE) -> Starlette:
     """As api.app, with the pages."""
     for found in pkgutil.iter_modules(pages.__path__):
         importlib.import_module(f"{pages.__name__}.{found.name}")
-    site = [assets.ROUTE, live.route(), *page.routes(headway)]
+    site = [assets.ROUTE, live.route(), *page.routes(headway), lost.route(headway)]
     return doors.app(headway, token, site, reached)

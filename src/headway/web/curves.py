@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from headway.analysis.tracks import SignalReport, Track
+from headway.metrics.window import CPU, MEMORY
 from headway.store.views.course import Course
 from headway.store.views.rollout import RolloutView
 from headway.web import words
 
+_NAMES = {CPU: "CPU"}
 Column = tuple[str, str, str]
 Line = tuple[datetime, list[float | None]]
 Mark = tuple[datetime, str, str, str]
@@ -44,7 +46,7 @@ def charts(view: RolloutView, course: Course) -> list[Chart]:
     if any(t.candidate_p95 is not None for t in course.ticks):
         found.append(_p95(view, course))
     if course.boundary is not None:
-        found.append(_evidence(course))
+        found.append(_evidence(view, course))
     return found
 
 
@@ -104,7 +106,7 @@ def _track(
         (f"{sure} low", "band-low", "s-1"),
         (f"{sure} band of {view.release}", "band-high", "s-1"),
     ]
-    return Chart(named[0], named[1], "%", _now(rows), columns, rows)
+    return Chart(named[0], named[1], "%", _now(rows, over=bool(view.outcome)), columns, rows)
 
 
 def _points(track: Track | None) -> dict[float, tuple[float | None, float | None, float | None]]:
@@ -114,23 +116,31 @@ def _points(track: Track | None) -> dict[float, tuple[float | None, float | None
 def _p95(view: RolloutView, course: Course) -> Chart:
     rows: list[Line] = [(t.at, [t.candidate_p95, t.stable_p95]) for t in course.ticks]
     columns = [(view.release, "line", "s-1"), (view.stable or "no stable version", "line", "s-2")]
-    return Chart("p95", "p95 latency of each window, ms", "ms", _now(rows), columns, rows)
+    return Chart(
+        "p95",
+        "p95 latency of each window, ms",
+        "ms",
+        _now(rows, over=bool(view.outcome)),
+        columns,
+        rows,
+    )
 
 
-def _evidence(course: Course) -> Chart:
+def _evidence(view: RolloutView, course: Course) -> Chart:
     rows: list[Line] = [(t.at, [t.log_evidence, course.boundary]) for t in course.ticks]
     columns = [("Evidence", "line", "s-1"), ("Rolled back from here", "bound", "fail")]
     last = rows[-1][1][0] if rows else None
-    note = f"now {words.figure(last)}, rolled back at {words.figure(course.boundary)}"
+    when = "at the end" if view.outcome else "now"
+    note = f"{when} {words.figure(last)}, rolled back at {words.figure(course.boundary)}"
     return Chart("evidence", "Evidence of harm (logarithm)", "", note, columns, rows)
 
 
-def _now(rows: list[Line]) -> str:
+def _now(rows: list[Line], *, over: bool) -> str:
     if not rows:
-        return "no data yet"
+        return "no data" if over else "no data yet"
     ours, theirs = rows[-1][1][:2]
     against = "" if theirs is None else f" against {words.figure(theirs)}"
-    return f"now {words.figure(ours)}{against}"
+    return f"{'at the end' if over else 'now'} {words.figure(ours)}{against}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,15 +165,15 @@ def _compared(signal: SignalReport, boundary: float | None) -> Compared:
     share = signal.unit == "share"
     gap = signal.difference
     return Compared(
-        name=signal.name[:1].upper() + signal.name[1:],
-        stable=_last(signal.stable, share=share),
-        candidate=_last(signal.candidate, share=share),
+        name=_NAMES.get(signal.name) or signal.name[:1].upper() + signal.name[1:],
+        stable=_last(signal.stable, signal),
+        candidate=_last(signal.candidate, signal),
         difference=_signed(gap.estimate, share=share) if gap else "",
         range=(
             f"{_signed(gap.low, share=share)} to {_signed(gap.high, share=share)}" if gap else ""
         ),
         outcome=_outcome(signal, boundary),
-        why=signal.why,
+        why=signal.why if share or signal.needed else "",
     )
 
 
@@ -176,11 +186,13 @@ def _outcome(signal: SignalReport, boundary: float | None) -> tuple[str, str]:
     return ("wait", "Not sure yet") if signal.needed else ("none", "Only watched")
 
 
-def _last(track: Track | None, *, share: bool) -> str:
+def _last(track: Track | None, signal: SignalReport) -> str:
     if track is None or not track.points:
         return "no data"
     estimate = track.points[-1].estimate
-    return words.percent(estimate) if share else words.figure(estimate)
+    if signal.name == MEMORY:
+        return words.size(round(estimate))
+    return words.percent(estimate) if signal.unit == "share" else words.figure(estimate)
 
 
 def _signed(number: float, *, share: bool) -> str:

@@ -62,16 +62,18 @@ def _build(view: DeliveryView) -> Stop:
         return Stop("pass", "build", "Build", "", "Built elsewhere")
     seconds = sum(j.seconds for j in view.jobs)
     took = words.lasting(seconds) if view.jobs else ""
+    path = f"/runs/{view.id}" if view.jobs else ""
     red = [j for j in view.jobs if j.outcome not in {"success", "skipped"}]
     if red and not view.digest:
-        return Stop("fail", "build", "Build", took, f"{red[0].name} failed")
+        return Stop("fail", "build", "Build", took, f"{red[0].name} failed", path)
+    done = f"{len(view.jobs)} of {len(view.planned)} jobs"
     if view.digest or view.release:
-        return Stop("pass", "build", "Build", took, f"{len(view.jobs)} of {len(view.planned)} jobs")
+        return Stop("pass", "build", "Build", took, done, path)
     if view.state == "done":
         return Stop("fail", "build", "Build", took, "Not built")
     if view.state == "queued":
         return Stop("none", "build", "Build", "", "Not yet")
-    return Stop("run", "build", "Build", took, f"{len(view.jobs)} of {len(view.planned)} jobs")
+    return Stop("run", "build", "Build", took, done, path)
 
 
 def _artifact(view: DeliveryView) -> Stop:
@@ -135,7 +137,8 @@ def headline(view: DeliveryView) -> Headline:
         "going back": f"{where} goes back to {last.stable or 'nothing'}.",
         "released": f"{name} is released in {where}.",
     }.get(last.state, f"{name}: {known.word.lower()} in {where}.")
-    because = view.waits or last.because or (last.verdict.because if last.verdict else "")
+    because = view.waits.removeprefix(f"waits before {where}: ")
+    because = because or last.because or (last.verdict.because if last.verdict else "")
     return Headline(known.state, known.icon, said, because)
 
 

@@ -120,10 +120,12 @@ def _registered(path: str, permission: str, method: str) -> Callable[[Handler], 
 
 def routes(headway: Headway) -> list[Route]:
     """Every registered page as a route."""
-    return [Route(p.path, _endpoint(p, headway), methods=[p.method]) for p in PAGES]
+    return [Route(p.path, endpoint(p, headway), methods=[p.method]) for p in PAGES]
 
 
-def _endpoint(known: Page, headway: Headway) -> Callable[[Request], Any]:
+def endpoint(known: Page, headway: Headway) -> Callable[[Request], Any]:
+    """What answers a request for the page: login, permission, then its function."""
+
     async def answer(request: Request) -> Response:
         who = await run_in_threadpool(request.app.state.doorkeeper.who, request)
         try:

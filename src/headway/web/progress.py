@@ -75,9 +75,27 @@ def _ended(view: RolloutView) -> Headline:
     if view.outcome == "rolled_back":
         took = f" {view.milliseconds:,.0f} ms after the decision" if view.milliseconds else ""
         back = f"{view.stable} serves everyone again{took}." if view.stable else "Nothing serves."
-        return Headline("fail", "rollback", f"{name} was rolled back. {back}", view.because)
+        moved = [m.at for m in view.moves if m.what == "rolled back"]
+        since = words.clock(moved[-1]) if moved else since
+        says = f"{name} was rolled back at {since}. {back}"
+        return Headline("fail", "rollback", says, view.because)
     says = f"{name}: {known.word.lower()} since {since}."
     return Headline(known.state, known.icon, says, view.because)
+
+
+def exposure(view: RolloutView) -> str:
+    """How many requests met what went back, for how long, and at which share at most. Empty for
+    whatever did not go back, or reached nobody.
+    """
+    met = [s for s in view.steps if s.began_at is not None and s.share]
+    requests = sum(s.candidate.requests for s in met)
+    if view.outcome not in {"rolled_back", "failed"} or not requests:
+        return ""
+    share = words.percent(max(s.share for s in met))
+    seconds = sum(s.seconds or 0.0 for s in met)
+    wrong = sum(s.candidate.errors for s in met)
+    counted = f"the judge counted {requests:,} requests there, {wrong:,} of them errors"
+    return f"At most {share} of traffic met it, for {words.lasting(seconds)}; {counted}."
 
 
 def stages(view: RolloutView, now: datetime) -> list[Stage]:

@@ -165,6 +165,13 @@ def _serving(connection: sa.Connection, names: list[str]) -> dict[str, tuple[str
     return found
 
 
+def subjects(connection: sa.Connection, ids: list[str]) -> dict[str, str]:
+    """The subject of the commit of each of these deliveries; nothing for what is none."""
+    t = deliveries
+    query = sa.select(t.c.id, t.c.subject).where(t.c.id.in_(ids))
+    return {row.id: row.subject for row in connection.execute(query)}
+
+
 def list_rollouts(connection: sa.Connection, asked: Filter) -> list[RolloutRow]:
     """By service, environment, release and outcome (`running`: not decided yet)."""
     t = rollouts

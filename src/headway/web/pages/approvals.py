@@ -136,8 +136,10 @@ def _item(ask: Ask, one: Pending) -> Item:
 def _says(one: Pending) -> str:
     if one.kind == "approval":
         left = one.needed - sum(g.approved for g in one.given)
-        after = "It goes in as soon as its other gates pass." if left <= 1 else ""
-        return f"Your approval counts for this very digest. {left} more needed. {after}".strip()
+        after = f"After yours, {left - 1} more {'is' if left == 2 else 'are'} needed."
+        if left <= 1:
+            after = f"With it, {one.release} goes in as soon as its other gates pass."
+        return f"Your approval counts for this very digest. {after}"
     if one.kind == "start":
         return "The release enters the environment as soon as its gates pass."
     return f"{one.because}. With your word the rollout goes on; the judge stays armed."

@@ -146,7 +146,8 @@ def _next(spot: Spot) -> tuple[Next, ...]:
         for waiting in spot.waits
     ]
     if spot.ended:
-        why = f"{spot.ended.release}: {spot.ended.because}"
+        known = "was rolled back" if spot.ended.outcome == "rolled_back" else spot.ended.outcome
+        why = f"{spot.ended.release} {known}: {words.plainly(spot.ended.because)}"
         found.append(Next("fail", "fail", why, f"/rollouts/{spot.ended.rollout}"))
     return tuple(found)
 

@@ -42,10 +42,11 @@ def listing(ask: Ask) -> Response:
 
 def asked_for(ask: Ask) -> Filter:
     """The filter in the address."""
-    service, environment, state, cursor = (
-        ask.query.get(k, "") for k in ("service", "environment", "state", "cursor")
+    service, environment, state, commit, cursor = (
+        ask.query.get(k, "") for k in ("service", "environment", "state", "commit", "cursor")
     )
-    return Filter(service, environment, state, cursor=cursor, seen=services(ask.who))
+    seen = services(ask.who)
+    return Filter(service, environment, state, commit=commit, cursor=cursor, seen=seen)
 
 
 @page("/deliveries/{id}")
@@ -61,7 +62,7 @@ def show(ask: Ask) -> Response:
         stops=journey.line(view),
         headline=journey.headline(view),
         spans=journey.spans(view, datetime.now(UTC)),
-        told=told.items(events)[:TOLD],
+        told=told.items(told.news(events))[:TOLD],
         cancel=_cancel(ask, view),
     )
 

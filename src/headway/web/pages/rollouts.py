@@ -52,6 +52,7 @@ def show(ask: Ask) -> Response:
         live=f"subject={known.id}",
         view=known,
         headline=progress.headline(known),
+        exposed=progress.exposure(known),
         stages=progress.stages(known, datetime.now(UTC)),
         charts=curves.charts(known, seen),
         marks=curves.marks(known),

@@ -14,9 +14,11 @@ from headway.flows.run_list import Listed, service_of
 from headway.pipeline.run.graph import Node, graph
 from headway.pipeline.run.state import RunSpec, RunState
 from headway.pipeline.run.view import JobView, RunView, view
+from headway.store.views import lists
 from headway.web import run_log
 from headway.web.page import Ask, form, page, to
 from headway.web.question import Question
+from headway.web.run_log import StepLog
 
 WIDE, HIGH, GAP_X, GAP_Y, EDGE = 170, 46, 36, 24, 5
 LEAST_WIDE = 980
@@ -44,15 +46,22 @@ def listing(ask: Ask) -> Response:
         return seen and service in {"", mine} and wanted in {"", one.stands}
 
     found = run_list.listed(ask.headway.home, shown, ask.query.get("cursor", ""))
-    rows = [_row(one) for one in found.runs]
+    subjects = _subjects(ask, [one.run.spec.id for one in found.runs])
+    rows = [_row(one, subjects) for one in found.runs]
     more = {"state": wanted, "service": service}
     return ask.show("runs.html", rows=rows, next=found.next, broken=found.unreadable, asked=more)
 
 
-def _row(one: Listed) -> tuple[RunView, str, str]:
+def _row(one: Listed, subjects: dict[str, str]) -> tuple[RunView, str, str]:
     """A run, its title, its service."""
     seen = view(one.run, one.stands)
-    return seen, _title(seen, one.run.spec), service_of(one.run.spec)
+    return seen, _title(seen, one.run.spec, subjects), service_of(one.run.spec)
+
+
+def _subjects(ask: Ask, runs: list[str]) -> dict[str, str]:
+    """Of the commits of those that are the builds of deliveries: a build has its delivery's id."""
+    with ask.headway.reading() as connection:
+        return lists.subjects(connection, [id.partition(".")[0] for id in runs])
 
 
 @page("/runs/{run}")
@@ -63,13 +72,14 @@ def show(ask: Ask) -> Response:
     seen = view(state, stands)
     key, find = _chosen(state, seen, ask.query.get("job", "")), ask.query.get("find", "")[:200]
     steps = run_log.of_job(ask.headway.home, state, key, find) if key else ()
-    nodes = graph(state)
+    nodes, subjects = graph(state), _subjects(ask, [seen.run])
     return ask.show(
         "run.html",
         live="" if seen.outcome else f"subject={seen.run}",
         stop=_question(ask, seen, service_of(state.spec)),
         run=seen,
-        name=_title(seen, state.spec),
+        name=_title(seen, state.spec, subjects),
+        delivery=seen.run.partition(".")[0] if subjects else "",
         service=service_of(state.spec),
         boxes=_boxes(nodes),
         size=_size(nodes),
@@ -78,6 +88,7 @@ def show(ask: Ask) -> Response:
         steps=steps,
         find=find,
         failed=_failed(seen),
+        fault=_fault(steps),
     )
 
 
@@ -145,6 +156,14 @@ def _chosen(state: RunState, seen: RunView, given: str) -> str:
     return best.key if best else ""
 
 
+def _fault(steps: tuple[StepLog, ...]) -> str:
+    """Where the open log tells of an error first; else where it begins."""
+    told = (
+        f"S{s.number + 1}L{n.number}" for s in steps for n in s.lines if n.line.level == "error"
+    )
+    return next(told, "log")
+
+
 def _failed(seen: RunView) -> JobView | None:
     """The first instance whose failure counts."""
     bad = (j for j in seen.jobs if j.outcome == "failure" and not j.tolerated and not j.calls)
@@ -176,9 +195,12 @@ def _size(nodes: tuple[Node, ...]) -> tuple[int, int]:
     return max(LEAST_WIDE, wide), rows * (HIGH + GAP_Y) - GAP_Y + 2 * EDGE
 
 
-def _title(seen: RunView, spec: RunSpec) -> str:
-    """The run's name, else the commit's subject as the push told it, else the workflow's file."""
+def _title(seen: RunView, spec: RunSpec, subjects: dict[str, str]) -> str:
+    """The run's name, else the commit's subject as its delivery or the push tells it, else the
+    workflow's file.
+    """
     commit = spec.payload.get("head_commit")
     message = commit.get("message") if isinstance(commit, dict) else None
     first = message.strip().splitlines()[:1] if isinstance(message, str) else []
-    return seen.title or (first[0][:150] if first else "") or seen.workflow.rpartition("/")[2]
+    told = subjects.get(seen.run.partition(".")[0]) or (first[0] if first else "")
+    return seen.title or told[:150] or seen.workflow.rpartition("/")[2]
