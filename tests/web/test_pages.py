@@ -194,3 +194,13 @@ def test_the_line_is_stopped_and_started_again_from_a_page(told: Told) -> None:
         assert told.post(start, "operator", reason="all is well").status_code == 303
     assert "all is well" in page(told, "/line").words
     assert "is stopped for" not in page(told, "/").words
+
+
+def test_a_refusal_says_which_role_is_missing_and_a_stranger_finds_the_login(told: Told) -> None:
+    refused = told.get("/settings/people", "viewer")
+    assert refused.status_code == 403
+    assert "Next: ask an administrator for the role admin." in refused.text
+    used = told.get("/welcome/used", "nobody", authorization="")
+    assert used.status_code == 404
+    assert 'href="/login"' in used.text
+    assert 'class="side"' not in used.text

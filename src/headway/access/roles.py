@@ -54,6 +54,11 @@ Else whoever administers one service could make themselves administrators of all
 """
 
 
+def least(permission: str) -> Role:
+    """The smallest role that has the permission. Raises KeyError for one that does not exist."""
+    return next(role for role in ROLES if role in PERMISSIONS[permission])
+
+
 def allowed(role: Role, permission: str) -> bool:
     """Whether the role has the permission. Raises KeyError for one that does not exist."""
     return role in PERMISSIONS[permission]

@@ -11,6 +11,7 @@ from fastapi.params import Depends as Dependency
 from starlette.requests import Request
 
 from headway.access.principal import Principal, anywhere, may
+from headway.access.roles import least
 from headway.api.problems import Denied, Missing
 from headway.api.who import Doorkeeper
 
@@ -46,7 +47,8 @@ Reader = Annotated[Principal, needs("service.read")]
 def denied(who: Principal, permission: str, service: str = "", environment: str = "") -> Denied:
     """The refusal that names what is missing."""
     where = "/".join(filter(None, (service, environment))) or "every service"
-    return Denied(f"{who.name} may not do this", 403, why=f"it needs `{permission}` in {where}")
+    return Denied(f"{who.name} may not do this", 403, why=f"it needs `{permission}` in {where}",
+                  next=f"ask an administrator for the role {least(permission)}")  # fmt: skip
 
 
 def forged() -> Denied:

@@ -15,7 +15,7 @@ from headway.flows.commands import Word
 from headway.store.views import delivery as story
 from headway.store.views import ids, lists
 from headway.store.views.paging import Filter
-from headway.wording.text import columns, marked, since
+from headway.wording.text import columns, marked, person, since
 
 
 @click.group(cls=Noun, examples=("headway delivery list", "headway delivery watch shop-43"))
@@ -48,7 +48,7 @@ def listing(context: Context, service: str, environment: str, state: str, limit:
             d.release,
             marked(d.outcome or d.state),
             since(d.requested_at, now),
-            d.by,
+            person(d.by),
             d.subject,
         )
         for d in found

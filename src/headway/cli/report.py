@@ -1,5 +1,6 @@
 """A rollout in full as lines: the analysis report of `headway rollout show`."""
 
+from headway.analysis.judge import SignalFinding
 from headway.store.views.rollout import RolloutView, StepView
 from headway.store.views.window import Side, WindowView
 from headway.wording.text import clock, columns, marked, percent, plain, span
@@ -96,11 +97,17 @@ def _signals(step: StepView) -> list[str]:
             f"  {s.name}",
             s.why,
             f"evidence {s.log_evidence:.1f}" if s.log_evidence > NO_EVIDENCE else "no evidence",
-            "harm excluded" if s.harm_excluded else "",
+            _word(s, step.boundary),
         )
         for s in known
     ]
     return ["", f"signals at step {step.step + 1}", *(f"  {line}" for line in columns(rows))]
+
+
+def _word(signal: SignalFinding, boundary: float | None) -> str:
+    if boundary is not None and signal.log_evidence >= boundary:
+        return "harm"
+    return "harm excluded" if signal.harm_excluded else ""
 
 
 def _compared(view: RolloutView) -> list[str]:

@@ -62,8 +62,10 @@ def _evidence(view: VerdictView) -> list[str]:
 
 def _signal(view: VerdictView, signal: SignalReport) -> list[str]:
     unproven = "not proven harmless" if signal.needed else "watched"
+    held, boundary = signal.log_evidence, view.report.boundary
     word = "harm excluded" if signal.harm_excluded else unproven
-    held = signal.log_evidence
+    if held is not None and boundary is not None and held >= boundary:
+        word = "harm"
     weight = f", evidence of harm {held:.1f}" if held is not None else ""
     rows = [
         _track(name, signal, track)

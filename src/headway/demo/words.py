@@ -13,6 +13,7 @@ from headway.demo.report import Asked, DeliveryReport
 from headway.wording.text import columns, percent, plain, short, span, symbol
 
 LABEL = 10
+WELCOME = "open it in a browser: it works once, for 1 h; there you choose a name and a password"
 FAULTS = {
     "both": "answers 2 % of its busiest route with errors and is 40 % slower there",
     "errors": "answers 2 % of its busiest route with errors",
@@ -121,7 +122,8 @@ def kept(page: Page, evidence: dict[str, Any], link: str) -> list[str]:
     """What runs on, where to look at it (`link` works once), and how to end it."""
     told = page.sentence("running", f"shop {evidence['production']}, server {evidence['server']}")
     told.append(f"{'':<{LABEL}}{evidence['status']}")
-    told.append(f"{'pages':<{LABEL}}{link}  (once, for 1 h)")
+    told.append(f"{'pages':<{LABEL}}{link}")
+    told += page.sentence("", WELCOME)
     return [*told, f"{'stop':<{LABEL}}{evidence['stop']}"]
 
 

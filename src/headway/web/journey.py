@@ -67,6 +67,8 @@ def _build(view: DeliveryView) -> Stop:
     if red and not view.digest:
         return Stop("fail", "build", "Build", took, f"{red[0].name} failed", path)
     done = f"{len(view.jobs)} of {len(view.planned)} jobs"
+    if len(view.jobs) > len(view.planned):  # a matrix: a job several times
+        done = f"{len(view.jobs)} jobs"
     if view.digest or view.release:
         return Stop("pass", "build", "Build", took, done, path)
     if view.state == "done":
@@ -78,7 +80,8 @@ def _build(view: DeliveryView) -> Stop:
 
 def _artifact(view: DeliveryView) -> Stop:
     if not view.digest:
-        return Stop("none", "artifact", "Artifact", "", "Not yet")
+        word = "Not yet" if view.state != "done" else "Never built"
+        return Stop("none", "artifact", "Artifact", "", word)
     path = f"/artifacts/{view.digest}"
     return Stop("pass", "artifact", "Artifact", words.size(view.size_bytes), "Signed", path)
 
@@ -153,7 +156,8 @@ def _ended(view: DeliveryView, name: str, last: Visit | None) -> Headline:
         back = f"{last.stable} serves everyone again{took}." if last.stable else ""
         says = f"{name} was rolled back in {where}. {back}".strip()
         return Headline("fail", "rollback", says, because)
-    return Headline(known.state, known.icon, f"{name}: {known.word.lower()}.", because)
+    how = "failed" if view.outcome == "failed" else f"was {known.word.lower()}"
+    return Headline(known.state, known.icon, f"{name} {how}.", because)
 
 
 def spans(view: DeliveryView, now: datetime) -> list[Span]:

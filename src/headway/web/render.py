@@ -75,8 +75,11 @@ def page(
 
 
 def refusal(request: Request, headway: Headway, who: Principal, error: HeadwayError) -> Response:
-    """A page that says what is not possible, why, and what to do next."""
-    shown = _answer(request, headway, who, "refusal.html", {"error": error})
+    """A page that says what is not possible, why, and what to do next; a stranger gets it without
+    the links of the site, but with the way to log in.
+    """
+    template = "refusal.html" if who.known else "refusal_door.html"
+    shown = _answer(request, headway, who, template, {"error": error})
     shown.status_code = status_of(error)
     return shown
 

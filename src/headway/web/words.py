@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
+from headway.wording.text import person
+
 NARROW = "\N{NO-BREAK SPACE}"
 MINUS = "\N{MINUS SIGN}"
 _WEIGHT = re.compile(r" \(log evidence -?[\d.]+, (?:limit|rollback at) [\d.]+\)")
@@ -164,11 +166,6 @@ def short(digest: str) -> str:
 def pairs(names: list[str]) -> list[tuple[str, str]]:
     """Choices of a filter that are shown as they are."""
     return [(n, n) for n in names]
-
-
-def person(name: str) -> str:
-    """`Ana` of `Ana <ana@example.org>`."""
-    return name.partition("<")[0].strip() or name
 
 
 def unix(at: float) -> datetime:

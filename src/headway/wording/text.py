@@ -104,6 +104,11 @@ def clock(then: datetime | None) -> str:
     return then.astimezone().strftime("%Y-%m-%d %H:%M:%S") if then else ""
 
 
+def person(name: str) -> str:
+    """`Ana` of `Ana <ana@example.org>`."""
+    return name.partition("<")[0].strip() or name
+
+
 def short(digest: str) -> str:
     """The first 12 hex digits of a commit or digest."""
     return digest.removeprefix("sha256:")[:12]

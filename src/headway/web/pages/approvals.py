@@ -115,12 +115,11 @@ def decide_run(ask: Ask) -> Response:
 
 def _item(ask: Ask, one: Pending) -> Item:
     lacks = _lacks(ask, PERMISSIONS[one.kind], one.service, one.environment)
-    what = f"{one.release} in {one.environment}"
     yes = Question(
         id=f"yes-{one.id.replace('/', '-')}",
         word=_YES[one.kind],
         icon="pass",
-        heading=f"{_YES[one.kind]}: {what}?",
+        heading=_heading(_YES[one.kind], one),
         says=_says(one),
         sure=f"{_YES[one.kind]} {one.release}",
         keep="Not now",
@@ -130,7 +129,13 @@ def _item(ask: Ask, one: Pending) -> Item:
         refused=lacks,
     )
     mine = not lacks and concerns(one, ask.who.id, ask.who.teams)
-    return Item(one, mine, yes, _no(one, what, lacks))
+    return Item(one, mine, yes, _no(one, lacks))
+
+
+def _heading(word: str, one: Pending) -> str:
+    if one.kind in {"approval", "start"}:
+        return f"{word} {one.release} for {one.environment}?"
+    return f"{word}: {one.release} in {one.environment}?"
 
 
 def _says(one: Pending) -> str:
@@ -145,7 +150,7 @@ def _says(one: Pending) -> str:
     return f"{one.because}. With your word the rollout goes on; the judge stays armed."
 
 
-def _no(one: Pending, what: str, lacks: str) -> Question | None:
+def _no(one: Pending, lacks: str) -> Question | None:
     """Nobody asked for a start, so that there is nothing to reject."""
     if one.kind == "start":
         return None
@@ -154,7 +159,7 @@ def _no(one: Pending, what: str, lacks: str) -> Question | None:
         id=f"no-{one.id.replace('/', '-')}",
         word=_NO[one.kind],
         icon="fail" if rejected else "rollback",
-        heading=f"{_NO[one.kind]}: {what}?",
+        heading=_heading(_NO[one.kind], one),
         says="Its delivery ends here as refused. Nothing changes for users."
         if rejected
         else "Users return to the last known good release now.",
