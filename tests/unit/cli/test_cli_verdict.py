@@ -32,7 +32,7 @@ def test_a_rolled_back_release_is_explained(told: Told) -> None:
         "↩ rolled back",
         "✗ FAIL: ",
         "evidence of harm ████████████████████",
-        "errors: not proven harmless",
+        "errors: harm, evidence of harm",
         "difference",
         "what would change it",
         "fewer it would not have been rolled back by then",
