@@ -342,3 +342,32 @@ def test_a_deprecated_input_is_told_where_the_run_begins(tmp_path: Path) -> None
     assert view(pipeline.show(tmp_path, made.id)).warned == state.warned
     pipeline.cancel(tmp_path, made.id, "ana", "enough")
     assert pipeline.rerun(bench(tmp_path), made.id).warned == state.warned
+
+
+MAY = """\
+on: push
+permissions: WHOLE
+jobs:
+  plain: {runs-on: x, steps: [{run: x}]}
+  none: {runs-on: x, permissions: {contents: none}, steps: [{run: x}]}
+  some: {runs-on: x, permissions: {contents: read, packages: none}, steps: [{run: x}]}
+  call: {uses: ./called.yml, permissions: {}, secrets: inherit}
+"""
+CALLED_ALL = """\
+on: {workflow_call: }
+jobs:
+  inner: {runs-on: x, permissions: write-all, steps: [{run: x}]}
+"""
+
+
+@pytest.mark.parametrize(("whole", "have"), [("read-all", {"plain", "some"}), ("{}", {"some"})])
+def test_a_job_that_may_nothing_gets_no_token(tmp_path: Path, whole: str, have: set[str]) -> None:
+    runner = FakeRunner(tmp_path / "ledger")
+    made = bench(tmp_path, runner, secrets={"A": "a", "GITHUB_TOKEN": "t"})
+    text = MAY.replace("WHOLE", whole)
+    pipeline.create(made, spec(text, texts={FILE: text, "called.yml": CALLED_ALL}))
+    assert pipeline.run(made, "run_1", FakeWatch()).phase == "success"
+    given = {order.key: secrets for order, secrets in runner.seen}
+    assert {key for key, secrets in given.items() if "GITHUB_TOKEN" in secrets} == have
+    assert len(given) == 4
+    assert all(secrets["A"] == "a" for secrets in given.values())

@@ -1,8 +1,8 @@
 """Which pool a job belongs to, and how urgent it is. Called by flows/pool_runner.
 
-A job that names a known pool among its labels (`runs-on: gpu`, `runs-on: [self-hosted, gpu]`) goes
-there and nowhere else. Any other job runs on the server itself, unless there is a pool `default`
-that has a living worker or a limit.
+A job that names a known pool among its labels (`runs-on: gpu`, `runs-on: [self-hosted, gpu]`) or as
+its group (`runs-on: {group: gpu}`, also `org/gpu`) goes there and nowhere else. Any other job runs
+on the server itself, unless there is a pool `default` that has a living worker or a limit.
 """
 
 from collections.abc import Collection, Iterable
@@ -24,7 +24,8 @@ def pool_of(order: JobOrder, pools: Iterable[Pool], living: Collection[str]) -> 
     Raises Refused (`pool-needs-commit`) for files of a folder that no commit has.
     """
     known = {pool.name.casefold(): pool for pool in pools}
-    named = next((known[x.casefold()] for x in order.runs_on if x.casefold() in known), None)
+    labels = map(_label, order.runs_on)
+    named = next((known[label] for label in labels if label in known), None)
     if named is not None:
         if order.folder:
             raise Refused(
@@ -38,6 +39,11 @@ def pool_of(order: JobOrder, pools: Iterable[Pool], living: Collection[str]) -> 
     if common is None or order.folder or _looks_here(order):
         return ""
     return DEFAULT if DEFAULT in living or common.limits != Limits() else ""
+
+
+def _label(written: str) -> str:
+    group = written.removeprefix("group:")
+    return (group if group == written else group.rpartition("/")[2]).casefold()
 
 
 def priority(order: JobOrder) -> int:

@@ -1,10 +1,14 @@
 """What `options`, volumes and names of images of containers mean, and what is refused by name."""
 
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 
 from headway.adapters.linux.actions.image_options import NotUnderstood, options
 from headway.adapters.linux.actions.job_container import variables
-from headway.adapters.linux.actions.pod import qualified
+from headway.adapters.linux.actions.pod import Pod, qualified
 from headway.adapters.linux.actions.service_container import patience
 from headway.adapters.linux.actions.service_images import container
 from headway.model.errors import Refused
@@ -89,6 +93,19 @@ def test_a_container_is_a_name_or_a_map() -> None:
     assert container("node:20") == container({"image": "node:20"})
     assert container({"image": ""}) is None
     assert container(None) is None
+
+
+def test_credentials_are_for_the_registry_of_the_image_alone(tmp_path: Path) -> None:
+    made = container({"image": "a", "credentials": {"username": "ana", "password": "s3cret"}})
+    assert made is not None
+    assert made.credentials == ("ana", "s3cret")
+    at = SimpleNamespace(brief=tmp_path, _secrets=[])
+    file = Path(Pod._auth(at, "registry.example/a:1", made.credentials))  # type: ignore[arg-type]
+    assert json.loads(file.read_text()) == {
+        "auths": {"registry.example": {"auth": "YW5hOnMzY3JldA=="}}
+    }
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert at._secrets == [file]
 
 
 @pytest.mark.parametrize(

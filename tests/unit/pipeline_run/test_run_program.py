@@ -293,3 +293,14 @@ def test_a_skip_that_a_crash_cut_in_two_is_no_start() -> None:
     assert [type(e).__name__ for e in again] == ["Ended", "Planned"]
     assert state.ended["a"].outcome == "skipped"
     assert schedule.ready(state, 9) == ("b",)
+
+
+@pytest.mark.parametrize(
+    ("queue", "all_"), [("", False), ("queue: single", False), ("queue: max", True)]
+)
+def test_who_waits_in_the_queue_of_a_group(queue: str, all_: bool) -> None:
+    text = "on: push\nconcurrency:\n  group: g\n  QUEUE\njobs:\n  j:\n" + STEPS
+    schedule, _ = begun(text.replace("  QUEUE\n", f"  {queue}\n" if queue else ""))
+    found = schedule.own_group()
+    assert found is not None
+    assert found.all is all_

@@ -279,13 +279,20 @@ def _inputs(step: StepSpec, action: Action | None, scope: Scope) -> dict[str, st
 
 
 def _warn_of_inputs(use: _Use, action: Action | None) -> None:
-    """Those that the action does not have, and those that it wants to be rid of."""
+    """Those that it does not have, those that it requires, those that it wants to be rid of."""
     if action is None:
         return
     declared = {i.name.lower(): i for i in action.inputs}
     unknown = [n for n in use.step.inputs if n.lower() not in {*declared, "entrypoint", "args"}]
     if unknown:
         said = f"`{use.step.uses}` has no input {', '.join(f'`{n}`' for n in unknown)}"
+        use.level.out.annotate(Annotation("warning", said))
+    given = {n.lower() for n in use.step.inputs}
+    missing = [
+        i.name for n, i in declared.items() if i.required and not i.default and n not in given
+    ]
+    if missing:
+        said = f"`{use.step.uses}` requires the input {', '.join(f'`{n}`' for n in missing)}"
         use.level.out.annotate(Annotation("warning", said))
     for one in (declared.get(n.lower()) for n in use.step.inputs):
         if one is not None and (said := one.deprecation()):

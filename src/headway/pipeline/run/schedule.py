@@ -184,10 +184,14 @@ class Schedule:
     def secrets(self, state: RunState, key: str, given: dict[str, str]) -> dict[str, str]:
         """The secrets that the instance may see, of those the run has been given.
 
-        A called workflow sees what it is handed, and the token. Raises ExpressionError.
+        A called workflow sees what it is handed, and the token; a job that its `permissions`, or
+        those of a caller, allow nothing gets none. Raises ExpressionError.
         """
         unit, _ = self._place(state, key)
-        return self._handed(state, unit.frame, given) if self.program.spec.trusted else {}
+        if not self.program.spec.trusted:
+            return {}
+        found = self._handed(state, unit.frame, given)
+        return {n: v for n, v in found.items() if n != TOKEN} if unit.may_nothing() else found
 
     def sources(self, state: RunState, key: str) -> tuple[str, ...]:
         """The paths that the instance's result depends on; none: the whole tree."""

@@ -12,6 +12,7 @@ from headway.pipeline.syntax.ir import Job
 from headway.record import dataclass
 
 _LONGEST_KEY = 180
+_NONE = {"none"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,6 +61,18 @@ class Unit:
     def ancestors(self) -> tuple[str, ...]:
         """The ids in the run of all it depends on inside its workflow."""
         return tuple(self.frame.id_of(a) for a in sorted(self.frame.sheet.ancestors[self.job.id]))
+
+    def may_nothing(self) -> bool:
+        """Whether the job's `permissions`, or those of a caller, allow its token nothing."""
+        written = self.job.permissions or self.frame.sheet.workflow.permissions
+        if (
+            written is not None
+            and not written.all
+            and {level for _, level in written.scopes} <= _NONE
+        ):
+            return True
+        caller = self.frame.caller
+        return caller is not None and caller.may_nothing()
 
     def keys(self, count: int) -> tuple[str, ...]:
         """The keys of that many instances of a matrix. A job id holds no dot and begins with no

@@ -49,7 +49,9 @@ SCOPES = (
 RISING = ("none", "read", "write")
 
 _PERMISSIONS = Key(
-    "What the job's token may: `read-all`, `write-all`, `{}` (nothing), or each scope by name.",
+    "What the job's token may: `read-all`, `write-all`, `{}` (nothing), or each scope by name. A "
+    "job that may nothing gets no `GITHUB_TOKEN`; a token that you gave cannot be narrowed. A "
+    "called workflow may ask for no more than its caller has: `headway workflow check`.",
     Shape(one_of=("read-all", "write-all"), place="permissions"),
 )
 _ENV = "Variables of every step below."
@@ -242,7 +244,7 @@ _WORKFLOW_KEYS: dict[str, Table] = {
     "concurrency": _CONCURRENCY,
     "job": _JOB,
     "runs-on": {
-        "group": Key("The pool of workers.", _WORD),
+        "group": Key("The pool of workers: its name, or `org/name`.", _WORD),
         "labels": Key("One label or a list.", _WORDS),
     },
     "environment": {
@@ -322,6 +324,7 @@ _ACTION_KEYS: dict[str, Table] = {
     "action-input": _INPUT
     | {
         "default": Key("The value if none is given.", _text(see.ACTION_INPUT)),
+        "required": Key("`true`: whoever gives no value is warned, if there is no default.", _FLAG),
         "type": Key("For people: an action's inputs are all texts.", _TEXT),
     },
     "action-output": {
