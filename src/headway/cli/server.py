@@ -140,7 +140,9 @@ def _run(context: Context, given: _Given) -> None:
             welcome = login.invite(tx)
         if welcome:
             where = given.public.rstrip("/") or address
-            context.note(f"the first administrator, once, for 1 h:  {where}/welcome/{welcome}")
+            context.note(
+                f"to become the first administrator, once, for 1 h:  {where}/welcome/{welcome}"
+            )
         for warning in _warnings(given):
             context.complain(f"warning: {warning}")
         names = frozenset(name.lower() for name in (*given.names, given.host))

