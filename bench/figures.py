@@ -1,7 +1,6 @@
 """Numbers for people and programs: percentiles, ratios, and the shape of a benchmark's result."""
 
 import math
-import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,10 +45,3 @@ def p50_p99(values: list[float], unit: str = "ms") -> str:
 def ratio(value: float, peer: float) -> float:
     """How many times the peer."""
     return round(value / peer, 3)
-
-
-def processor_time(pid: int) -> float:
-    """Seconds that all threads of a process have used: its own clock, which ticks in nanoseconds
-    and stands still while others have the processor (clock_getcpuclockid(3)).
-    """
-    return time.clock_gettime((~pid << 3) | 2)

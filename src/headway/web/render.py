@@ -54,6 +54,7 @@ def _environment() -> Environment:
         loader=FileSystemLoader(FOLDER / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
+        auto_reload=False,  # what runs is what was installed when it began
         trim_blocks=True,
         lstrip_blocks=True,
     )
