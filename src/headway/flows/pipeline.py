@@ -11,6 +11,7 @@ from pathlib import Path
 from headway.document import invalid
 from headway.expression import ExpressionError
 from headway.flows.pipeline_bench import Bench
+from headway.flows.pipeline_book import Book
 from headway.flows.pipeline_drive import Drive
 from headway.flows.pipeline_texts import complete
 from headway.model.errors import Drifted, Invalid, Problem, Refused
@@ -62,7 +63,8 @@ def run(bench: Bench, id: str, watch: RunWatch, *, park: bool = False) -> RunSta
         found = fold(log.events)
         if found.phase != "running":
             return found
-        return Drive(bench, log, found, Schedule(load(found.spec))).go(watch, park=park)
+        book = Book(bench, log, Schedule(load(found.spec)), found, watch)
+        return Drive(book).go(park=park)
 
 
 def show(home: Path, id: str) -> RunState:

@@ -3,7 +3,7 @@
 Which environments ask is fixed in the run's spec when it is created (`with_gates`). The drive asks
 `judged` before such an instance begins; `decide` leaves a person's word for whoever drives the run,
 now or later. Everything said is in the run's log, so a run that was killed while it waited goes on
-waiting, and one that was approved meanwhile goes on. Called by flows/pipeline_drive, the command
+waiting, and one that was approved meanwhile goes on. Called by flows/pipeline_door, the command
 line, and whoever makes a RunSpec.
 """
 

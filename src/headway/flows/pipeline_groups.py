@@ -3,7 +3,7 @@
 A file says who holds the group and who waits (pipeline/run/groups.py decides), and is changed under
 a lock of its own. A member lives as long as a process drives its run: one whose process is gone
 loses its place to the next who asks, and lines up again when it goes on. So does a run that waits
-without a process, while it has its ticket. Called by pipeline_drive and pipeline_park.
+without a process, while it has its ticket. Called by pipeline_drive, pipeline_door, pipeline_park.
 """
 
 import contextlib

@@ -3,7 +3,7 @@
 A result is the job's report as JSON, a blob with a name in scope `results/KEY'S FIRST THREE DIGITS`
 (`results-fork/…` for a run that is not trusted: such a result is never taken by one that is). It is
 valid while every upload that it names is there and sound, and every waiver that made it green is in
-force. Called by flows/pipeline_drive.
+force. Called by flows/pipeline_drive, pipeline_jobs.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""A job that has ended, judged by the reports that it declared. Called by flows/pipeline_drive in
+"""A job that has ended, judged by the reports that it declared. Called by flows/pipeline_jobs in
 the job's own thread, so that nobody else waits.
 
 Reads the reports, keeps their results if there is somebody to keep them (`History`), and asks

@@ -1,4 +1,4 @@
-"""Whether a red job runs again, and when. Called by flows/pipeline_drive where a job comes back.
+"""Whether a red job runs again, and when. Called by flows/pipeline_jobs where a job comes back.
 
 Two reasons: headway.yaml says `retry`, or the job's reports say that tests must run again before it
 can be told what they mean. The first never covers what reports explain: a fault that is run again
