@@ -50,6 +50,8 @@ def test_a_run_is_started_cancelled_and_run_again(served: Served) -> None:
     told = [ask(served, "POST", f"/runs/{run}/commands", "cancel", cancel) for _ in range(2)]
     assert [t.status_code for t in told] == [202, 202], told[0].text
     served.ended()
+    (asked,) = served.events(kind="run.cancel_requested")
+    assert (asked.subject, asked.service, asked.data["reason"]) == (run, "plain", "wrong branch")
     ended = ask(served, "GET", f"/runs/{run}").json()["run"]
     assert ended["outcome"] == "cancelled"
     assert "wrong branch" in ended["because"]

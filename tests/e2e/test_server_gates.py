@@ -2,6 +2,7 @@
 go on once when what they wait for comes, and survive a kill of the server at any moment.
 """
 
+import getpass
 import random
 import time
 from pathlib import Path
@@ -121,6 +122,9 @@ def test_who_waits_keeps_its_group_and_nobody_a_place_for_it() -> None:
         assert not second.planned
         cancelled = served.cli("pipeline", "cancel", first.spec.id, "--reason", "no more")
         assert cancelled.returncode == 0, cancelled.stderr
+        (asked,) = served.events(kind="run.cancel_requested")
+        assert (asked.subject, asked.data["reason"]) == (first.spec.id, "no more")
+        assert asked.data["by"] == getpass.getuser()
         first, second = waits(served, shop, 1)
         served.eventually(lambda: served.runs(shop)[1].held)
         first, second = waits(served, shop, 1)

@@ -136,6 +136,9 @@ def test_what_failed_is_run_again_and_a_running_job_is_cancelled(
     assert site.post(f"{there}/cancel", all_, reason="enough").status_code == 303
     site.served.eventually(lambda: site.served.runs(repo)[0].phase == "cancelled")
     assert "enough" in site.get(there, all_).text
+    (asked,) = site.served.events(kind="run.cancel_requested")
+    assert (asked.subject, asked.data["reason"]) == (slow.spec.id, "enough")
+    assert "asks the run to end: enough" in site.get("/audit?kind=run", all_).text
 
 
 def test_a_job_that_waits_is_approved_in_the_inbox(site: Site) -> None:
@@ -150,6 +153,14 @@ def test_a_job_that_waits_is_approved_in_the_inbox(site: Site) -> None:
     there = f"/approvals/run?run={run.spec.id}&environment=production&verdict=approve"
     other = site.person("app2", Grant("approver", "plain"))
     assert "live to production" not in site.get("/approvals", other).text
+    log = site.served.home / "runs" / run.spec.id / "log.jsonl"
+    content = log.read_bytes()
+    log.write_bytes(content[:20] + b"x" + content[21:])
+    shown = site.get("/approvals", approver).text
+    assert "Runs that wait and cannot be read" in shown
+    assert "is damaged" in shown
+    assert run.spec.id not in site.get("/approvals", other).text
+    log.write_bytes(content)
     assert site.post(there, other, reason="x").status_code == 404
     assert "Approve production for this run?" in site.get(there, approver).text
     assert site.post(there, approver).status_code == 400
@@ -162,7 +173,9 @@ def test_a_job_that_waits_is_approved_in_the_inbox(site: Site) -> None:
 def test_the_audit_trail_is_filtered_and_goes_on(site: Site, developer: dict[str, str]) -> None:
     owner = {"authorization": f"Bearer {(site.served.home / 'token').read_text()}"}
     whole = site.get("/audit?who=people&kind=run", owner).text
-    assert len(re.findall(r'<tr id="e\d+">', whole)) == len(site.served.runs())
+    cancelled = site.served.events(kind="run.cancel_requested")
+    told = len(site.served.runs()) + len(cancelled)
+    assert len(re.findall(r'<tr id="e\d+">', whole)) == told
     assert EVIL not in whole
     numbers = [int(n) for n in re.findall(r'<tr id="e(\d+)">', site.get("/audit", owner).text)]
     assert numbers == sorted(numbers, reverse=True)

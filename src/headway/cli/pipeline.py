@@ -313,6 +313,7 @@ def cancel(context: Context, run: str, reason: str | None, *, force: bool) -> No
     """Stop a run, from any terminal. Cleanup steps still run."""
     from headway.adapters.system.bell import RUNS, ring  # noqa: PLC0415
     from headway.flows import pipeline as flow  # noqa: PLC0415
+    from headway.flows import run_cancel  # noqa: PLC0415
 
     state = _state(context, run)
     stood = _stands(context, state)
@@ -323,7 +324,11 @@ def cancel(context: Context, run: str, reason: str | None, *, force: bool) -> No
             code="has-ended",
         )
     because = reason or f"cancelled by {context.person}"
-    flow.cancel(Path(context.home_folder), state.spec.id, context.person, because, forced=force)
+    wish = run_cancel.Wish(context.person, because, forced=force)
+    if state.spec.served:
+        with context.headway.tx() as tx:
+            run_cancel.record(tx, state.spec, wish)
+    flow.cancel(context.home_folder, state.spec.id, wish.by, wish.because, forced=force)
     ring(context.home_folder, RUNS)
     if context.json:
         context.document({"run": state.spec.id, "command": "cancel", "reason": because})

@@ -51,6 +51,11 @@ def _run_finished(_event: Event, data: Data) -> str:
     return f"{marked(data['outcome'])}: the run has ended{took}{why}"
 
 
+def _cancel_requested(_event: Event, data: Data) -> str:
+    more = ", also what always() keeps" if data["forced"] else ""
+    return f"{plain(data['by'])} asks the run to end{more}: {plain(data['reason'])}"
+
+
 def _pipeline(_event: Event, data: Data) -> str:
     return f"● {plain(data['subject'], 80)}: jobs {', '.join(data['jobs'])}"
 
@@ -191,6 +196,7 @@ SENTENCES: dict[str, Callable[[Event, Data], str]] = {
     "pipeline.started": _pipeline,
     "run.requested": _run_requested,
     "run.refused": _run_refused,
+    "run.cancel_requested": _cancel_requested,
     "run.finished": _run_finished,
     "job.finished": _job,
     "artifact.packed": _packed,

@@ -16,7 +16,8 @@ from headway.api.problems import Missing
 from headway.api.v1.common import WRITES, headway, noun
 from headway.api.v1.paging import Page, Spanned
 from headway.api.v1.writing import Body, Key, Reason, Write
-from headway.flows import pipeline, run_list
+from headway.flows import pipeline, run_cancel, run_list
+from headway.flows.run_cancel import Wish
 from headway.flows.run_list import Listed, service_of
 from headway.flows.trigger_dispatch import Dispatch, dispatched
 from headway.model.errors import HeadwayError, Invalid, Refused
@@ -204,7 +205,7 @@ def command_run(
         elif found.phase != "running":
             raise Refused(f"run {told} has ended: {found.phase}", code="has-ended")
         else:
-            pipeline.cancel(known.home, told, who.id, body.reason)
+            run_cancel.cancel(known.tx, known.home, found.spec, Wish(who.id, body.reason))
         return RunTold(told, body.command, who.id, body.reason)
 
     return Write(request, who, key, body).reserved(lambda _now: _next(known, found), do)

@@ -16,7 +16,7 @@ from headway.flows.run_list import service_of
 from headway.model.delivery import Verb
 from headway.model.errors import HeadwayError, Invalid
 from headway.pipeline.run.state import Decided, RunState
-from headway.store import access, parked
+from headway.store import access, log, parked
 from headway.store.views import approvals as view
 from headway.store.views import gate_times
 from headway.store.views.approvals import Pending, concerns
@@ -55,6 +55,15 @@ class Held:
     no: Question
 
 
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """A run that waits and cannot be read; `why` says what is wrong with its log."""
+
+    run: str
+    service: str
+    why: str
+
+
 @page("/approvals")
 def approvals(ask: Ask) -> Response:
     """Everything that waits, and what was decided lately."""
@@ -64,9 +73,13 @@ def approvals(ask: Ask) -> Response:
         done = view.settled(connection, allowed)
         rows = parked.every(connection)
         times = gate_times.read(connection, allowed)
+        known = {row.run: log.service_of(connection, row.run) for row in rows}
     items = [_item(ask, one) for one in waiting]
     held = [h for row in rows for h in _held(ask, row.run, allowed)]
-    return ask.show("approvals.html", live="all", items=items, held=held, settled=done, times=times)
+    mine = [run for run, service in known.items() if allowed is None or service in allowed]
+    damaged = [d for run in mine if (d := _damaged(ask, run, known[run]))]
+    told = {"items": items, "held": held, "damaged": damaged, "settled": done, "times": times}
+    return ask.show("approvals.html", live="all", **told)
 
 
 @page("/approvals/decide")
@@ -170,6 +183,14 @@ def _no(one: Pending, lacks: str) -> Question | None:
         danger=True,
         refused=lacks,
     )
+
+
+def _damaged(ask: Ask, run: str, service: str) -> Damaged | None:
+    try:
+        pipeline.show(ask.headway.home, run)
+    except HeadwayError as error:
+        return Damaged(run, service, str(error))
+    return None
 
 
 def _held(ask: Ask, run: str, allowed: frozenset[str] | None) -> Iterator[Held]:

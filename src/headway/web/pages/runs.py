@@ -9,7 +9,8 @@ from headway.access.principal import may, services
 from headway.adapters.linux.run_logs import find_planned
 from headway.adapters.system.bell import RUNS, ring
 from headway.api.guard import must, see
-from headway.flows import pipeline, run_list
+from headway.flows import pipeline, run_cancel, run_list
+from headway.flows.run_cancel import Wish
 from headway.flows.run_list import Listed, service_of
 from headway.pipeline.run.graph import Node, graph
 from headway.pipeline.run.state import RunSpec, RunState
@@ -122,7 +123,7 @@ def cancel(ask: Ask) -> Response:
     """Ask the run to end."""
     state = _state(ask, "run.cancel")
     reason = ask.reason()
-    pipeline.cancel(ask.headway.home, state.spec.id, ask.who.id, reason)
+    run_cancel.cancel(ask.headway.tx, ask.headway.home, state.spec, Wish(ask.who.id, reason))
     ring(ask.headway.home, RUNS)
     return to(f"/runs/{state.spec.id}")
 
