@@ -7,10 +7,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.contract.job_runs import Seen, gone_within, order, repository, runner_in, short_home
+from tests.contract.job_runs import (
+    QUICK,
+    Seen,
+    gone_within,
+    order,
+    repository,
+    runner_in,
+    short_home,
+)
 from tests.support.podman import groups, image, leftovers, needs_podman, needs_redis
 
 from headway.adapters.linux.actions import native, pod
@@ -140,7 +149,15 @@ while :; do sleep 0.2; done
 """
 
 
-def test_a_cancelled_step_ends_with_all_it_started(runner: LinuxRunner, img: str) -> None:
+def test_a_cancelled_step_ends_with_all_it_started(home: Path, img: str) -> None:
+    runner = runner_in(home, replace(QUICK, int_seconds=20.0))  # it ends as soon as it has heard
+    try:
+        _cancelled(runner, img)
+    finally:
+        runner.close()
+
+
+def _cancelled(runner: LinuxRunner, img: str) -> None:
     seen = Seen()
     seen.on_line = lambda line: seen.stop.set() if line.text == "ready" else None
     after = StepSpec("after", run="ls /proc; cat /proc/[0-9]*/cmdline; echo", condition="always()")

@@ -196,5 +196,6 @@ for _ in 1 2 3; do
     case "$told" in "true "*) ;; *) $pod logs --tail 20 "$HEADWAY_NAME"; exit 1 ;; esac
     sleep 0.05
 done
+echo "${told#true }" >first
 readlink "/proc/${told#true }/ns/pid" >inside
 """

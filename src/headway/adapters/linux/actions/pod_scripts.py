@@ -80,18 +80,20 @@ CLOSE = """\
 # they watch, because they would tidy up behind it in what is being removed; and wait until they
 # are gone.
 cd "$HEADWAY_BRIEF" || exit 0
-holder=$(cat holder 2>/dev/null)
-inside=$(readlink "/proc/${holder:-none}/ns/mnt")
+holder=/proc/$(cat holder 2>/dev/null)
+# Held open, it stays the namespace's name when the holder is gone.
+if test -e "$holder/ns/mnt"; then exec 9<"$holder/ns/mnt"; fi
+inside=/proc/$$/fd/9
 tries=0
 while test $tries -lt 100; do
     found=
     for each in /proc/[0-9]*; do
-        if test -n "$inside" && test "$(readlink "$each/ns/mnt" 2>/dev/null)" = "$inside"; then
+        if test "$each/ns/mnt" -ef "$inside"; then
             kill -9 "${each#/proc/}" 2>/dev/null && found=yes
         fi
     done
     for file in run/*-containers/*/userdata/pidfile; do
-        if test -s "$file" && readlink "/proc/$(cat "$file")/ns/mnt" >/dev/null 2>&1; then
+        if test -s "$file" && test -e "/proc/$(cat "$file")/ns/mnt"; then
             kill -9 "$(cat "$file")" 2>/dev/null && found=yes
         fi
     done
@@ -161,16 +163,20 @@ done
 """
 
 END_STEP = """\
-# Kill what a step that was stopped has left in the container. It knows its own namespace.
+# Kill what a step that was stopped has left in the container. It knows its own namespace. What is
+# dead already may stay for ever (without `exe`): the container's first process waits for nobody.
 cd "$HEADWAY_BRIEF" || exit 0
 before=" $(cat before) "
-inside=$(cat inside)
+first=/proc/$(cat first)
+if test -e "$first/exe"; then exec 9<"$first/ns/pid"; fi
+inside=/proc/$$/fd/9
+test "$(readlink "$inside")" = "$(cat inside)" || exit 0
 tries=0
 while test $tries -lt 50; do
     found=
     for each in /proc/[0-9]*; do
         case "$before" in *" $each "*) continue ;; esac
-        if test "$(readlink "$each/ns/pid" 2>/dev/null)" = "$inside"; then
+        if test -e "$each/exe" && test "$each/ns/pid" -ef "$inside"; then
             kill -9 "${each#/proc/}" 2>/dev/null && found=yes
         fi
     done
