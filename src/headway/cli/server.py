@@ -1,5 +1,6 @@
 """`headway server`: one process that hosts repositories and runs deliveries; `server status`."""
 
+import gc
 import json
 import os
 import secrets
@@ -149,6 +150,7 @@ def _run(context: Context, given: _Given) -> None:
         door = app(headway, token, Site(given.public, names))
         http = uvicorn.Server(uvicorn.Config(door, log_level="warning", access_log=False))
         door.state.leaving = lambda: http.should_exit
+        gc.freeze()  # libraries stay: looking for garbage among them stops every page for 150 ms
         http.run(sockets=[listener])
     context.hard_exit = True
 
