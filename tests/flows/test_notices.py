@@ -124,6 +124,45 @@ def test_a_red_pipeline_is_an_alert_for_the_owner_and_a_notice_for_who_follows(
     assert "failed" not in {k.notice.topic for k in desk.kept() if k.channel == "webhook/ticket"}
 
 
+def test_the_owner_of_a_service_that_was_never_released_hears_why(desk: Followers) -> None:
+    desk.desk.stage.parts.runner.red.add("build")
+    assert desk.deliver("a1").outcome == "failed"
+    desk.later()
+    alerts = [m for m in desk.desk.arrived("ticket") if m["thread"].startswith("alr_")]
+    assert len(alerts) == 1, "the alert of the red pipeline finds the owner's channel"
+    assert [x.channel for x in desk.preview("failed")] == ["webhook/ticket"]
+
+
+def test_of_a_workflow_that_cannot_be_read_the_first_delivery_tells_too(desk: Followers) -> None:
+    order = desk.desk.stage.request("a1")
+    desk.desk.stage.parts.source.files["a1"].pop(".github/workflows/deliver.yml")
+    stage = desk.desk.stage
+    deliver(stage.journal(), stage.parts.world(stage.home), order)
+    assert stage.delivery(order.delivery).outcome == "failed"
+    desk.later()
+    assert desk.desk.arrived("ticket"), "somebody hears of it"
+
+
+def test_a_stopped_line_is_told_to_who_has_not_released_yet(desk: Followers) -> None:
+    desk.desk.stage.parts.runner.red.add("build")
+    desk.deliver("a1")
+    desk.later(HOUR)
+    before = len(desk.desk.arrived("ticket"))
+    with desk.desk.tx() as tx:
+        line.stop(tx, desk.desk.stage.parts.outbox, Scope(), line.Said("ben", "prices are wrong"))
+    desk.later()
+    assert len(desk.desk.arrived("ticket")) == before + 1
+
+
+def test_a_release_counts_more_than_what_was_only_read(desk: Followers) -> None:
+    """A commit that cannot be built does not change who is told."""
+    desk.deliver("a1")
+    desk.desk.stage.parts.runner.red.add("build")
+    silent = desk.desk.stage.config.replace("webhook/ticket", "webhook/nobody")
+    desk.deliver("a2", silent)
+    assert [x.channel for x in desk.preview("failed")] == ["webhook/ticket"]
+
+
 def test_a_suppressed_alert_is_not_told_as_a_notice(desk: Followers) -> None:
     desk.deliver("a1")
     desk.later()

@@ -10,7 +10,7 @@ from headway.model.alert import Alert
 from headway.model.delivery import Release
 from headway.model.errors import Invalid
 from headway.model.service import AlertPolicy, Service
-from headway.store import records
+from headway.store import planned, records
 from headway.store.tables import deliveries, releases
 
 MOST_COMMITS = 10
@@ -18,22 +18,25 @@ MOST_COMMITS = 10
 
 def config(connection: sa.Connection, service: str, environment: str) -> Service | None:
     """Whose words count: the release in charge there, so that a bad release cannot silence what is
-    told of it; else the newest release. None: the service has none yet.
+    told of it; else the newest release; of a service without any what its newest delivery has read.
+    None: nothing of it could be read yet.
     """
     query = sa.select(releases.c.name).where(releases.c.service == service)
     name = (
         records.place(connection, service, environment).stable
         or connection.execute(query.order_by(releases.c.number.desc()).limit(1)).scalar()
     )
-    return records.release(connection, name).config if name else None
+    if not name:
+        return planned.config(connection, service)
+    return records.release(connection, name).config
 
 
 def policy(connection: sa.Connection, known: Service | None, service: str) -> AlertPolicy:
     """Who is told. What is about no service in particular is told wherever a service is told."""
     if known is not None or service:
         return known.alerts if known else AlertPolicy()
-    names = connection.execute(sa.select(releases.c.service).distinct()).scalars().all()
-    found = [c.alerts for n in sorted(names) if (c := config(connection, n, "")) is not None]
+    names = planned.services(connection)
+    found = [c.alerts for n in names if (c := config(connection, n, "")) is not None]
     page = dict.fromkeys(channel for p in found for channel in p.page)
     ticket = dict.fromkeys(c for p in found for c in (p.ticket or p.page))
     return AlertPolicy(tuple(page), tuple(ticket))

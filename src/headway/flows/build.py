@@ -28,6 +28,7 @@ from headway.model.job import JobReport, Upload
 from headway.model.service import Service
 from headway.pipeline.run.state import RunPhase, RunSpec, RunState
 from headway.pipeline.syntax import reader
+from headway.store import planned as seen
 from headway.store import records
 from headway.store.database import Tx
 from headway.store.log import About, append
@@ -92,9 +93,12 @@ def read_commit(world: World, order: Order) -> Commit:
 
 def read_config(world: World, order: Order) -> Service:
     """headway.yaml of that commit with the OpenSLO files that it names. Raises Invalid, also if it
-    names another service.
+    names another service. From then on its owner can be told, also if nothing is ever released.
     """
-    return service_at(world.source, order.repo, order.sha, order.service)
+    found = service_at(world.source, order.repo, order.sha, order.service)
+    with world.tx() as tx:
+        seen.keep(tx, order.delivery, found)
+    return found
 
 
 def plan_jobs(world: World, order: Order, service: Service) -> tuple[str, ...]:

@@ -20,10 +20,9 @@ from headway.notice.plan import Audience, Line, plan
 from headway.notice.preference import Party, Rule
 from headway.notice.subject import BY_NAME, Notice, Urgency
 from headway.record import dataclass
-from headway.store import access, connections, decisions, notices
+from headway.store import access, connections, decisions, notices, planned
 from headway.store.database import Tx
 from headway.store.log import About, append
-from headway.store.tables import releases
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,9 +160,8 @@ def _audience(
 
 def _concerned(connection: sa.Connection, notice: Notice) -> list[Service]:
     """The service of a notice; every one if it names none."""
-    query = sa.select(releases.c.service).distinct().order_by(releases.c.service)
     every = not notice.service and notice.wide
-    names = connection.execute(query).scalars().all() if every else [notice.service]
+    names = planned.services(connection) if every else [notice.service]
     found = [alert_links.config(connection, name, notice.environment) for name in names]
     return [config for config in found if config]
 
@@ -192,8 +190,7 @@ def known_as(connection: sa.Connection, who: str, notice: Notice) -> Party | Non
 
 def channels_of(connection: sa.Connection, who: str) -> tuple[str, ...]:
     """Every channel by which somebody may be told of anything."""
-    services = connection.execute(sa.select(releases.c.service).distinct()).scalars().all()
-    known = [alert_links.config(connection, service, "") for service in services]
+    known = [alert_links.config(connection, s, "") for s in planned.services(connection)]
     reached = reach(connection, who, [c for c in known if c])
     found = [c for party in reached for c in party.channels]
     found += [c for rule in notices.every_rule(connection, who) for c in rule.channels]

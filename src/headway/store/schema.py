@@ -44,6 +44,9 @@ _EMPTY: tuple[tuple[type, str], ...] = (
     (sa.Text, "''"),
 )
 
+_SQLITE_INDEXES = "SELECT name FROM sqlite_master WHERE type = 'index'"
+_POSTGRES_INDEXES = "SELECT indexname FROM pg_indexes WHERE schemaname = current_schema()"
+
 Shape = dict[str, set[str]]
 """Columns by table."""
 
@@ -62,17 +65,31 @@ def shape(connection: sa.Connection) -> Shape:
     return found
 
 
+def _indexes(connection: sa.Connection) -> set[str]:
+    """Names of all indexes that are there."""
+    sqlite = connection.dialect.name == "sqlite"
+    asked = _SQLITE_INDEXES if sqlite else _POSTGRES_INDEXES
+    return set(connection.exec_driver_sql(asked).scalars())
+
+
+def _wanting(connection: sa.Connection, wanted: sa.MetaData) -> list[sa.Index]:
+    """Indexes that are not there yet."""
+    there = _indexes(connection)
+    return [i for t in wanted.sorted_tables for i in t.indexes if str(i.name) not in there]
+
+
 def is_current(connection: sa.Connection, wanted: sa.MetaData) -> bool:
     """Whether nothing is to be done. Raises Refused (`newer-schema`) as `migrate`."""
     there = shape(connection)
     _refuse_newer(connection, there)
     complete = all(_missing(t, there) == [] for t in wanted.sorted_tables)
+    complete = complete and not _wanting(connection, wanted)
     return complete and (wanted is not metadata or _version(connection, there) == VERSION)
 
 
 def migrate(connection: sa.Connection, wanted: sa.MetaData) -> list[str]:
-    """Add what is missing; gives its names (`table` or `table.column`), none if all was there. In
-    the caller's transaction, under the writers' lock.
+    """Add what is missing; gives its names (`table`, `table.column` or an index), none if all was
+    there. In the caller's transaction, under the writers' lock.
 
     Raises Refused (`newer-schema`) if a newer Headway was here, (`schema`) if a table has lost its
     key.
@@ -85,6 +102,9 @@ def migrate(connection: sa.Connection, wanted: sa.MetaData) -> list[str]:
     for table in wanted.sorted_tables:
         if table not in new:
             added += _widen(connection, table, _missing(table, there))
+    for index in _wanting(connection, wanted):
+        index.create(connection)
+        added.append(str(index.name))
     if wanted is metadata and _version(connection, shape(connection)) != VERSION:
         connection.execute(installation.delete().where(installation.c.name == "schema"))
         connection.execute(installation.insert().values(name="schema", value=str(VERSION)))
@@ -118,9 +138,6 @@ def _widen(
         if column.unique:
             sa.Index(f"uq_{table.name}_{column.name}", column, unique=True).create(connection)
         added.append(f"{table.name}.{column.name}")
-    if added:
-        for index in table.indexes:
-            index.create(connection, checkfirst=True)
     return added
 
 

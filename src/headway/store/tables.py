@@ -14,13 +14,17 @@ events = sa.Table(
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("at", sa.Float, nullable=False),
     sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("subject", sa.Text, nullable=False, index=True),
-    sa.Column("delivery", sa.Text, nullable=False, index=True),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("delivery", sa.Text, nullable=False),
     sa.Column("service", sa.Text, nullable=False),
     sa.Column("environment", sa.Text, nullable=False),
     sa.Column("release", sa.Text, nullable=False, index=True),
     sa.Column("data", sa.Text, nullable=False),
     sa.Index("headway_event_by_service", "service", "seq"),
+    sa.Index("headway_event_by_kind", "kind", "seq"),
+    # with the kind, lest SQLite, which keeps no statistics, takes the index of kinds for these
+    sa.Index("headway_event_by_delivery", "delivery", "kind", "seq"),
+    sa.Index("headway_event_by_subject", "subject", "kind", "seq"),
 )
 
 deliveries = sa.Table(
@@ -63,6 +67,16 @@ releases = sa.Table(
     sa.UniqueConstraint("service", "number"),
     sa.Index("ix_headway_release_created", "created_at", "name"),
     sa.Index("ix_headway_release_service_created", "service", "created_at", "name"),
+)
+
+# headway.yaml of services without a release, as their newest delivery read it
+planned = sa.Table(
+    "headway_planned_service",
+    metadata,
+    sa.Column("service", sa.Text, primary_key=True),
+    sa.Column("delivery", sa.Text, nullable=False),
+    sa.Column("config", sa.Text, nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
 )
 
 places = sa.Table(

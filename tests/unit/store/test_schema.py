@@ -62,6 +62,44 @@ def test_an_older_database_is_widened_in_place(tmp_path: Path) -> None:
             engine.dispose()
 
 
+def test_an_index_that_came_later_is_made(tmp_path: Path) -> None:
+    with databases(tmp_path) as urls:
+        for url in urls.values():
+            run(url, "DROP INDEX headway_event_by_kind", "DROP INDEX headway_event_by_delivery")
+            engine = database.connect(url)
+            with engine.begin() as connection:
+                assert not schema.is_current(connection, metadata)
+                added = schema.migrate(connection, metadata)
+                assert sorted(added) == ["headway_event_by_delivery", "headway_event_by_kind"]
+                assert schema.is_current(connection, metadata)
+            engine.dispose()
+            assert {"headway_event_by_delivery", "headway_event_by_kind"} <= indexes(
+                url, "headway_event"
+            )
+
+
+@pytest.mark.parametrize(
+    ("where", "index"),
+    [
+        ("kind = 'a' AND seq < 9", "headway_event_by_kind"),
+        ("delivery = 'a' AND kind = 'b'", "headway_event_by_delivery"),
+        ("delivery = 'a'", "headway_event_by_delivery"),
+        ("subject = 'a' AND kind = 'b'", "headway_event_by_subject"),
+    ],
+)
+def test_a_read_of_the_log_takes_the_index_that_was_made_for_it(
+    tmp_path: Path, where: str, index: str
+) -> None:
+    url = f"sqlite:///{tmp_path / 'headway.db'}"
+    database.prepare(url)
+    engine = database.connect(url)
+    asked = f"EXPLAIN QUERY PLAN SELECT * FROM headway_event WHERE {where} ORDER BY seq DESC"
+    with engine.connect() as connection:
+        plan = " ".join(str(r[3]) for r in connection.exec_driver_sql(asked))
+    engine.dispose()
+    assert index in plan
+
+
 def test_a_unique_column_is_unique_again(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'headway.db'}"
     run(url, f"CREATE TABLE {alerts.name} (id TEXT PRIMARY KEY)")

@@ -19,6 +19,8 @@ from headway.store.tables import events as table
 
 router = noun("events")
 STREAM = "text/event-stream"
+NAMED = frozenset({"job.finished"})
+"""Kinds that say behind a colon of what they are; all others are two words."""
 _AS_STREAM: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "A page of the log; or each event as a server-sent event, as it happens.",
@@ -63,9 +65,6 @@ def _read(
     for name in ("subject", "service", "environment", "delivery"):
         if value := getattr(wanted, name):
             query = query.where(e[name] == value)
-    if wanted.kind:
-        begins = [e.kind.startswith(wanted.kind + mark, autoescape=True) for mark in ".:"]
-        query = query.where(sa.or_(e.kind == wanted.kind, *begins))
     if seen is not None:
         query = query.where(e.service.in_(sorted(seen)))
     if span.after:
@@ -74,5 +73,19 @@ def _read(
         query = query.where(e.at >= span.since)
     if span.until is not None:
         query = query.where(e.at < span.until)
-    rows = connection.execute(query.order_by(e.seq.desc()).limit(span.reach)).all()
+    rows = connection.execute(_of_kind(query, wanted.kind, span.reach)).all()
     return [cloud_event(log.event(row)) for row in rows]
+
+
+def _of_kind(query: Any, kind: str, limit: int) -> Any:
+    """The newest of the kind, or of kinds that begin with it. A whole kind is looked up by itself,
+    so that a rare one needs no look at the rest of the log; of those that begin with a word there
+    are many, and the newest are near the end.
+    """
+    e = table.c
+    if "." in kind and kind not in NAMED:
+        query = query.where(e.kind == kind)
+    elif kind:
+        begins = [e.kind.startswith(kind + mark, autoescape=True) for mark in ".:"]
+        query = query.where(sa.or_(e.kind == kind, *begins))
+    return query.order_by(e.seq.desc()).limit(limit)
