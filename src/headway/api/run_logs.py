@@ -14,14 +14,15 @@ import anyio
 import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from headway.adapters.linux.job_log import Batch, JobLog, position
 from headway.adapters.linux.run_logs import find_planned, find_step, step_name
+from headway.api.problems import Missing, Wrong, problem
 from headway.flows import pipeline as flow
-from headway.model.errors import HeadwayError, Invalid
+from headway.model.errors import HeadwayError, Invalid, Unreachable
 from headway.pipeline.run.state import RunState
 from headway.store import run_log
 
@@ -46,17 +47,18 @@ def routes(home: Path, allowed: Callable[[Request], bool]) -> list[Route]:
         try:
             known = await run_in_threadpool(allowed, request)
         except Invalid as error:
-            return _refusal(404 if error.code in _NOT_THERE else 400, error)
+            return _refusal(request, error)
         if not known:
-            because = Invalid("a token that may read is needed", code="token")
-            challenge = {"www-authenticate": 'Basic realm="headway", charset="UTF-8"'}
-            return _refusal(401, because, challenge)
+            because = Wrong("a token that may read is needed", 401, code="token")
+            refused = problem(request, because)
+            refused.headers["www-authenticate"] = 'Basic realm="headway", charset="UTF-8"'
+            return refused
         try:
             found = await run_in_threadpool(_asked, home, request)
         except Invalid as error:
-            return _refusal(404 if error.code in _NOT_THERE else 400, error)
+            return _refusal(request, error)
         except HeadwayError as error:
-            return _refusal(503, error)
+            return problem(request, Unreachable(error.what, why=error.why, code=error.code))
         kind = _TYPES["text" if found.plain else "events"]
         if request.method == "HEAD":
             return Response(headers=_HEADERS, media_type=kind)
@@ -66,9 +68,11 @@ def routes(home: Path, allowed: Callable[[Request], bool]) -> list[Route]:
     return [Route("/api/v1/runs/{run}/jobs/{job}/logs", endpoint)]
 
 
-def _refusal(status: int, error: HeadwayError, headers: dict[str, str] | None = None) -> Response:
-    said = {"status": "refused", "because": str(error), "code": error.code, "next": error.next}
-    return JSONResponse(said, status_code=status, headers=headers)
+def _refusal(request: Request, error: Invalid) -> Response:
+    """What is not there, and what has no name, is 404."""
+    if error.code in _NOT_THERE:
+        error = Missing(error.what, why=error.why, next=error.next, code=error.code)
+    return problem(request, error)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp
 
 from headway.api.hub import Hub
@@ -69,6 +70,17 @@ async def _http(request: Request, error: Any) -> JSONResponse:
     if error.status_code == 404:
         return problem(request, Missing("there is no such address", code="unknown-address"))
     allowed = dict(error.headers or {})
+    if error.status_code == 405:
+        allowed["allow"] = ", ".join(_methods(request))
     known = {405: ("this address does not take that method", "method")}
     what, code = known.get(error.status_code, ("the request cannot be read", "bad-request"))
     return problem(request, Wrong(what, error.status_code, code=code, headers=allowed))
+
+
+def _methods(request: Request) -> list[str]:
+    """Every method of the address (RFC 9110 section 15.5.6), of however many routes."""
+    found: set[str] = set()
+    for route in request.app.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            found |= set(route.methods or ())
+    return sorted(found)

@@ -1,4 +1,8 @@
-"""Approvals: what waits for a person, with its evidence; deciding it; what was decided."""
+"""Approvals: what waits for a person, with its evidence; deciding it; what was decided.
+
+Releases before an environment and rollouts are read from the database, jobs of pipeline runs from
+their runs; a decision on a job is a request to the run, as on the page of approvals.
+"""
 
 import time
 from dataclasses import dataclass
@@ -11,14 +15,20 @@ from pydantic import Field
 from starlette.requests import Request
 
 from headway.access.principal import Principal, services
+from headway.adapters.system.bell import RUNS, ring
 from headway.api.guard import Reader, must, needs, see
+from headway.api.problems import Wrong
 from headway.api.v1.common import WRITES, headway, noun, private, reading
 from headway.api.v1.paging import Page, Span, Spanned
 from headway.api.v1.route import unchanged
+from headway.api.v1.runs import seen
 from headway.api.v1.writing import Body, IfMatch, Key, Reason, Write
-from headway.flows import commands
+from headway.flows import commands, run_inbox
 from headway.flows.commands import Word
-from headway.store import records
+from headway.flows.run_list import service_of
+from headway.model.errors import Invalid
+from headway.pipeline.run.state import Decided as Said
+from headway.store import access, records
 from headway.store.database import Tx
 from headway.store.tables import approvals as table
 from headway.store.tables import releases
@@ -46,19 +56,21 @@ class ApprovalRow:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """What was decided."""
+    """What was decided, on a release or on a run."""
 
     release: str
     environment: str
     decision: str
     by: str
     reason: str
+    run: str
 
 
 class Decision(Body):
-    """`approve` or `reject` a release for an environment."""
+    """`approve` or `reject` a release for an environment, or the jobs of a run for it."""
 
-    release: Annotated[str, Field(min_length=1, max_length=200)]
+    release: Annotated[str, Field(max_length=200)] = ""
+    run: Annotated[str, Field(max_length=200)] = ""
     environment: Annotated[str, Field(min_length=1, max_length=100)]
     decision: Literal["approve", "reject"]
     reason: Reason
@@ -75,7 +87,9 @@ def list_approvals(  # noqa: PLR0913  one parameter for each field
 ) -> Page[Pending]:
     """What waits for a person's decision now, the longest waiting first."""
     with reading(request) as connection:
-        found = view.read(connection, time.time(), services(who))
+        now, allowed = time.time(), services(who)
+        jobs = run_inbox.waiting(connection, headway(request).home, now, allowed)
+        found = sorted([*view.read(connection, now, allowed), *jobs], key=_key)
     kept = [
         p
         for p in found
@@ -101,9 +115,9 @@ def list_decided_approvals(
 
 @router.get("/approvals/{release}/{environment}")
 def show_approval(request: Request, who: Reader, release: str, environment: str) -> Pending:
-    """What waits there."""
+    """What waits there; instead of a release also a run."""
     with reading(request) as connection:
-        return _seen(connection, who, f"{release}/{environment}")
+        return _seen(request, connection, who, (release, environment))
 
 
 @router.post("/approvals", status_code=202, responses=WRITES)
@@ -114,7 +128,14 @@ def decide_approval(
     key: Key,
     if_match: IfMatch = "",
 ) -> Decided:
-    """Decide. It counts for this digest in this environment only."""
+    """Decide. On a release it counts for this digest in this environment only, on a run for the
+    jobs of this run.
+    """
+    if bool(body.release) == bool(body.run):
+        raise Wrong("a release or a run?", 422, code="invalid-request", why="name one of the two")
+    place = (body.release or body.run, body.environment)
+    if body.run:
+        return _decide_run(request, who, body, key, if_match)
 
     def do(tx: Tx) -> Decided:
         with private(who):
@@ -122,22 +143,53 @@ def decide_approval(
             see(who, known.service)
         must(who, "approval.decide", known.service, body.environment)
         if if_match:
-            unchanged(request, _seen(tx.connection, who, f"{known.name}/{body.environment}"))
+            unchanged(request, _seen(request, tx.connection, who, place))
         word = Word(body.decision, who.id, body.reason, body.environment)
         commands.decide_approval(tx, headway(request).outbox, known.name, word)
-        done = {"approve": "approved", "reject": "rejected"}[body.decision]
-        return Decided(known.name, body.environment, done, who.id, body.reason)
+        return _decided_by(who, body, known.name)
 
     return Write(request, who, key, body).once(do)
+
+
+def _decide_run(
+    request: Request, who: Principal, body: Decision, key: str, if_match: str
+) -> Decided:
+    known = headway(request)
+    must(who, "approval.decide", service_of(seen(known, who, body.run).spec), body.environment)
+
+    def do(moment: str) -> Decided:
+        with known.reading() as connection:
+            if if_match:
+                place = (body.run, body.environment)
+                unchanged(request, _seen(request, connection, who, place))
+            email = access.known(connection, who.id).email
+        word = Said(
+            body.environment, who.id, body.decision == "approve", body.reason, float(moment)
+        )
+        run_inbox.told(known.home, body.run, word, email)
+        ring(known.home, RUNS)
+        return _decided_by(who, body, "")
+
+    return Write(request, who, key, body).reserved(repr, do)
+
+
+def _decided_by(who: Principal, body: Decision, release: str) -> Decided:
+    done = {"approve": "approved", "reject": "rejected"}[body.decision]
+    return Decided(release, body.environment, done, who.id, body.reason, body.run)
 
 
 def _key(waiting: Pending) -> str:
     return f"{waiting.since.isoformat()} {waiting.id}"
 
 
-def _seen(connection: sa.Connection, who: Principal, id: str) -> Pending:
+def _seen(
+    request: Request, connection: sa.Connection, who: Principal, place: tuple[str, str]
+) -> Pending:
     with private(who):
-        found = view.one(connection, id, time.time())
+        try:
+            found = view.one(connection, "/".join(place), time.time())
+        except Invalid:
+            found = run_inbox.one(headway(request).home, *place, time.time())
         see(who, found.service)
         return found
 
@@ -145,12 +197,12 @@ def _seen(connection: sa.Connection, who: Principal, id: str) -> Pending:
 def _decided(
     connection: sa.Connection, who: Principal, span: Span, release: str, environment: str
 ) -> list[ApprovalRow]:
-    t, r, seen = table.c, releases.c, services(who)
+    t, r, allowed = table.c, releases.c, services(who)
     query = sa.select(table, r.service).join(releases, r.name == t.release)
     for column, value in ((t.release, release), (t.environment, environment)):
         query = query.where(column == value) if value else query
-    if seen is not None:
-        query = query.where(r.service.in_(sorted(seen)))
+    if allowed is not None:
+        query = query.where(r.service.in_(sorted(allowed)))
     if span.after:
         query = query.where(t.seq < int(span.after))
     if span.since is not None:

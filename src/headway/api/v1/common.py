@@ -46,16 +46,19 @@ _WORDS = {
     500: "A fault of Headway; its log has more under `request_id`.",
     503: "Something does not answer now.",
 }
+REPOSITORY = r"^[a-z][a-z0-9-]{0,38}[a-z0-9]$"
+"""How a repository of this server may be called."""
 _READ = (400, 401, 403, 404, 422, 429, 500, 503)
 _WRITE = (*_READ, 409, 412, 413, 415)
 
 
 def noun(name: str) -> APIRouter:
     """A router of one noun."""
-    return APIRouter(tags=[name], route_class=Route, responses=_answers(_READ))
+    return APIRouter(tags=[name], route_class=Route, responses=answers(_READ))
 
 
-def _answers(statuses: tuple[int, ...]) -> dict[int | str, dict[str, object]]:
+def answers(statuses: tuple[int, ...]) -> dict[int | str, dict[str, object]]:
+    """`responses` of refusals with these statuses."""
     shape = {"schema": {"$ref": "#/components/schemas/Problem"}}
     return {
         s: {"description": _WORDS[s], "content": {"application/problem+json": shape}}
@@ -63,7 +66,7 @@ def _answers(statuses: tuple[int, ...]) -> dict[int | str, dict[str, object]]:
     }
 
 
-WRITES = _answers(_WRITE)
+WRITES = answers(_WRITE)
 """`responses` of a route that writes."""
 
 

@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from headway.access.principal import Principal
 from headway.api.guard import Reader, must, needs, see
-from headway.api.v1.common import WRITES, filtered, headway, noun, private, reading
+from headway.api.v1.common import REPOSITORY, WRITES, filtered, headway, noun, private, reading
 from headway.api.v1.paging import Page, Spanned
 from headway.api.v1.route import unchanged
 from headway.api.v1.writing import Body, IfMatch, Key, Reason, Write
@@ -53,7 +53,7 @@ class DeliveryWish(Body):
 
     service: Annotated[str, Field(min_length=1, max_length=100)]
     revision: Annotated[str, Field(min_length=1, max_length=250)] = "main"
-    repository: Annotated[str, Field(max_length=100)] = ""
+    repository: Annotated[str, Field(pattern=f"{REPOSITORY}|^$")] = ""
     to: Annotated[str, Field(max_length=100)] = ""
 
 

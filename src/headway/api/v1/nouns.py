@@ -12,8 +12,10 @@ from headway.api.v1 import (
     events,
     line,
     live,
+    notifications,
     releases,
     rollouts,
+    run_files,
     runs,
     search,
     services,
@@ -24,6 +26,7 @@ from headway.api.v1 import (
 
 _MODULES = (
     services, environments, commits, artifacts, releases, deliveries, deployments, rollouts,
-    verdicts, approvals, slos, alerts, runs, line, search, webhooks, accounts, events, live,
+    verdicts, approvals, slos, alerts, runs, run_files, line, search, webhooks,
+    notifications, accounts, events, live,
 )  # fmt: skip
 ROUTERS = tuple(module.router for module in _MODULES)

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from headway.api.guard import Needs
-from headway.api.v1.common import Problem
+from headway.api.v1.common import Problem, answers
 from headway.api.v1.route import Route
 
 VERSION = "1.0.0"
@@ -54,7 +54,9 @@ def document(api: FastAPI) -> dict[str, Any]:
         for name in ("HTTPValidationError", "ValidationError"):
             parts["schemas"].pop(name, None)
         _complete(api, made)
-        made["paths"]["/runs/{run}/jobs/{job}/logs"] = {"get": _LOGS}
+        refusals = {str(s): a for s, a in answers((400, 401, 404, 503)).items()}
+        logs = _LOGS | {"responses": _LOGS["responses"] | refusals}
+        made["paths"]["/runs/{run}/jobs/{job}/logs"] = {"get": logs}
         api.openapi_schema = made
     return api.openapi_schema
 
@@ -118,6 +120,9 @@ EXAMPLES: dict[tuple[str, str], dict[str, Any]] = {
         "name": "chat", "url": "https://chat.example.com/hooks", "events": "release.*",
     },
     ("POST", "/webhooks/{webhook}/commands"): {"command": "pause", "reason": "they move house"},
+    ("POST", "/notifications/preferences/{name}/commands"): {
+        "command": "follow", "events": ["rolled_back"], "services": ["shop"],
+    },
     ("POST", "/accounts"): {"name": "ci", "kind": "service"},
     ("POST", "/accounts/{account}/commands"): {
         "command": "grant", "role": "developer", "service": "shop",
@@ -138,6 +143,7 @@ def _parameter(name: str, where: str) -> dict[str, Any]:
 _LOGS: dict[str, Any] = {
     "tags": ["runs"],
     "operationId": "follow_run_logs",
+    "x-permission": "service.read",
     "summary": "Follow Run Logs",
     "description": "What a job says: server-sent events (`line`, `step`, `end`), gone on with by "
     "`Last-Event-ID`; `format=text` gives the bytes, `follow=false` what is there.",

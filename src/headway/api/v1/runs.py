@@ -13,7 +13,7 @@ from starlette.requests import Request
 from headway.access.principal import Principal, services
 from headway.api.guard import Reader, must, needs, see
 from headway.api.problems import Missing
-from headway.api.v1.common import WRITES, headway, noun
+from headway.api.v1.common import REPOSITORY, WRITES, headway, noun
 from headway.api.v1.paging import Page, Spanned
 from headway.api.v1.writing import Body, Key, Reason, Write
 from headway.flows import pipeline, run_cancel, run_list
@@ -90,7 +90,7 @@ class RunStarted:
 class RunWish(Body):
     """Start a workflow that listens for `workflow_dispatch`, at a branch, tag or commit."""
 
-    repository: Annotated[str, Field(min_length=1, max_length=100)]
+    repository: Annotated[str, Field(pattern=REPOSITORY)]
     workflow: Annotated[str, Field(min_length=1, max_length=200)]
     revision: Annotated[str, Field(min_length=1, max_length=250)] = "main"
     inputs: Annotated[dict[str, str], Field(max_length=25, default_factory=dict)]
@@ -117,13 +117,13 @@ def list_runs(  # noqa: PLR0913  one parameter for each field
     commit: str = "",
 ) -> Page[RunRow]:
     """Newest first."""
-    seen = services(who)
+    allowed = services(who)
 
     def wanted(one: Listed) -> bool:
         spec, mine = one.run.spec, service_of(one.run.spec)
         made = one.run.created_at
         return (
-            (seen is None or mine in seen)
+            (allowed is None or mine in allowed)
             and service in {"", mine}
             and workflow in spec.workflow
             and state in {"", one.stands}
@@ -141,7 +141,7 @@ def list_runs(  # noqa: PLR0913  one parameter for each field
 @router.get("/runs/{run}")
 def show_run(request: Request, who: Reader, run: str) -> RunShown:
     """Jobs, steps, why not, outputs, uploads."""
-    found = _seen(headway(request), who, run)
+    found = seen(headway(request), who, run)
     stands = pipeline.stands(headway(request).home, found, time.time())
     told = view(found, stands)
     return RunShown(_row(told, found), told.jobs, told.held, told.substitutes, told.warned)
@@ -150,7 +150,7 @@ def show_run(request: Request, who: Reader, run: str) -> RunShown:
 @router.get("/runs/{run}/jobs")
 def list_run_jobs(request: Request, who: Reader, span: Spanned, run: str) -> Page[JobView]:
     """Its jobs in the order in which they became known."""
-    found = view(_seen(headway(request), who, run)).jobs
+    found = view(seen(headway(request), who, run)).jobs
     names = [j.key for j in found]
     start = names.index(span.after) + 1 if span.after in names else 0
     return span.page(found[start : start + span.reach], lambda j: j.key)
@@ -194,7 +194,7 @@ def command_run(
 ) -> RunTold:
     """Cancel it, or run it again."""
     known = headway(request)
-    found = _seen(known, who, run)
+    found = seen(known, who, run)
     permission = "run.cancel" if body.command == "cancel" else "run.start"
     must(who, permission, service_of(found.spec))
 
@@ -234,7 +234,8 @@ def _next(known: Headway, found: RunState) -> str:
     return f"{base}.{attempt}"
 
 
-def _seen(known: Headway, who: Principal, run: str) -> RunState:
+def seen(known: Headway, who: Principal, run: str) -> RunState:
+    """The run. Raises Missing for one that is not there or may not be seen."""
     try:
         found = pipeline.show(known.home, run)
     except Invalid as error:

@@ -26,7 +26,7 @@ from headway.store.views import delivery as story
 from headway.store.views.delivery import GateSeen
 from headway.store.views.moments import at
 
-Kind = Literal["approval", "start", "step", "hold"]
+Kind = Literal["approval", "start", "step", "hold", "job"]
 ANYBODY = ApprovalPolicy(expires_seconds=0.0, not_author=False)
 
 
@@ -55,7 +55,8 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """`id`: `RELEASE/ENVIRONMENT` of an approval or start, the rollout's id of the others.
+    """`id`: `RELEASE/ENVIRONMENT` of an approval or start, the rollout's id of a step or hold,
+    `RUN/ENVIRONMENT` of a job of a pipeline run, which has no release (flows/run_inbox).
 
     `by`: people and teams who may decide, empty: whoever has the permission; `not_author`: the
     author may not. `expires_seconds`: how long an approval counts; 0: without end.
@@ -80,6 +81,7 @@ class Pending:
     since: datetime
     given: tuple[Given, ...]
     evidence: tuple[Evidence, ...]
+    run: str = ""
 
 
 def read(

@@ -13,6 +13,7 @@ from headway.flows import pipeline, run_cancel, run_list
 from headway.flows.run_cancel import Wish
 from headway.flows.run_list import Listed, service_of
 from headway.pipeline.run.graph import Node, graph
+from headway.pipeline.run.kept import kept
 from headway.pipeline.run.state import RunSpec, RunState
 from headway.pipeline.run.view import JobView, RunView, view
 from headway.store.views import lists
@@ -90,6 +91,7 @@ def show(ask: Ask) -> Response:
         find=find,
         failed=_failed(seen),
         fault=_fault(steps),
+        files=kept(state),
     )
 
 
