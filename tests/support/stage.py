@@ -229,13 +229,15 @@ class Stage:
             PACES["quick"], roll_back.RECOVERY_SECONDS = former
 
     @contextlib.contextmanager
-    def server(self, pace: Pace = HURRY) -> Iterator[Forked]:
-        """`headway server` in a process of its own, at this pace, until the block ends."""
+    def server(self, pace: Pace = HURRY, more: str = "") -> Iterator[Forked]:
+        """`headway server` in a process of its own, at this pace, until the block ends. `more`:
+        what the process does first, in Python.
+        """
         log = (self.base / "server.log").open("ab")
         process = forked.start(
             ["--home", str(self.home), "server", "--port", "0"],
             log,
-            before=f"from headway.model.pace import PACES, Pace\nPACES['quick'] = {pace!r}\n",
+            before=f"from headway.model.pace import PACES, Pace\nPACES['quick'] = {pace!r}\n{more}",
         )
         try:
             eventually(lambda: self._serves(process.pid), self._server_log, 60)
