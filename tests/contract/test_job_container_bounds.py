@@ -64,6 +64,28 @@ def test_a_container_that_wants_too_much_memory_is_killed_and_says_so(
     assert f"/{PREFIX}" in seen.text()
 
 
+FILL = "for n in {1..30}; do printf %05000000d 0 >> /dev/shm/filled; done"
+
+
+@needs_podman
+@pytest.mark.soak
+def test_what_two_containers_use_is_counted_together(runner: LinuxRunner, img: str) -> None:
+    """150 MB each, of which nothing can be written to a disk."""
+    own = {"image": img, "options": "--shm-size 200m"}
+    check = "--health-cmd 'test -e /tmp/full'"
+    command = f"-c '{FILL}; touch /tmp/full; sleep 600'"
+    full = {"image": img, "entrypoint": "bash", "command": command}
+    service = {**full, "options": f"--shm-size 200m {check}"}
+    fill = StepSpec("fill", run=f"echo begun; {FILL}; echo never", shell="bash")
+    alone, seen = ran(runner, "alone", fill, container=own)
+    assert alone.outcome == "success", seen.text()
+    both, seen = ran(runner, "both", fill, container=own, services={"full": service})
+    assert both.outcome == "failure"
+    assert "begun" in seen.text()
+    assert "never" not in seen.text()
+    assert said(both)[0] == TOO_MUCH
+
+
 @needs_podman
 @pytest.mark.soak
 def test_a_docker_action_is_bounded_too(runner: LinuxRunner, img: str) -> None:

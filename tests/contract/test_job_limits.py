@@ -168,6 +168,14 @@ def test_where_a_job_is_in_version_2(tmp_path: Path, handed_down: str, written: 
     (folder / "memory.events").write_text("low 0\noom 2\noom_kill 2\n")
     (folder / "pids.events").write_text("max 7\n")
     assert first.hit() == (2, 7)
+    of_container = folder / "headway-pod-x" / "libpod-y"
+    of_container.mkdir(parents=True)
+    (of_container / "pids.events").write_text("max 3\n")
+    assert first.hit() == (2, 10)
+    assert first.alarm() == -1
+    first.join()  # a group that has others below it may have no processes of its own
+    assert (folder / "steps" / "cgroup.procs").read_text() == "0"
+    assert first.members() == ["0"]
 
 
 def test_no_tree_no_cgroup(tmp_path: Path) -> None:
