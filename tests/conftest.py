@@ -8,9 +8,13 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.support.postgres import postgres
+
+# The same examples every time, and no limit to how long one takes: machines are slow and noisy.
+hypothesis.settings.load_profile("ci")
 
 
 @pytest.fixture(scope="session")
