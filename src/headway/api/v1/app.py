@@ -69,9 +69,8 @@ async def _unreadable(request: Request, error: Any) -> JSONResponse:
 async def _http(request: Request, error: Any) -> JSONResponse:
     if error.status_code == 404:
         return problem(request, Missing("there is no such address", code="unknown-address"))
-    allowed = dict(error.headers or {})
-    if error.status_code == 405:
-        allowed["allow"] = ", ".join(_methods(request))
+    wrong = error.status_code == 405
+    allowed = {"allow": ", ".join(_methods(request))} if wrong else dict(error.headers or {})
     known = {405: ("this address does not take that method", "method")}
     what, code = known.get(error.status_code, ("the request cannot be read", "bad-request"))
     return problem(request, Wrong(what, error.status_code, code=code, headers=allowed))
