@@ -252,7 +252,7 @@ class Stage:
             log.close()
 
     def _serves(self, pid: int) -> bool:
-        """Whether that very server has said where it is: one that SIGTERM ended says so still."""
+        """Whether that very server has said where it is: one that was killed says so still."""
         known = read_state(self.home)
         return known is not None and known["pid"] == pid
 

@@ -4,12 +4,13 @@ import gc
 import json
 import os
 import secrets
+import signal
 import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 import click
 
@@ -20,6 +21,9 @@ from headway.model.errors import Invalid, Refused, Unreachable
 from headway.once import once
 from headway.record import dataclass
 from headway.store.place import announce, is_url
+
+if TYPE_CHECKING:
+    import uvicorn
 
 PORT = 8470
 LOCAL = "127.0.0.1"
@@ -151,8 +155,21 @@ def _run(context: Context, given: _Given) -> None:
         http = uvicorn.Server(uvicorn.Config(door, log_level="warning", access_log=False))
         door.state.leaving = lambda: http.should_exit
         gc.freeze()  # libraries stay: looking for garbage among them stops every page for 150 ms
-        http.run(sockets=[listener])
+        _serve(http, listener)
     context.hard_exit = True
+
+
+def _serve(http: "uvicorn.Server", listener: socket.socket) -> None:
+    """Until it is told to end. SIGTERM would be raised once more when the last answer is given, and
+    what is open here would not be closed in order; a second one ends the process at once.
+    """
+
+    def leave(_number: int, _frame: object) -> None:
+        http.should_exit = True
+
+    signal.signal(signal.SIGTERM, leave)
+    http.run(sockets=[listener])
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _place(text: str) -> tuple[str, int]:
