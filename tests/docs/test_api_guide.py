@@ -25,11 +25,11 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
         yield made
 
 
-def shell(served: Api, script: str, seconds: float = 30) -> str:
-    env = os.environ | {"TOKEN": served.tokens["operator"], "API": served.url, "NO_PROXY": "*"}
+def shell(served: Api, script: str, cwd: Path | None = None, who: str = "operator") -> str:
+    env = os.environ | {"TOKEN": served.tokens[who], "API": served.url, "NO_PROXY": "*"}
     done = subprocess.run(
         ["bash", "-c", f"set -eu\nuuidgen() {{ echo a-key; }}\n{script}"],
-        env=env, capture_output=True, text=True, timeout=seconds, check=False,
+        env=env, cwd=cwd, capture_output=True, text=True, timeout=30, check=False,
     )  # fmt: skip
     assert done.returncode in {0, 28}, done.stderr
     return done.stdout
@@ -39,8 +39,8 @@ def blocks() -> list[str]:
     return re.findall(r"```sh\n(.*?)```", PAGE.read_text(), re.DOTALL)
 
 
-def test_the_examples_answer_as_the_page_says(served: Api) -> None:
-    read, write, follow = blocks()
+def test_the_examples_answer_as_the_page_says(served: Api, tmp_path: Path) -> None:
+    read, write, decide, kept, follow = blocks()
     services, deliveries, rollouts, found = (
         json.loads(shell(served, line)) for line in read.splitlines()
     )
@@ -51,6 +51,11 @@ def test_the_examples_answer_as_the_page_says(served: Api) -> None:
     told = json.loads(shell(served, write))
     assert (told["command"], told["changed"], told["by"]) == ("stop", True, "operator")
     assert json.loads(shell(served, write)) == told
+    assert json.loads(shell(served, decide, who="approver"))["code"] == "unknown-name"
+    listed, downloaded = kept.splitlines()
+    assert json.loads(shell(served, listed))["code"] == "unknown-name"
+    shell(served, downloaded, cwd=tmp_path)
+    assert json.loads((tmp_path / "fil_01").read_text())["code"] == "unknown-name"
     stream = shell(served, follow.replace("curl ", "curl -m 2 -H 'Last-Event-ID: 0' "))
     assert stream.startswith("retry:")
     assert '"specversion":"1.0"' in stream

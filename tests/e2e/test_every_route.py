@@ -2,6 +2,7 @@
 the permission that it names is the one that is enforced, and there is none that names nothing.
 """
 
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ ANYBODY = {
     "POST /sso/{name}", "GET /sso/{name}/back",  # the way to log in
 }  # fmt: skip
 """Routes without a permission, each with its reason."""
+LOST = "/{path:path}"
+"""Where nothing is; only browsers are answered by it."""
 DOORS = {
     "GET /metrics": "metric.read",
     "POST /v1/metrics": "metric.write",
@@ -37,9 +40,11 @@ DOORS = {
     "GET /api/v1/runs/{run}/jobs/{job}/logs": "service.read",
     "GET /live": "service.read",
     "GET /{git}": "service.read",
+    f"GET {LOST}": "service.read",
 }
 """Routes that ask without `needs`; git's addresses are one application."""
 PEOPLE = (*ROLES, "nothing")
+STRANGERS = itertools.cycle(range(1, 255))
 
 
 @dataclass(frozen=True)
@@ -131,9 +136,12 @@ def test_each_route_lets_in_the_roles_with_its_permission_and_nobody_else(
 
 
 def status(client: httpx.Client, site: House, way: Way, token: str) -> int:
-    """Of the answer's head; streams are left at once. Through a proxy, as a stranger comes."""
-    headers = {"x-forwarded-for": "192.0.2.1"}
+    """Of the answer's head; streams are left at once. Through a proxy, as strangers come: each is
+    another one, because one alone would be told to wait.
+    """
+    headers = {"x-forwarded-for": f"192.0.2.{next(STRANGERS)}"}
     headers |= {"authorization": f"Bearer {token}"} if token else {}
+    headers |= {"accept": "text/html"} if way.path == LOST else {}
     body = {} if way.method == "GET" else {"json": {}}
     address = site.address + way.address
     with client.stream(way.method, address, headers=headers, **body) as answer:  # type: ignore[arg-type]

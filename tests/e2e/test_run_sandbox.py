@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,13 @@ jobs:
           rm "%(top)s/world/old" 2> /dev/null || true
           if timeout 9 bash -c 'echo > /dev/tcp/192.0.2.1/80'; then exit 9; fi
 """
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """On a disk: what is written below /dev, memory too, is a sandbox's own, and not told."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="hw") as folder:
+        yield Path(folder)
 
 
 def desk(top: Path, counts: list[int]) -> Path:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from tests.fakes.world import Behaviour
-from tests.flows.conftest import Stage
+from tests.flows.conftest import PATIENT, Stage
 
 from headway.cli.main import main
 from headway.model.commit import Commit
@@ -72,7 +72,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
     home = tmp_path_factory.mktemp("told")
     url = f"sqlite:///{home / 'headway.db'}"
     database.prepare(url)
-    stage = Stage(home, database.connect(url))
+    stage = Stage(home, database.connect(url), config=PATIENT)
     hostile(stage)
     done = [stage.deliver(f"{n:040x}") for n in (1, 2)]
     stage.parts.meter.behaviour["shop-3"] = Behaviour(errors=0.05, slow=1.5)
