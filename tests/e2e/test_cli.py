@@ -207,6 +207,7 @@ def test_detached_while_it_waits_then_approved_then_watched_to_its_end(user: Use
     assert [(s["verb"], s["reason"]) for s in said] == [("approve", "looks good")]
 
 
+@pytest.mark.soak
 def test_two_at_once_one_runs_and_the_other_follows(user: User) -> None:
     user.commit("One")
     first, second = (

@@ -134,6 +134,7 @@ def test_a_release_that_answers_otherwise_goes_back_before_any_user(stage: Stage
     assert "mirror 100%" in report.output
 
 
+@pytest.mark.soak
 def test_a_slow_shadow_is_judged_and_users_do_not_wait_for_it(stage: Stage) -> None:
     assert stage.deliver(version(stage, MIRROR_FIRST)).outcome == "delivered"
     with stage.load(rate=60) as load:
@@ -144,6 +145,7 @@ def test_a_slow_shadow_is_judged_and_users_do_not_wait_for_it(stage: Stage) -> N
     assert (tally.failed, tally.slowest < 0.8) == (0, True)
 
 
+@pytest.mark.soak
 @pytest.mark.seed("S-088", "S-477")
 def test_the_strategy_shadow_ends_with_the_stable_version_in_charge(stage: Stage) -> None:
     assert stage.deliver(version(stage, MIRROR_FIRST)).outcome == "delivered"

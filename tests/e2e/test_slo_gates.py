@@ -86,6 +86,7 @@ class Settled:
         return time.monotonic() - self.since > 2
 
 
+@pytest.mark.soak
 @pytest.mark.seed("S-211")
 def test_a_rollout_that_eats_the_budget_is_paused_and_a_person_resumes_it(stage: Stage) -> None:
     slo = "slos: {availability: {target: 95%}}"

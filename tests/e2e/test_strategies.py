@@ -23,7 +23,7 @@ def stage() -> Iterator[Stage]:
 
 def production(rollout: str, more: str = "", instances: int = 4) -> str:
     """A headway.yaml with this rollout in production and nothing before it."""
-    block = f"rollout: {{{rollout}}}\n    analysis: {{pace: quick}}"
+    block = f"rollout: {{{rollout}}}\n    analysis: {{pace: quick, latency: {{relative: 900%}}}}"
     return config(f"{block}\n    {more}" if more else block, instances, staging=False)
 
 

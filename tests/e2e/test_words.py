@@ -245,6 +245,7 @@ def test_each_stage_emits_one_event_and_none_is_lost(served: Served) -> None:
     assert types >= {f"dev.cdevents.{stage}" for stage in STANDARD}, types
 
 
+@pytest.mark.soak
 def test_without_a_server_the_command_itself_delivers_and_says_how_it_went(served: Served) -> None:
     stage = served.stage
     served.down()

@@ -60,7 +60,7 @@ def took_hold_once(stage: Stage) -> None:
     assert seqs == list(range(1, len(seqs) + 1))
 
 
-@pytest.mark.parametrize("stride", [19, pytest.param(1, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("stride", [37, pytest.param(1, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("bad", [False, True])
 def test_killed_anywhere_the_delivery_ends_the_same(
     new_stage: Callable[[], Stage], *, bad: bool, stride: int

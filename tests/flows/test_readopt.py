@@ -213,6 +213,7 @@ def killed_while_mending(stage: Stage, point: str) -> None:
         ledger.proxy_agrees(stage.home, environment, SHOP)
 
 
+@pytest.mark.soak
 def test_a_rollout_that_waits_loses_neither_proxy_nor_instances(stage: Stage) -> None:
     """In the middle of a canary without users: the proxy dies, an instance comes back elsewhere."""
     home, proxy = stage.home, EnvoyProxy(stage.home, "production")

@@ -10,7 +10,7 @@ _HEADS = {
     "resolved": "RESOLVED: ",
     "acknowledged": "ACKNOWLEDGED: ",
 }
-MOST = 400
+MOST, LAST = 400, 120
 
 
 def message(trouble: Trouble, tell: Tell, now: float) -> Message:
@@ -53,5 +53,8 @@ def _text(trouble: Trouble, tell: Tell) -> str:
 
 
 def _short(text: str) -> str:
+    """On one line, with its end if it is long: the last line of a log says what went wrong."""
     flat = " ".join(text.split())
-    return flat if len(flat) <= MOST else flat[: MOST - 1] + "…"
+    if len(flat) <= MOST:
+        return flat
+    return f"{flat[: MOST - LAST - 3]} … {flat[-LAST:]}"
