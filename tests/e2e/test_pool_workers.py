@@ -189,6 +189,7 @@ def test_a_killed_workers_job_is_finished_elsewhere(
     assert gone_within("mark-run_kill", 20)
 
 
+@pytest.mark.soak
 def test_a_worker_that_was_taken_for_dead_is_fenced(
     url: str, server: Server, tmp_path: Path
 ) -> None:
