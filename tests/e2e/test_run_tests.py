@@ -320,6 +320,7 @@ jobs:
 """
 
 
+@pytest.mark.soak
 @pytest.mark.seed("S-033")
 def test_eight_shards_are_faster_than_one_and_miss_nothing(desk: Desk) -> None:
     names = [f"tests/{'unit' if n < 12 else 'e2e'}/{n}.sh" for n in range(16)]

@@ -116,6 +116,7 @@ def test_a_good_release_is_mirrored_compared_and_then_gets_users(stage: Stage) -
     assert stage.world.differ.read("shop", "production") is None
 
 
+@pytest.mark.soak
 def test_a_release_that_answers_otherwise_goes_back_before_any_user(stage: Stage) -> None:
     assert stage.deliver(version(stage, MIRROR_FIRST)).outcome == "delivered"
     stable = stage.place().stable

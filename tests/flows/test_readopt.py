@@ -107,6 +107,7 @@ def test_a_killed_server_is_not_missed_and_finds_everything_again(stage: Stage) 
     assert as_released(stage)
 
 
+@pytest.mark.soak
 def test_a_killed_instance_comes_back_and_is_routed_to_wherever_it_is(stage: Stage) -> None:
     """The shim starts it again. Killed twice within seconds it comes back at another port, because
     its own may be what is wrong; then the server mends the routing.
