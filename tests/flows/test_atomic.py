@@ -1,12 +1,14 @@
 """What a commit wrote is there only with its checkpoint: a savepoint commits nothing by itself."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from headway.store import database, workers
 from headway.store.database import Tx, lock
+from headway.store.tables import installation
 
 
 class Gone(Exception):
@@ -47,3 +49,23 @@ def test_who_was_frozen_in_a_transaction_holds_nobody_up_for_long(
     held.invalidate()
     for engine in (frozen, other):
         engine.dispose()
+
+
+def test_many_rows_are_one_statement_so_that_nobody_is_frozen_between_them(
+    postgres_url: str,
+) -> None:
+    database.prepare(postgres_url)
+    engine = database.connect(postgres_url)
+    sent: list[str] = []
+
+    @sa.event.listens_for(engine, "before_cursor_execute")
+    def _sent(_link: Any, _cursor: Any, text: str, *_more: Any) -> None:
+        sent.append(text)
+
+    rows = [{"name": f"row{n}", "value": str(n)} for n in range(3)]
+    with engine.connect() as connection:
+        connection.execute(installation.insert(), rows)
+        kept = sa.select(installation.c.name).where(installation.c.name.like("row_"))
+        assert set(connection.execute(kept).scalars()) == {"row0", "row1", "row2"}
+    engine.dispose()
+    assert [text.count("%(name__") for text in sent if text.startswith("INSERT")] == [3]

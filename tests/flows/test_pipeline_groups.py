@@ -1,9 +1,11 @@
 """Concurrency groups: across runs of one home, of jobs, of called workflows; dead holders."""
 
+import faulthandler
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from tests.fakes.job_runner import FakeRunner, FakeWatch, bench
 from tests.flows.test_pipeline_run import FILE, STEPS, _until, jobs, spec
 
@@ -26,15 +28,23 @@ class Going:
         self.bench = bench(home, self.runner)
         pipeline.create(self.bench, made)
         self.end: list[RunState] = []
+        self.error: BaseException | None = None
         self.thread = threading.Thread(target=self._go, args=(made.id,), daemon=True)
         self.thread.start()
 
     def _go(self, id: str) -> None:
-        self.end.append(pipeline.run(self.bench, id, FakeWatch()))
+        try:
+            self.end.append(pipeline.run(self.bench, id, FakeWatch()))
+        except BaseException as error:
+            self.error = error
 
     def state(self) -> RunState:
-        self.thread.join(20)
-        assert self.end, "it has not ended"
+        self.thread.join(60)
+        if self.error is not None:
+            raise self.error
+        if not self.end:
+            faulthandler.dump_traceback(all_threads=True)
+            pytest.fail(f"it has not ended: {sorted(self.bench.home.rglob('*'))}")
         return self.end[0]
 
     def began(self) -> bool:

@@ -104,6 +104,14 @@ def patient(url: str) -> str:
 
 
 def _bounded(engine: sa.Engine) -> sa.Engine:
+    """Nobody holds others up for longer than IDLE_SECONDS.
+
+    Many rows go in one statement: the driver would send them in a pipeline, and whoever is frozen
+    in the middle of one is not idle to Postgres, for ever. SQLAlchemy does so only without ON
+    CONFLICT.
+    """
+    engine.dialect.use_insertmanyvalues_wo_returning = True
+
     @sa.event.listens_for(engine, "connect")
     def _limit(raw: Any, _record: object) -> None:
         with raw.cursor() as cursor:

@@ -121,8 +121,9 @@ def add(tx: Tx, goal: Goal, release: str, buckets: Iterable[Bucket]) -> None:
         for size, found in ((MINUTE, minutes), (QUARTER, quarters))
         for at, tally in found.items()
     ]
-    if rows:
-        tx.connection.execute(_added(tx.connection.dialect.name), rows)
+    added = _added(tx.connection.dialect.name)
+    for row in rows:  # each by itself: see database._bounded
+        tx.connection.execute(added, row)
 
 
 def _added(dialect: str) -> sa.Executable:
