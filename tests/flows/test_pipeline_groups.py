@@ -78,8 +78,7 @@ def test_one_run_at_a_time_and_the_newest_waiter_wins(tmp_path: Path) -> None:
 
 
 def test_cancel_in_progress(tmp_path: Path) -> None:
-    first = Going(tmp_path, spec(CANCEL + jobs("a", "b | always()"), "r1"))
-    first.runner.free = ("b",)
+    first = Going(tmp_path, spec(CANCEL + jobs("a", "b | always()"), "r1"), free=("b",))
     _until(first.began)
     second = Going(tmp_path, spec(CANCEL + jobs("a"), "r2"))
     second.gate.set()
