@@ -12,6 +12,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, get_type_hints
 
 import msgspec
@@ -35,6 +36,7 @@ from dbos._utils import (
 )
 
 from headway import typed
+from headway.flows.mail import Mail
 from headway.model import errors
 from headway.model.errors import HeadwayError, Invalid, Problem, Unreachable
 from headway.store.database import Tx, lock, patient
@@ -49,6 +51,7 @@ TRIES = 5
 MOST_PAUSE_SECONDS = 5.0
 OPEN = ["PENDING", "ENQUEUED", "DELAYED"]
 LOG = logging.getLogger("headway")
+_SQLITE = "sqlite:///"
 
 
 class Journal(Protocol):
@@ -266,6 +269,7 @@ class Engine:
         self._url = patient(url)
         self._executor = executor
         self._journal = journal
+        self._mail: Mail | None = None
 
     def launch(self, flows: Mapping[str, tuple[Flow, Any, type]]) -> None:
         """Register the flows (name -> function, world, order type) and go on with what was open."""
@@ -289,7 +293,16 @@ class Engine:
                 _workflow(flow, journal, world, kind)
             )
         DBOS.launch()
+        self._ask_once()
         DBOS.register_queue(QUEUE, polling_interval_sec=0.2, on_conflict="always_update")
+
+    def _ask_once(self) -> None:
+        """Where the engine asks for mail, it does so only for flows that have some."""
+        if self._url.startswith(_SQLITE):
+            mail = self._mail = Mail(Path(self._url.removeprefix(_SQLITE)))
+            waiting = _get_dbos_instance()._sys_db.notifications_map
+            everybody = waiting.snapshot
+            waiting.snapshot = lambda: mail.of(everybody)  # type: ignore[method-assign]
 
     def lane(self, queue: str, most: int, ended: Callable[[], None]) -> "Lane":
         """Flows of another queue, begun here by `Lane.take`; after `launch`."""
@@ -305,6 +318,8 @@ class Engine:
             DBOS.destroy(destroy_registry=True)
         except Exception as error:
             LOG.warning("the engine did not stop in order", exc_info=error)
+        if self._mail:
+            self._mail.close()
 
 
 class Lane:

@@ -71,9 +71,18 @@ class Groups:
         self._waiting.update(waiting)
 
     def moved(self, key: str, group: Group) -> bool:
-        """Whether a member that waits has its turn, or has lost its place. Changes nothing."""
-        with self._line(group) as (line, _):
-            return groups.again(line, Member(self._run, key)).answer != "wait"
+        """Whether a member that waits has its turn, or has lost its place. Changes nothing.
+
+        Behind a holder who lives it is enough to know that: asked of each in a long line, who else
+        lives would be a question for every pair of them.
+        """
+        who = Member(self._run, key)
+        with self._locked(group) as file:
+            line = _read(file)
+            holder = line.holder if line.holder != who else None
+            if holder and who in line.waiting and self._alive(holder):
+                return False
+            return groups.again(self._living(line), who).answer != "wait"
 
     def held_by(self, group: Group, keys: tuple[str, ...]) -> bool:
         """Whether one of these members of this run holds the group."""
@@ -105,14 +114,19 @@ class Groups:
     @contextlib.contextmanager
     def _line(self, group: Group) -> "Iterator[tuple[Line, _Writer]]":
         """The group's line, without the dead; nobody else changes it meanwhile."""
+        with self._locked(group) as file:
+            yield self._living(_read(file)), _Writer(file)
+
+    @contextlib.contextmanager
+    def _locked(self, group: Group) -> Iterator[Path]:
+        """The group's file, which nobody else changes meanwhile."""
         name = hashlib.sha256(f"{self._repo}\0{group.name}".encode("utf-8", "replace")).hexdigest()
         folder = self._home / "groups"
         folder.mkdir(parents=True, exist_ok=True)
         lock = os.open(folder / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            file = folder / f"{name}.json"
-            yield self._living(_read(file)), _Writer(file)
+            yield folder / f"{name}.json"
         finally:
             os.close(lock)
 
