@@ -64,3 +64,25 @@ def test_the_author_is_known_by_name_and_by_address(stage: Stage) -> None:
         with pytest.raises(Refused, match="is the author"):
             approve(stage, release, name)
     assert inbox(stage)[0].given == ()
+
+
+def test_one_word_more_than_is_needed_is_refused_and_says_how_it_was_decided(stage: Stage) -> None:
+    release = waits(stage, "c" * 40, ASKS)
+    person(stage, "carl", team="team-shop")
+    person(stage, "emil")
+    approve(stage, release, "carl")
+    approve(stage, release, "ben")
+    with stage.db.begin() as connection:
+        accounts.join(Tx(connection, stage.parts.clock.now()), "test", "team-shop", "emil")
+    with pytest.raises(Refused, match="decided already for production") as late:
+        approve(stage, release, "emil")
+    assert (late.value.code, late.value.why) == (
+        "decided",
+        "approved by ben, carl. Nothing more is recorded",
+    )
+    approve(stage, release, "ben")
+    say(stage, release, Word("reject", "emil", "no", "production"))
+    with pytest.raises(Refused, match="decided already") as over:
+        say(stage, release, Word("approve", "carl", "yes", "production"))
+    assert over.value.why == "rejected by emil: no. Nothing more is recorded"
+    say(stage, release, Word("approve", "emil", "on second thoughts", "production"))

@@ -168,6 +168,39 @@ def test_a_job_that_waits_is_approved_in_the_inbox(site: Site) -> None:
     site.served.ended(1, repo)
     assert site.served.runs(repo)[0].phase == "success"
     assert "Nothing waits" in site.get("/approvals", approver).text
+    shown = site.get(f"/runs/{run.spec.id}", approver).text
+    assert "app approved production: looked at it" in shown
+    (said,) = site.served.events(kind="run.decided")
+    assert (said.data["by"], said.data["approved"]) == ("app", True)
+    late = site.post(there, approver, reason="me too")
+    assert late.status_code == 409
+    assert "Approved by app: looked at it. Nothing more is recorded" in late.text
+    assert f'href="/runs/{run.spec.id}">See the run</a>' in late.text
+
+
+def test_who_is_in_a_team_that_is_asked_approves_on_the_page_of_the_run(site: Site) -> None:
+    repo = site.served.another("crewed")
+    live = f"  live:\n    environment: production\n{STEP}      - run: echo live\n"
+    repo.commit("settings", headway_dot_yaml=GATED.replace("count: 1", "count: 1, by: [crew]"))
+    repo.write(ci=workflow("push", live))
+    repo.push()
+    member = site.person("mem", Grant("approver", "crewed"))
+    with site.served.headway.tx() as tx:
+        accounts.add_team(tx, "test", "crew")
+        accounts.join(tx, "test", "crew", "mem")
+    other = site.person("noncrew", Grant("approver", "crewed"))
+    site.served.eventually(lambda: "live to production" in site.get("/approvals", member).text)
+    (run,) = site.served.runs(repo)
+    asks = site.get(f"/runs/{run.spec.id}", member).text
+    there = f"/approvals/run?run={run.spec.id}&environment=production&verdict=approve&from=run"
+    assert f'action="{there.replace("&", "&amp;")}"' in asks
+    assert "noncrew is not one of crew" in site.get(f"/runs/{run.spec.id}", other).text
+    refused = site.post(there, other, reason="x")
+    assert (refused.status_code, "noncrew is not one of crew" in refused.text) == (409, True)
+    given = site.post(there, member, reason="looked at it")
+    assert (given.status_code, given.headers["location"]) == (303, f"/runs/{run.spec.id}")
+    site.served.ended(1, repo)
+    assert site.served.runs(repo)[0].phase == "success"
 
 
 def test_the_audit_trail_is_filtered_and_goes_on(site: Site, developer: dict[str, str]) -> None:
@@ -175,6 +208,7 @@ def test_the_audit_trail_is_filtered_and_goes_on(site: Site, developer: dict[str
     whole = site.get("/audit?who=people&kind=run", owner).text
     cancelled = site.served.events(kind="run.cancel_requested")
     told = len(site.served.runs()) + len(cancelled)
+    told += len(site.served.events(kind="run.decided"))
     assert len(re.findall(r'<tr id="e\d+">', whole)) == told
     assert EVIL not in whole
     numbers = [int(n) for n in re.findall(r'<tr id="e(\d+)">', site.get("/audit", owner).text)]

@@ -38,15 +38,17 @@ def reject(context: Context, run: str, environment: str, reason: str) -> None:
 
 
 def decided(context: Context, run: str, environment: str, reason: str, *, approved: bool) -> None:
-    """Leave the word and say so. Raises as flows/pipeline_gates.decide."""
+    """Leave the word and say so. Raises as flows/run_inbox.told."""
     from headway.adapters.system.bell import RUNS, ring  # noqa: PLC0415
-    from headway.flows import pipeline_gates  # noqa: PLC0415
+    from headway.flows import run_inbox  # noqa: PLC0415
     from headway.pipeline.run.state import Decided  # noqa: PLC0415
-    from headway.store import run_log  # noqa: PLC0415
+    from headway.store import access, run_log  # noqa: PLC0415
 
     id = named(context, run)
     word = Decided(environment, context.person, approved, reason, time.time())
-    state = pipeline_gates.decide(context.home_folder, id, word)
+    with context.reading() as connection:
+        known = access.known(connection, word.by)
+    state = run_inbox.told(context.headway.tx, context.home_folder, id, word, known)
     ring(context.home_folder, RUNS)
     driven = run_log.driven(context.home_folder, id)
     decision = "approved" if approved else "rejected"

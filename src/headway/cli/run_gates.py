@@ -67,8 +67,11 @@ def ask(context: Context, home: "Bench", state: "RunState") -> bool:
     """
     from headway.flows import pipeline_gates  # noqa: PLC0415
     from headway.pipeline.run.state import Decided  # noqa: PLC0415
+    from headway.store import access  # noqa: PLC0415
 
     run = state.spec.id
+    with context.reading() as connection:
+        known = access.known(connection, context.person)
     for environment, verdict in pipeline_gates.waiting(state, time.time()).items():
         keys = [k for k, e in state.held.items() if e == environment]
         jobs = plain(", ".join(keys), 200)
@@ -78,7 +81,7 @@ def ask(context: Context, home: "Bench", state: "RunState") -> bool:
         reason = "headway run --yes" if context.yes else "on the terminal"
         word = Decided(environment, context.person, approved, reason, time.time())
         try:
-            pipeline_gates.decide(home.home, run, word)
+            pipeline_gates.decide(home.home, run, word, known)
         except Refused as error:
             context.note(f"{plain(str(error), 300)}; it waits for somebody else")
             context.note(f"next: headway pipeline approve {run} --env {plain(environment, 80)}")

@@ -131,7 +131,9 @@ def is_said(connection: sa.Connection, delivery: str, verb: Verb) -> bool:
 
 
 def decide_approval(tx: Tx, outbox: Outbox, name: str, word: Word) -> None:
-    """Approve or reject a release for an environment. Raises Refused (`may-not-approve`)."""
+    """Approve or reject a release for an environment. Raises Refused (`may-not-approve`,
+    `decided`).
+    """
     release = records.release(tx.connection, name)
     known = {e.name: e for e in release.config.environments}
     if word.environment not in known:
@@ -146,7 +148,16 @@ def decide_approval(tx: Tx, outbox: Outbox, name: str, word: Word) -> None:
     if refusal:
         raise Refused(f"this approval does not count: {refusal}", code="may-not-approve")
     approved = word.verb == "approve"
-    given = Approval(word.by, approved, tx.now, word.reason)
+    given = Approval(word.by, approved, tx.now, word.reason, person)
+    before = decisions.approvals(tx.connection, release.digest, word.environment)
+    was = approval.settled(policy, before, release.author, given) if policy else ""
+    if was:
+        raise Refused(
+            f"{name} is decided already for {word.environment}",
+            why=f"{was}. Nothing more is recorded",
+            next=f"headway delivery show {release.delivery}",
+            code="decided",
+        )
     decisions.add_approval(tx, release.digest, name, word.environment, given)
     number = decisions.count(tx.connection, name, "approval.decided")
     data: dict[str, object] = {

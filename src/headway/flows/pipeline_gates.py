@@ -13,7 +13,7 @@ from pathlib import Path
 
 from headway.flows.pipeline_texts import Read
 from headway.gate import approval
-from headway.gate.approval import Approval, Known
+from headway.gate.approval import STRANGER, Approval, Known
 from headway.model.errors import Invalid, Refused
 from headway.model.service import ApprovalPolicy, Service
 from headway.model.verdict import Verdict
@@ -54,9 +54,15 @@ def gates(service: Service) -> dict[str, ApprovalPolicy]:
 def judged(state: RunState, environment: str, now: float) -> Verdict:
     """Whether a job of that environment may begin. Without a gate it may."""
     name = environment.casefold()
-    given = [d for d in state.decided if d.environment == name]
-    said = tuple(Approval(d.by, d.approved, d.at, d.because) for d in given)
-    return approval.judge(state.spec.gates.get(name), said, author(state.spec), now)
+    return approval.judge(state.spec.gates.get(name), _given(state, name), author(state.spec), now)
+
+
+def _given(state: RunState, name: str) -> tuple[Approval, ...]:
+    """What was said of the environment, oldest first. Teams count as they were then: a run's log
+    alone says why its jobs began.
+    """
+    mine = [d for d in state.decided if d.environment == name]
+    return tuple(Approval(d.by, d.approved, d.at, d.because, Known(teams=d.teams)) for d in mine)
 
 
 def overdue(state: RunState, key: str, now: float) -> str:
@@ -82,34 +88,80 @@ def author(spec: RunSpec) -> str:
     return str(opened or spec.actor)
 
 
-def decide(home: Path, run: str, word: Decided, email: str = "") -> RunState:
-    """Approve or reject an environment that the run waits for; gives the run as it was. `email`: by
-    which the person may be known as the author, beside the name.
+def decide(home: Path, run: str, word: Decided, known: Known = STRANGER) -> RunState:
+    """Approve or reject an environment that the run waits for; gives the run as it was. `known`:
+    by which address the person may be the author, by which teams they may be asked.
 
-    Raises Invalid (`unknown-run`, `nothing-waits`), Refused (`may-not-approve`).
+    Raises as `weighed`.
     """
-    state = fold(run_log.read(home, run))
-    name = word.environment.casefold()
-    waits = {e.casefold() for e in state.held.values()} if state.phase == "running" else set()
-    if name not in waits:
-        raise Invalid(
-            f"nothing of run {run} waits for `{word.environment[:80]}`",
-            why=f"it waits for {', '.join(sorted(waits))}" if waits else f"it is {state.phase}",
-            next=f"headway pipeline show {run}",
-            code="nothing-waits",
-        )
-    policy = state.spec.gates.get(name)
-    why_not = approval.may(policy, word.by, author(state.spec), Known(email)) if policy else ""
-    if why_not:
-        raise Refused(f"this approval does not count: {why_not}", code="may-not-approve")
-    said = Request(word.by, word.because, environment=name, approved=word.approved, at=word.at)
+    state, said = weighed(home, run, word, known)
     run_log.ask(home, run, said)
     return state
 
 
+def weighed(home: Path, run: str, word: Decided, known: Known) -> tuple[RunState, Request]:
+    """The run, and what to ask of it (`run_log.ask`), so that it hears this decision.
+
+    Raises Invalid (`unknown-run`, `nothing-waits`), Refused (`may-not-approve`, `decided`).
+    """
+    state = fold(run_log.read(home, run))
+    name = word.environment.casefold()
+    if name not in _waits(state):
+        raise gone(state, word.environment)
+    policy = state.spec.gates.get(name)
+    if policy:
+        _refuse(state, policy, word, known)
+    teams = tuple(sorted({*known.teams} & {*policy.by})) if policy else ()
+    said = Request(
+        word.by, word.because, environment=name, approved=word.approved, at=word.at, teams=teams
+    )
+    return state, said
+
+
+def _refuse(state: RunState, policy: ApprovalPolicy, word: Decided, known: Known) -> None:
+    """Raises Refused (`may-not-approve`, `decided`)."""
+    why_not = approval.may(policy, word.by, author(state.spec), known)
+    if why_not:
+        raise Refused(f"this approval does not count: {why_not}", code="may-not-approve")
+    new = Approval(word.by, word.approved, word.at, word.because, known)
+    given = _given(state, word.environment.casefold())
+    if was := approval.settled(policy, given, author(state.spec), new):
+        raise _decided(state, word.environment, was)
+
+
+def gone(state: RunState, environment: str) -> Invalid | Refused:
+    """Why nothing of the run waits for the environment: decided before, or never asked."""
+    run, name, waits = state.spec.id, environment.casefold(), _waits(state)
+    said = [d for d in state.decided if d.environment == name]
+    if said:
+        word = "approved" if said[-1].approved else "rejected"
+        return _decided(state, environment, f"{word} by {said[-1].by}: {said[-1].because}")
+    return Invalid(
+        f"nothing of run {run} waits for `{environment[:80]}`",
+        why=f"it waits for {', '.join(sorted(waits))}" if waits else f"it is {state.phase}",
+        next=f"headway pipeline show {run}",
+        code="nothing-waits",
+    )
+
+
+def _waits(state: RunState) -> set[str]:
+    return {e.casefold() for e in state.held.values()} if state.phase == "running" else set()
+
+
+def _decided(state: RunState, environment: str, was: str) -> Refused:
+    return Refused(
+        f"{environment[:80]} is decided already for {state.spec.id}",
+        why=f"{was}. Nothing more is recorded",
+        next=f"headway pipeline show {state.spec.id}",
+        code="decided",
+    )
+
+
 def heard(state: RunState, asked: Request) -> Decided | None:
     """The event for a decision that was asked for; None if it is in the log already."""
-    said = Decided(asked.environment, asked.by, asked.approved, asked.because, asked.at)
+    said = Decided(
+        asked.environment, asked.by, asked.approved, asked.because, asked.at, asked.teams
+    )
     return None if said in state.decided else said
 
 

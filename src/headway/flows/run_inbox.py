@@ -5,21 +5,28 @@ Only runs of the server that wait without a place are looked at. The decision is
 run's folder; `told` makes the same request once, also when the process was killed in between.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from headway.flows import pipeline, pipeline_gates
 from headway.flows.run_list import service_of
+from headway.gate.approval import Known
 from headway.model.errors import HeadwayError, Invalid
+from headway.model.event import Fact
 from headway.model.service import ApprovalPolicy
 from headway.pipeline.run.state import Decided, RunState
 from headway.pipeline.run.view import job_of
-from headway.store import parked
+from headway.store import log, parked, run_log
+from headway.store.database import Tx
+from headway.store.log import About
 from headway.store.views.approvals import Evidence, Given, Pending
 from headway.store.views.moments import at
 
+KIND = "run.decided"
 OPEN = ApprovalPolicy(not_author=False, expires_seconds=0.0)
 
 
@@ -57,13 +64,37 @@ def one(home: Path, run: str, environment: str, now: float) -> Pending:
     return found
 
 
-def told(home: Path, run: str, word: Decided, email: str) -> None:
-    """Leave the decision for whoever drives the run; one that is in its log already changes
-    nothing. Raises as flows/pipeline_gates.decide.
+def told(
+    tx: Callable[[], AbstractContextManager[Tx]], home: Path, run: str, word: Decided, known: Known
+) -> RunState:
+    """Put the decision on record and leave it for whoever drives the run; one that is in its log
+    already changes nothing. Gives the run as it was.
+
+    The event log has decisions on runs of the server; that of a run on one's own terminal is its
+    own log. Raises as flows/pipeline_gates.weighed.
     """
-    known = Decided(word.environment.casefold(), word.by, word.approved, word.because, word.at)
-    if known not in pipeline.show(home, run).decided:
-        pipeline_gates.decide(home, run, known, email)
+    said = replace(word, environment=word.environment.casefold())
+    state = pipeline.show(home, run)
+    if said in [replace(d, teams=()) for d in state.decided]:
+        return state
+    state, asked = pipeline_gates.weighed(home, run, said, known)
+    if state.spec.served:
+        with tx() as open_:
+            _record(open_, state, said)
+    run_log.ask(home, run, asked)
+    return state
+
+
+def _record(tx: Tx, state: RunState, said: Decided) -> None:
+    """Once, also when the same decision is made another time after a kill."""
+    before = log.after(tx.connection, 0, kind=KIND, subject=state.spec.id)
+    if any((e.data["by"], e.data["said_at"]) == (said.by, said.at) for e in before):
+        return
+    data: dict[str, object] = {
+        "approved": said.approved, "by": said.by, "reason": said.because, "said_at": said.at
+    }  # fmt: skip
+    about = About(service=service_of(state.spec), environment=said.environment)
+    log.append(tx, about, Fact(KIND, state.spec.id, len(before), data))
 
 
 def _pending(state: RunState, environment: str, now: float) -> Pending:

@@ -49,6 +49,21 @@ def judge(
     return Verdict("approval", Outcome.WAIT, f"{len(people)} of {policy.count}{who}")
 
 
+def settled(policy: ApprovalPolicy, given: tuple[Approval, ...], author: str, new: Approval) -> str:
+    """How it was decided before `new`, where one more word would change nothing; else empty.
+
+    Whoever decided may say it again, so that it counts for longer, or otherwise.
+    """
+    said = judge(policy, given, author, new.at)
+    latest = {a.by: a for a in given if new.at - a.at < policy.expires_seconds}
+    mine = latest.get(new.by)
+    if said.outcome is Outcome.PASS:
+        return said.because if new.approved and mine is None else ""
+    if said.outcome is Outcome.FAIL:
+        return "" if mine is not None and not mine.approved else said.because
+    return ""
+
+
 def may(policy: ApprovalPolicy, person: str, author: str, known: Known = STRANGER) -> str:
     """Why this person may not decide; empty if they may. Who is named is so by name or by team; an
     author is known by name or address.

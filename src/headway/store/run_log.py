@@ -66,7 +66,8 @@ _ENVELOPE = typed.decoder(_Envelope)
 class Request:
     """Somebody wants the run, or one instance (`key`), to stop. `forced`: see state.Cancelled.
 
-    With `environment` it is a decision about that one instead, said at the Unix time `at`.
+    With `environment` it is a decision about that one instead, said at the Unix time `at` by a
+    member of `teams`.
     """
 
     by: str
@@ -76,6 +77,7 @@ class Request:
     environment: str = ""
     approved: bool = False
     at: float = 0.0
+    teams: tuple[str, ...] = ()
 
 
 class RunLog:

@@ -50,3 +50,12 @@ def groups(who: Principal) -> list[tuple[str, list[Link]]]:
         for name, links in GROUPS
     ]
     return [(name, links) for name, links in found if links]
+
+
+def above(who: Principal, path: str) -> Link:
+    """The page of the navigation that an address belongs to, if this person may open it; else the
+    board.
+    """
+    links = [link for _, group in groups(who) for link in group]
+    first = f"/{path.split('/')[1]}"
+    return next((link for link in links if link.path == first), GROUPS[0][1][0])

@@ -22,7 +22,7 @@ from headway.api.guard import denied, forged
 from headway.api.problems import Denied
 from headway.api.who import Doorkeeper
 from headway.model.errors import HeadwayError, Invalid
-from headway.web import nav, render
+from headway.web import draft, nav, render
 from headway.web.question import Question
 from headway.wiring import Headway
 from headway.wording.text import plain
@@ -73,8 +73,14 @@ class Ask:
         return plain(given, 500)
 
     def confirm(self, question: Question) -> Response:
-        """A page that asks what a dialog would ask."""
-        return self.show("confirm.html", question=question)
+        """A page that asks what a dialog would ask, with what was written when it could not be
+        sent.
+        """
+        text = draft.kept(self.door, self.request, _address(self.request))
+        shown = self.show("confirm.html", question=question, draft=text)
+        if text:
+            draft.forget(self.door, shown)
+        return shown
 
 
 Handler = Callable[[Ask], Response]
@@ -130,7 +136,7 @@ def endpoint(known: Page, headway: Headway) -> Callable[[Request], Any]:
         who = await run_in_threadpool(request.app.state.doorkeeper.who, request)
         try:
             if known.permission != OPEN and not who.known:
-                return _to_login(request)
+                return await _to_login(request, known)
             if known.permission != OPEN and not anywhere(who, known.permission):
                 raise denied(who, known.permission)
             sent = await _sent(request) if known.method == "POST" else FormData()
@@ -156,20 +162,50 @@ async def _sent(request: Request) -> FormData:
     return await Request(request.scope, receive).form()
 
 
-def _to_login(request: Request) -> Response:
-    """And back to the page that was asked for; to the start after something that was sent."""
-    query = f"?{request.url.query}" if request.url.query else ""
-    asked = request.url.path + query if request.method in {"GET", "HEAD"} else "/"
+async def _to_login(request: Request, known: Page) -> Response:
+    """And back to the page that was asked for. What was sent is asked again there, with what was
+    written; it is done by nobody but who says so once more.
+    """
+    asked, sent = _address(request), known.method == "POST"
+    if sent:
+        shows = {p.path for p in PAGES if p.method == "GET"}
+        above = known.path.rpartition("/")[0]
+        asked = asked if known.path in shows else "/"
+        asked = request.url.path.rpartition("/")[0] if asked == "/" and above in shows else asked
     address = f"/login?next={quote(asked, safe='')}"
     if request.headers.get("hx-request") == "true":
-        return Response(status_code=401, headers={"hx-redirect": "/login"})
-    return RedirectResponse(address, status_code=303)
+        return Response(status_code=401, headers={"hx-redirect": address})
+    answer = RedirectResponse(address, status_code=303)
+    if sent and draft.from_here(request):
+        _keep(request, answer, await _sent(request))
+    return answer
+
+
+def _keep(request: Request, answer: Response, sent: FormData) -> None:
+    door: Doorkeeper = request.app.state.doorkeeper
+    draft.keep(door, answer, _address(request), str(sent.get("reason", "")))
+
+
+def _address(request: Request) -> str:
+    """The path that was asked for, with its query."""
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
 
 
 def _answer(known: Page, ask: Ask) -> Response:
     try:
         if not ask.door.is_own(ask.request, str(ask.form.get("csrf", ""))):
-            raise forged()
+            return _again(known, ask)
         return known.handler(ask)
     except HeadwayError as error:
-        return render.refusal(ask.request, ask.headway, ask.who, error)
+        wrote = str(ask.form.get("reason", "")) if draft.from_here(ask.request) else ""
+        return render.refusal(ask.request, ask.headway, ask.who, error, wrote)
+
+
+def _again(known: Page, ask: Ask) -> Response:
+    """A form of a session before is asked again, if its question has a page. Raises Denied."""
+    asks = any(p.path == known.path and p.method == "GET" for p in PAGES)
+    if not (asks and ask.form.get("reason") and draft.from_here(ask.request)):
+        raise forged()
+    answer = to(_address(ask.request))
+    _keep(ask.request, answer, ask.form)
+    return answer

@@ -75,12 +75,15 @@ def page(
     return _answer(request, headway, who, template, data)
 
 
-def refusal(request: Request, headway: Headway, who: Principal, error: HeadwayError) -> Response:
-    """A page that says what is not possible, why, and what to do next; a stranger gets it without
-    the links of the site, but with the way to log in.
+def refusal(
+    request: Request, headway: Headway, who: Principal, error: HeadwayError, wrote: str = ""
+) -> Response:
+    """A page that says what is not possible, why, and what to do next, and gives back what somebody
+    wrote; a stranger gets it without the links of the site, but with the way to log in.
     """
+    more = {"wrote": wrote, "back": nav.above(who, request.url.path)}
     template = "refusal.html" if who.known else "refusal_door.html"
-    shown = _answer(request, headway, who, template, {"error": error})
+    shown = _answer(request, headway, who, template, {"error": error, **more})
     shown.status_code = status_of(error)
     return shown
 

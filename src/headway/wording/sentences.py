@@ -116,6 +116,12 @@ def _approval(_event: Event, data: Data) -> str:
     return f"{word} by {data['by']}: {data['reason']}"
 
 
+def _run_decided(event: Event, data: Data) -> str:
+    word = "✓ approved" if data["approved"] else "✗ rejected"
+    why = f": {plain(data['reason'])}" if data["reason"] else ""
+    return f"{word} {plain(event.environment)} by {plain(data['by'])}{why}"
+
+
 def _command(_event: Event, data: Data) -> str:
     return f"● {data['by']} says {data['verb']}: {data['reason']}"
 
@@ -197,6 +203,7 @@ SENTENCES: dict[str, Callable[[Event, Data], str]] = {
     "run.requested": _run_requested,
     "run.refused": _run_refused,
     "run.cancel_requested": _cancel_requested,
+    "run.decided": _run_decided,
     "run.finished": _run_finished,
     "job.finished": _job,
     "artifact.packed": _packed,

@@ -162,11 +162,11 @@ def _decide_run(
             if if_match:
                 place = (body.run, body.environment)
                 unchanged(request, _seen(request, connection, who, place))
-            email = access.known(connection, who.id).email
+            person = access.known(connection, who.id)
         word = Said(
             body.environment, who.id, body.decision == "approve", body.reason, float(moment)
         )
-        run_inbox.told(known.home, body.run, word, email)
+        run_inbox.told(known.tx, known.home, body.run, word, person)
         ring(known.home, RUNS)
         return _decided_by(who, body, "")
 

@@ -175,13 +175,16 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A person's decision about an environment, for this run. `at`: when it was said."""
+    """A person's decision about an environment, for this run. `at`: when it was said; `teams`: by
+    which of those that the environment names they decided.
+    """
 
     environment: str
     by: str
     approved: bool
     because: str
     at: float
+    teams: tuple[str, ...] = ()
     kind: Literal["decided"] = "decided"
 
 

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from headway.gate import approval
 from headway.model.delivery import Release
-from headway.model.errors import Invalid
+from headway.model.errors import Invalid, Refused
 from headway.model.rollout import Rollout
 from headway.model.service import ApprovalPolicy
 from headway.store import decisions, records
@@ -104,6 +104,47 @@ def one(connection: sa.Connection, id: str, now: float) -> Pending:
             code="unknown-approval",
         )
     return found
+
+
+def over(
+    connection: sa.Connection, id: str, services: frozenset[str] | None = None
+) -> Refused | None:
+    """Why what waited under this id waits no longer; None if it never did, in these services."""
+    t, known = deliveries, [*_rollout(connection, id), *_release(connection, id)]
+    for delivery, name, environment in known:
+        one = connection.execute(sa.select(t).where(t.c.id == delivery)).one()
+        if services is not None and one.service not in services:
+            continue
+        a = approvals
+        said = connection.execute(
+            sa.select(a.c.by, a.c.approved, a.c.reason)
+            .where(a.c.release == name, a.c.environment == environment)
+            .order_by(a.c.seq.desc())
+        ).first()
+        why = f"the delivery is {one.outcome or one.state}"
+        if said and not id.startswith("rol_"):
+            why = f"{'approved' if said.approved else 'rejected'} by {said.by}: {said.reason}"
+        return Refused(
+            f"{name} no longer waits in {environment}",
+            why=f"{why}. Nothing more is recorded",
+            next=f"headway delivery show {delivery}",
+            code="decided",
+        )
+    return None
+
+
+def _rollout(connection: sa.Connection, id: str) -> list[tuple[str, str, str]]:
+    t = rollouts
+    query = sa.select(t.c.delivery, t.c.release, t.c.environment).where(t.c.id == id)
+    return [(r.delivery, r.release, r.environment) for r in connection.execute(query)]
+
+
+def _release(connection: sa.Connection, id: str) -> list[tuple[str, str, str]]:
+    name, _, environment = id.rpartition("/")
+    t = releases
+    found = connection.execute(sa.select(t.c.delivery).where(t.c.name == name)).scalar()
+    known = {e.name for e in records.release(connection, name).config.environments} if found else ()
+    return [(found, name, environment)] if found and environment in known else []
 
 
 def concerns(waiting: Pending, person: str, teams: tuple[str, ...] = ()) -> bool:

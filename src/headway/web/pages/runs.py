@@ -9,7 +9,7 @@ from headway.access.principal import may, services
 from headway.adapters.linux.run_logs import find_planned
 from headway.adapters.system.bell import RUNS, ring
 from headway.api.guard import must, see
-from headway.flows import pipeline, run_cancel, run_list
+from headway.flows import pipeline, run_cancel, run_inbox, run_list
 from headway.flows.run_cancel import Wish
 from headway.flows.run_list import Listed, service_of
 from headway.pipeline.run.graph import Node, graph
@@ -17,7 +17,7 @@ from headway.pipeline.run.kept import kept
 from headway.pipeline.run.state import RunSpec, RunState
 from headway.pipeline.run.view import JobView, RunView, view
 from headway.store.views import lists
-from headway.web import run_log
+from headway.web import deciding, run_log
 from headway.web.page import Ask, form, page, to
 from headway.web.question import Question
 from headway.web.run_log import StepLog
@@ -75,6 +75,11 @@ def show(ask: Ask) -> Response:
     key, find = _chosen(state, seen, ask.query.get("job", "")), ask.query.get("find", "")[:200]
     steps = run_log.of_job(ask.headway.home, state, key, find) if key else ()
     nodes, subjects = graph(state), _subjects(ask, [seen.run])
+    known = deciding.person(ask)
+    asks = [
+        deciding.item(ask, one, known, "run")
+        for one in run_inbox.of_run(ask.headway.home, seen.run, time.time())
+    ]
     return ask.show(
         "run.html",
         live="" if seen.outcome else f"subject={seen.run}",
@@ -92,6 +97,8 @@ def show(ask: Ask) -> Response:
         failed=_failed(seen),
         fault=_fault(steps),
         files=kept(state),
+        asks=asks,
+        decided=state.decided[::-1],
     )
 
 
