@@ -162,7 +162,7 @@ def test_a_token_that_is_taken_back_ends_its_streams_and_no_other(served: Api) -
     while "event" not in (said := ends.told()):
         pass
     assert (said["event"], said["data"]["because"]) == ("end", "revoked")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
     tell(headway, "delivery.requested", "del_1", service="shop")
     assert [stays.told()["data"]["subject"] for _ in "12"][1] == "del_1"
     for one in (ends, stays):
