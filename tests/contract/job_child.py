@@ -22,10 +22,10 @@ def steps(home: Path, count: int) -> list[StepSpec]:
     rest = [
         StepSpec(
             f"n{n}",
-            run=f"echo b{n} >> {home}/notes; (setsid sleep 600 &); n=$(cat n);"
+            run=f"echo b{n} >> {home}/tools/notes; (setsid sleep 600 &); n=$(cat n);"
             f" test $n = {n} -o $n = {n + 1}; tool;"
             f" echo $KEPT ${{{{ steps.first.outputs.out }}}}; sleep 0.02; echo {n + 1} > n.new;"
-            f" mv n.new n; echo e{n} >> {home}/notes",
+            f" mv n.new n; echo e{n} >> {home}/tools/notes",
         )
         for n in range(count)
     ]

@@ -38,7 +38,7 @@ def recorded(home: Path) -> set[str]:
 
 def notes(home: Path) -> list[str]:
     try:
-        return (home / "notes").read_text().split()
+        return (home / "tools/notes").read_text().split()
     except FileNotFoundError:
         return []
 

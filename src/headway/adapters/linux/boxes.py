@@ -22,6 +22,8 @@ _START = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
     "from headway.adapters.linux.nursery.main import main; main()"
 )
+SHOWN = ("runs", "tools", "actions", "containers")
+"""What steps see of the home: not its keys, tokens, databases, other repositories."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +41,12 @@ class Able:
 class Nursery:
     """Starts the nursery's process when it is first needed, and again if it was killed."""
 
-    def __init__(self, limits: Limits, complaints: Path) -> None:
-        """`complaints`: the file that takes what the nursery says when it fails."""
-        self._limits = limits
-        self._complaints = complaints
+    def __init__(self, limits: Limits, home: Path) -> None:
+        """`home`: of which jobs see SHOWN only; its `log/nursery.log` takes what the process says
+        when it fails.
+        """
+        self._limits, self._home = limits, home
+        self._complaints = home / "log" / "nursery.log"
         self._lock = threading.Lock()
         self._channel: socket.socket | None = None
         self._able: Able | None = None
@@ -127,12 +131,12 @@ class Nursery:
                     "-c",
                     _START,
                     source,
-                    json.dumps(_bounds(self._limits)),
+                    json.dumps(_bounds(self._limits) | {"shown": SHOWN}),
                 ],
                 stdin=theirs.fileno(),
                 stdout=complaints,
                 stderr=complaints,
-                cwd="/",
+                cwd=self._home,
                 env={"LANG": "C.UTF-8"},
                 start_new_session=True,
             )
@@ -168,7 +172,7 @@ def _end(channel: socket.socket, process: "subprocess.Popen[bytes]") -> None:
 
 def nursery(home: Path, limits: Limits) -> Nursery:
     """That of a home; not started yet."""
-    return Nursery(limits, home.resolve() / "log" / "nursery.log")
+    return Nursery(limits, home.resolve())
 
 
 class Boxes:

@@ -1,11 +1,11 @@
 """The nursery: forks an agent for each job that is ordered. Started by linux/boxes, one a runner.
 
-The runner speaks over a Unix sequenced-packet socket (descriptor 0): one packet a job, JSON
-{network, again}, with three descriptors: the job's socket, a pipe that is closed once nothing of
-the job lives, and the job's lock, held as long. If an agent was killed for want of memory, a byte
-comes through the pipe first. A packet without descriptors asks what this machine allows, and is
-answered by {"namespaces", "network": bool; "pids", "memory": what bounds them}. When the socket
-ends, all jobs are killed.
+It is started in the home, of which jobs see little. The runner speaks over a Unix sequenced-packet
+socket (descriptor 0): one packet a job, JSON {network, again}, with three descriptors: the job's
+socket, a pipe that is closed once nothing of the job lives, and the job's lock, held as long. If an
+agent was killed for want of memory, a byte comes through the pipe first. A packet without
+descriptors asks what this machine allows, and is answered by {"namespaces", "network": bool;
+"pids", "memory": what bounds them}. When the socket ends, all jobs are killed.
 
 One agent is always set up ahead, so that no job waits for that. An agent whose job is over and left
 nothing waits for the next job that says the same `again` (empty: none may have it).
@@ -20,6 +20,7 @@ import signal
 import socket
 import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from headway.adapters.linux.nursery import namespaces, processes
@@ -351,7 +352,8 @@ def main() -> None:
     # Garbage collection in each agent would copy pages that it shares with the nursery.
     gc.disable()
     gc.freeze()
-    order = Order(**json.loads(sys.argv[-1]))
+    order = Order(**json.loads(sys.argv[-1]), home=str(Path.cwd()))
+    os.chdir("/")
     # Before a user namespace, in which every nursery is process 1.
     cgroups = Cgroups(order.bounds, f"{PREFIX}{os.getpid()}-{os.urandom(4).hex()}")
     channel = socket.socket(fileno=os.dup(0))

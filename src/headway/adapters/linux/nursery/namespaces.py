@@ -14,7 +14,8 @@ from pathlib import Path
 
 CLONE_NEWNS, CLONE_NEWUSER = 0x00020000, 0x10000000
 CLONE_NEWPID, CLONE_NEWNET = 0x20000000, 0x40000000
-MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REC, MS_PRIVATE = 2, 4, 8, 0x4000, 0x40000
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 1, 2, 4, 8, 0x20
+MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
 
@@ -98,6 +99,24 @@ def own_proc() -> bool:
     except OSError:
         return False
     return True
+
+
+def veil(folder: Path, shown: tuple[str, ...]) -> None:
+    """Nothing of the folder is seen here any more but those of its folders, which are made if they
+    are not there. Only after `own_proc`. Raises OSError.
+    """
+    held: dict[Path, int] = {}
+    for place in (folder / name for name in shown):
+        place.mkdir(exist_ok=True)
+        held[place] = os.open(place, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    empty = MS_NOSUID | MS_NODEV
+    _call("mount", b"none", bytes(folder), b"tmpfs", empty, b"mode=0755,size=64k")
+    for place, descriptor in held.items():
+        place.mkdir()
+        source = f"/proc/self/fd/{descriptor}".encode()
+        _call("mount", source, bytes(place), None, MS_BIND | MS_REC, None)
+        os.close(descriptor)
+    _call("mount", b"none", bytes(folder), None, MS_REMOUNT | MS_RDONLY | empty, None)
 
 
 def cut_network() -> None:

@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 from dataclasses import dataclass
+from pathlib import Path
 
 from headway.adapters.linux.nursery import namespaces
 from headway.adapters.linux.nursery.cgroups import Bounds, Cgroup
@@ -14,13 +15,17 @@ from headway.adapters.linux.nursery.cgroups import Bounds, Cgroup
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Bounds of every job, and which namespaces may be used (`any`, `user`, `none`)."""
+    """Bounds of every job, and which namespaces may be used (`any`, `user`, `none`). Of `home`
+    (empty: of everything) jobs see the folders `shown` only, where namespaces allow it.
+    """
 
     pids: int
     memory: int
     file_bytes: int
     files: int
     namespaces: str
+    home: str = ""
+    shown: tuple[str, ...] = ()
 
     @property
     def bounds(self) -> Bounds:
@@ -45,6 +50,8 @@ def set_up(order: Order, cgroup: Cgroup | None, *, alone: bool, network: bool) -
     if not network:
         namespaces.cut_network()
     sees_all = namespaces.own_proc() if alone else True
+    if alone and sees_all and order.home:
+        namespaces.veil(Path(order.home), order.shown)
     if not alone:
         namespaces.adopt_orphans()
     _limit(order, set(cgroup.folders) if cgroup else set())
