@@ -81,7 +81,11 @@ def start(tx: Tx, outbox: Outbox, scope: Scope, said: Said) -> Stop | None:
 
 def lapse(tx: Tx) -> tuple[Stop, ...]:
     """End what should end by itself by now: before anybody goes on, the log says so."""
-    over = tuple(s for s in kept.in_force(tx.connection) if s.until and s.until <= tx.now)
+    return _lapse(tx, kept.in_force(tx.connection))
+
+
+def _lapse(tx: Tx, stops: tuple[Stop, ...]) -> tuple[Stop, ...]:
+    over = tuple(s for s in stops if s.until and s.until <= tx.now)
     for one in over:
         _end(tx, one, Said("", "its time has passed"))
     return over
@@ -100,8 +104,9 @@ def is_due(connection: sa.Connection, now: float) -> bool:
 
 def current(tx: Tx, where: Where) -> Stop | None:
     """Who stopped the line there; None: it runs."""
-    lapse(tx)
-    return first(kept.in_force(tx.connection), where)
+    stops = kept.in_force(tx.connection)
+    over = _lapse(tx, stops)
+    return first((s for s in stops if s not in over), where)
 
 
 def of_job(connection: sa.Connection, repo: str, environment: str) -> str:

@@ -17,6 +17,12 @@ from headway.store.rollouts import ulid
 from headway.store.tables import alert_signals, alerts, suppressions
 
 PREFIX = "alr_"
+_DUE = (
+    sa.select(alerts.c.trouble)
+    .where(alerts.c.open_key.is_not(None), alerts.c.next_at <= sa.bindparam("now"))
+    .order_by(alerts.c.id)
+)
+_STALE = sa.select(alert_signals).where(alert_signals.c.seen < sa.bindparam("before"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +92,7 @@ def open_at(
 
 def due(connection: sa.Connection, now: float) -> list[Trouble]:
     """Open alerts that must be looked at by now."""
-    query = sa.select(alerts.c.trouble).where(
-        alerts.c.open_key.is_not(None), alerts.c.next_at <= now
-    )
-    return [loads(t, Trouble) for t in connection.execute(query.order_by(alerts.c.id)).scalars()]
+    return [loads(t, Trouble) for t in connection.execute(_DUE, {"now": now}).scalars()]
 
 
 def find(connection: sa.Connection, id: str) -> Trouble:
@@ -156,8 +159,7 @@ def signals(connection: sa.Connection, service: str, environment: str) -> list[S
 
 def stale_signals(connection: sa.Connection, before: float) -> list[Signal]:
     """What was told last before that time."""
-    query = sa.select(alert_signals).where(alert_signals.c.seen < before)
-    return [Signal(**r._mapping) for r in connection.execute(query)]
+    return [Signal(**r._mapping) for r in connection.execute(_STALE, {"before": before})]
 
 
 def suppress(tx: Tx, window: Quiet) -> None:

@@ -5,24 +5,27 @@ import sqlalchemy as sa
 from headway.analysis.memory import Memory
 from headway.analysis.snapshot import Kept
 from headway.model.window import Window
+from headway.store import by_key
 from headway.store.database import Tx
 from headway.store.records import dumps, loads
 from headway.store.tables import baselines, windows
 
+_KEPT = sa.select(baselines).where(
+    baselines.c.service == sa.bindparam("in"), baselines.c.environment == sa.bindparam("at")
+)
+
 
 def load(connection: sa.Connection, service: str, environment: str) -> Kept | None:
     """The snapshot there, if one was ever kept."""
-    row = connection.execute(sa.select(baselines).where(_there(service, environment))).first()
+    row = connection.execute(_KEPT, {"in": service, "at": environment}).first()
     return None if row is None else Kept(row.release, row.at, loads(row.memory, Memory))
 
 
 def keep(tx: Tx, service: str, environment: str, kept: Kept) -> None:
     """Replace what is known there."""
     values = {"release": kept.release, "at": kept.at, "memory": dumps(kept.memory)}
-    update = baselines.update().where(_there(service, environment)).values(**values)
-    if tx.connection.execute(update).rowcount == 0:
-        place = {"service": service, "environment": environment}
-        tx.connection.execute(baselines.insert().values(**place, **values))
+    place = {"service": service, "environment": environment}
+    by_key.put(tx.connection, baselines, place, values)
 
 
 def newest_windows(connection: sa.Connection, rollout: str, most: int) -> list[Window]:
@@ -34,7 +37,3 @@ def newest_windows(connection: sa.Connection, rollout: str, most: int) -> list[W
         .limit(most)
     )
     return [loads(text, Window) for text in connection.execute(query).scalars()][::-1]
-
-
-def _there(service: str, environment: str) -> "sa.ColumnElement[bool]":
-    return sa.and_(baselines.c.service == service, baselines.c.environment == environment)

@@ -18,6 +18,7 @@ from headway.store import schema
 from headway.store.tables import metadata
 
 _LOCK = 4_839_201
+_LOCKED = sa.text("SELECT pg_advisory_xact_lock(:key)")
 IDLE_SECONDS = 20
 """How long a transaction may stand still. Whoever was frozen in one (a paused machine, a stopped
 process) would hold every writer up for as long; Postgres ends it instead.
@@ -129,7 +130,7 @@ def lock(connection: sa.Connection) -> None:
     would be a transaction of its own, committed when it is released.
     """
     if connection.dialect.name == "postgresql":
-        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        connection.execute(_LOCKED, {"key": _LOCK})
         return
     raw: object = connection.connection.dbapi_connection
     if isinstance(raw, sqlite3.Connection) and not raw.in_transaction:

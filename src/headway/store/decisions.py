@@ -10,6 +10,10 @@ from headway.store.database import Tx
 from headway.store.tables import approvals as approval_table
 from headway.store.tables import deliveries, events, quarantines
 
+_COUNT = sa.select(sa.func.count()).where(
+    events.c.subject == sa.bindparam("about"), events.c.kind == sa.bindparam("is")
+)
+
 
 def approvals(connection: sa.Connection, digest: str, environment: str) -> tuple[Approval, ...]:
     """Every decision about the digest in the environment, oldest first."""
@@ -116,8 +120,7 @@ def count_of(connection: sa.Connection, kind: str, prefix: str) -> int:
 
 def count(connection: sa.Connection, subject: str, kind: str) -> int:
     """How many events of the kind the subject has: the next one's generation."""
-    query = sa.select(sa.func.count()).where(events.c.subject == subject, events.c.kind == kind)
-    return connection.execute(query).scalar() or 0
+    return connection.execute(_COUNT, {"about": subject, "is": kind}).scalar() or 0
 
 
 def waiting_for(connection: sa.Connection, service: str, environment: str) -> bool:

@@ -10,6 +10,10 @@ from headway.store.database import Tx
 from headway.store.line_tables import again, stops
 from headway.store.rollouts import ulid
 
+_IN_FORCE = (
+    sa.select(stops).where(stops.c.open_key.is_not(None)).order_by(stops.c.since, stops.c.id)
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Ended:
@@ -32,8 +36,7 @@ class Again:
 
 def in_force(connection: sa.Connection) -> tuple[Stop, ...]:
     """Every stop that is not over, oldest first."""
-    query = sa.select(stops).where(stops.c.open_key.is_not(None))
-    return tuple(_stop(r) for r in connection.execute(query.order_by(stops.c.since, stops.c.id)))
+    return tuple(_stop(r) for r in connection.execute(_IN_FORCE))
 
 
 def of(connection: sa.Connection, scope: Scope) -> Stop | None:

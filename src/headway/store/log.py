@@ -4,13 +4,18 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 
 from headway.model.event import VERSION, Event, Fact
-from headway.store import rows
+from headway.store import by_key, rows
 from headway.store.database import Tx
 from headway.store.tables import events
+
+_TOLD = sa.select(events.c.seq).where(events.c.id == sa.bindparam("of"))
+_LAST = sa.select(sa.func.max(events.c.seq))
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,32 +31,35 @@ class About:
 def append(tx: Tx, about: About, fact: Fact) -> None:
     """Write a fact once: the same id again changes nothing."""
     event_id = f"{fact.subject}/{fact.generation}/{fact.kind}"
-    if tx.connection.execute(sa.select(events.c.seq).where(events.c.id == event_id)).first():
+    if tx.connection.execute(_TOLD, {"of": event_id}).first():
         return
-    last = tx.connection.execute(sa.select(sa.func.max(events.c.seq))).scalar() or 0
-    tx.connection.execute(
-        events.insert().values(
-            seq=last + 1,
-            id=event_id,
-            version=VERSION,
-            at=tx.now,
-            kind=fact.kind,
-            subject=fact.subject,
-            delivery=about.delivery,
-            service=about.service,
-            environment=about.environment,
-            release=about.release,
-            data=json.dumps(fact.data, separators=(",", ":"), sort_keys=True),
-        )
-    )
+    row = {
+        "seq": last_seq(tx.connection) + 1,
+        "id": event_id,
+        "version": VERSION,
+        "at": tx.now,
+        "kind": fact.kind,
+        "subject": fact.subject,
+        "delivery": about.delivery,
+        "service": about.service,
+        "environment": about.environment,
+        "release": about.release,
+        "data": json.dumps(fact.data, separators=(",", ":"), sort_keys=True),
+    }
+    by_key.insert(tx.connection, events, row)
 
 
 def after(connection: sa.Connection, seq: int, *, limit: int = 1000, **where: str) -> list[Event]:
     """Events later than `seq`, oldest first; `where` names columns (delivery, service, …)."""
-    query = sa.select(events).where(events.c.seq > seq)
-    for column, value in where.items():
-        query = query.where(events.c[column] == value)
-    return [event(r) for r in connection.execute(query.order_by(events.c.seq).limit(limit))]
+    query = _later(tuple(where))
+    return [event(r) for r in connection.execute(query, {**where, "after": seq, "most": limit})]
+
+
+@cache
+def _later(columns: tuple[str, ...]) -> "sa.Select[Any]":
+    query = sa.select(events).where(events.c.seq > sa.bindparam("after"))
+    query = query.where(*(events.c[name] == sa.bindparam(name) for name in columns))
+    return query.order_by(events.c.seq).limit(sa.bindparam("most"))
 
 
 def any_of(connection: sa.Connection, **where: Iterable[str]) -> list[Event]:
@@ -76,7 +84,7 @@ def of_kinds(
 
 def last_seq(connection: sa.Connection) -> int:
     """The newest event's number; 0 in an empty log."""
-    return connection.execute(sa.select(sa.func.max(events.c.seq))).scalar() or 0
+    return connection.execute(_LAST).scalar() or 0
 
 
 def service_of(connection: sa.Connection, subject: str) -> str:

@@ -8,10 +8,24 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from headway.model.alert import Message
+from headway.store import by_key
 from headway.store.database import Tx
 from headway.store.records import dumps, loads
 from headway.store.tables import alert_messages as table
 from headway.store.tables import cursors
+
+_CURSOR = sa.select(cursors.c.seq).where(cursors.c.name == sa.bindparam("of"))
+_OLDEST = (
+    sa.select(sa.func.min(table.c.seq))
+    .where(table.c.state == "waiting")
+    .group_by(table.c.channel, table.c.alert)
+)
+_DUE = (
+    sa.select(table)
+    .where(table.c.seq.in_(_OLDEST), table.c.next_at <= sa.bindparam("now"))
+    .order_by(table.c.seq)
+    .limit(sa.bindparam("most"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +69,12 @@ def due(connection: sa.Connection, now: float, limit: int = 200) -> list[Pending
     """What may be sent now: of each alert and channel only the oldest that waits, so that nobody
     hears of an end before the beginning.
     """
-    oldest = (
-        sa.select(sa.func.min(table.c.seq))
-        .where(table.c.state == "waiting")
-        .group_by(table.c.channel, table.c.alert)
-    )
-    query = sa.select(table).where(table.c.seq.in_(oldest), table.c.next_at <= now)
-    return [_pending(r) for r in connection.execute(query.order_by(table.c.seq).limit(limit))]
+    return [_pending(r) for r in connection.execute(_DUE, {"now": now, "most": limit})]
 
 
 def update(tx: Tx, seq: int, **changes: str | float) -> None:
     """Change columns of one message."""
-    tx.connection.execute(table.update().where(table.c.seq == seq).values(**changes))
+    by_key.update(tx.connection, table, {"seq": seq}, changes)
 
 
 def postpone(tx: Tx, channel: str, until: float) -> None:
@@ -91,17 +99,13 @@ def undelivered(connection: sa.Connection) -> list[Pending]:
 
 def cursor(connection: sa.Connection, name: str) -> int | None:
     """How far a reader of the event log has come; None: it has not begun."""
-    found: int | None = connection.execute(
-        sa.select(cursors.c.seq).where(cursors.c.name == name)
-    ).scalar()
+    found: int | None = connection.execute(_CURSOR, {"of": name}).scalar()
     return found
 
 
 def move_cursor(tx: Tx, name: str, seq: int) -> None:
     """The reader has come so far."""
-    here = cursors.c.name == name
-    if tx.connection.execute(cursors.update().where(here).values(seq=seq)).rowcount == 0:
-        tx.connection.execute(cursors.insert().values(name=name, seq=seq))
+    by_key.put(tx.connection, cursors, {"name": name}, {"seq": seq})
 
 
 def _pending(row: "sa.Row[tuple[object, ...]]") -> Pending:

@@ -17,6 +17,11 @@ from headway.store.records import dumps, loads
 from headway.store.rollouts import ulid
 
 KEPT_SECONDS = 90 * 86400.0
+_DUE = (
+    sa.select(told)
+    .where(told.c.message == "", told.c.due_at <= sa.bindparam("now"))
+    .order_by(told.c.seq)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +128,7 @@ def heard(connection: sa.Connection, channel: str, state: str, now: float) -> To
 
 def due(connection: sa.Connection, now: float) -> list[Kept]:
     """What waits and is to be told by now, oldest first."""
-    query = sa.select(told).where(told.c.message == "", told.c.due_at <= now)
-    return [_kept(r) for r in connection.execute(query.order_by(told.c.seq))]
+    return [_kept(r) for r in connection.execute(_DUE, {"now": now})]
 
 
 def say(tx: Tx, several: list[int], message: str) -> None:

@@ -11,6 +11,11 @@ import sqlalchemy as sa
 from headway.store.database import Tx
 from headway.store.run_tables import parked as table
 
+_EVERY = sa.select(table.c.run, table.c.turn, table.c.queue, table.c.told).order_by(
+    table.c.since, table.c.run
+)
+_OF_QUEUE = _EVERY.where(table.c.queue == sa.bindparam("of"))
+
 
 @dataclass(frozen=True, slots=True)
 class Parked:
@@ -36,13 +41,9 @@ def take(tx: Tx, one: Parked) -> bool:
 
 def of(connection: sa.Connection, queue: str) -> list[Parked]:
     """All that go on in that queue, the longest waiting first."""
-    columns = (table.c.run, table.c.turn, table.c.queue, table.c.told)
-    query = sa.select(*columns).where(table.c.queue == queue).order_by(table.c.since, table.c.run)
-    return [Parked(**row._mapping) for row in connection.execute(query)]
+    return [Parked(**row._mapping) for row in connection.execute(_OF_QUEUE, {"of": queue})]
 
 
 def every(connection: sa.Connection) -> list[Parked]:
     """All of them, the longest waiting first."""
-    columns = (table.c.run, table.c.turn, table.c.queue, table.c.told)
-    query = sa.select(*columns).order_by(table.c.since, table.c.run)
-    return [Parked(**row._mapping) for row in connection.execute(query)]
+    return [Parked(**row._mapping) for row in connection.execute(_EVERY)]

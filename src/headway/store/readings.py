@@ -3,15 +3,18 @@
 import sqlalchemy as sa
 
 from headway.metrics.window import Reading
+from headway.store import by_key
 from headway.store.database import Tx
 from headway.store.records import dumps, loads
 from headway.store.tables import readings
 
+_READINGS = sa.select(readings.c.readings).where(readings.c.rollout == sa.bindparam("of"))
+_UNHEARD = sa.select(readings.c.unheard).where(readings.c.rollout == sa.bindparam("of"))
+
 
 def load(connection: sa.Connection, rollout: str) -> dict[str, Reading]:
     """By the name of the signal; empty before the first window."""
-    query = sa.select(readings.c.readings).where(readings.c.rollout == rollout)
-    text = connection.execute(query).scalar()
+    text = connection.execute(_READINGS, {"of": rollout}).scalar()
     return loads(text, dict[str, Reading]) if text else {}
 
 
@@ -22,8 +25,7 @@ def save(tx: Tx, rollout: str, new: dict[str, Reading]) -> None:
 
 def unheard(connection: sa.Connection, rollout: str) -> dict[str, str]:
     """The declared signals of which there was no data lately, and why, without numbers."""
-    query = sa.select(readings.c.unheard).where(readings.c.rollout == rollout)
-    text = connection.execute(query).scalar()
+    text = connection.execute(_UNHEARD, {"of": rollout}).scalar()
     return loads(text, dict[str, str]) if text else {}
 
 
@@ -33,7 +35,6 @@ def save_unheard(tx: Tx, rollout: str, silent: dict[str, str]) -> None:
 
 
 def _put(tx: Tx, rollout: str, **changed: str) -> None:
-    mine = readings.c.rollout == rollout
-    if tx.connection.execute(readings.update().where(mine).values(**changed)).rowcount == 0:
-        values = {"rollout": rollout, "readings": "", "unheard": "", **changed}
-        tx.connection.execute(readings.insert().values(**values))
+    if by_key.update(tx.connection, readings, {"rollout": rollout}, changed) == 0:
+        row = {"rollout": rollout, "readings": "", "unheard": "", **changed}
+        by_key.insert(tx.connection, readings, row)

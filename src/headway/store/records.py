@@ -10,10 +10,25 @@ from headway import typed
 from headway.model.delivery import Command, Delivery, Place, Release
 from headway.model.errors import Invalid
 from headway.model.service import Service
+from headway.store import by_key
 from headway.store.database import Tx
 from headway.store.tables import commands, deliveries, places, releases
 
 T = TypeVar("T")
+_DELIVERY = sa.select(deliveries).where(deliveries.c.id == sa.bindparam("of"))
+_RELEASE = sa.select(releases).where(releases.c.name == sa.bindparam("of"))
+_PLACE = sa.select(places).where(
+    places.c.service == sa.bindparam("in"), places.c.environment == sa.bindparam("at")
+)
+_COMMANDS = (
+    sa.select(commands)
+    .where(
+        commands.c.delivery == sa.bindparam("of"),
+        commands.c.environment.in_([sa.bindparam("at"), ""]),
+        commands.c.taken.is_(False),
+    )
+    .order_by(commands.c.seq)
+)
 
 
 def dumps(value: object) -> str:
@@ -28,7 +43,7 @@ def loads(text: str, kind: type[T]) -> T:
 
 def delivery(connection: sa.Connection, id: str) -> Delivery:
     """Raises Invalid (`unknown-delivery`)."""
-    found = connection.execute(sa.select(deliveries).where(deliveries.c.id == id)).first()
+    found = connection.execute(_DELIVERY, {"of": id}).first()
     if found is None:
         raise Invalid(
             f"there is no delivery `{id}`", next="headway delivery list", code="unknown-delivery"
@@ -52,19 +67,18 @@ def last_delivered(connection: sa.Connection, service: str) -> str:
 
 def add_delivery(tx: Tx, new: Delivery) -> None:
     """Record a delivery."""
-    tx.connection.execute(
-        deliveries.insert().values(**{c.name: getattr(new, c.name) for c in deliveries.columns})
-    )
+    row = {c.name: getattr(new, c.name) for c in deliveries.columns}
+    by_key.insert(tx.connection, deliveries, row)
 
 
 def update_delivery(tx: Tx, id: str, **changes: str | float) -> None:
     """Change columns of one delivery."""
-    tx.connection.execute(deliveries.update().where(deliveries.c.id == id).values(**changes))
+    by_key.update(tx.connection, deliveries, {"id": id}, changes)
 
 
 def release(connection: sa.Connection, name: str) -> Release:
     """Raises Invalid (`unknown-release`)."""
-    found = connection.execute(sa.select(releases).where(releases.c.name == name)).first()
+    found = connection.execute(_RELEASE, {"of": name}).first()
     if found is None:
         raise Invalid(
             f"there is no release `{name}`", next="headway release list", code="unknown-release"
@@ -76,7 +90,7 @@ def release(connection: sa.Connection, name: str) -> Release:
 def add_release(tx: Tx, new: Release) -> None:
     """Record a release."""
     fields = {c.name: getattr(new, c.name) for c in releases.columns}
-    tx.connection.execute(releases.insert().values(**(fields | {"config": dumps(new.config)})))
+    by_key.insert(tx.connection, releases, fields | {"config": dumps(new.config)})
 
 
 def next_number(tx: Tx, service: str) -> int:
@@ -87,10 +101,7 @@ def next_number(tx: Tx, service: str) -> int:
 
 def place(connection: sa.Connection, service: str, environment: str) -> Place:
     """The place as recorded, or an empty one."""
-    query = sa.select(places).where(
-        places.c.service == service, places.c.environment == environment
-    )
-    found = connection.execute(query).first()
+    found = connection.execute(_PLACE, {"in": service, "at": environment}).first()
     return Place(**found._mapping) if found else no_place(service, environment)
 
 
@@ -106,10 +117,8 @@ def changed(old: Place, **changes: str | int | float) -> Place:
 
 def put_place(tx: Tx, new: Place) -> None:
     """Record a place, new or changed."""
-    key = (places.c.service == new.service, places.c.environment == new.environment)
-    fields = {c.name: getattr(new, c.name) for c in places.columns}
-    if tx.connection.execute(places.update().where(*key).values(**fields)).rowcount == 0:
-        tx.connection.execute(places.insert().values(**fields))
+    key = {"service": new.service, "environment": new.environment}
+    by_key.put(tx.connection, places, key, {c.name: getattr(new, c.name) for c in places.columns})
 
 
 def free_places(tx: Tx, holder: str) -> None:
@@ -120,18 +129,10 @@ def free_places(tx: Tx, holder: str) -> None:
 
 def take_commands(tx: Tx, delivery: str, environment: str) -> tuple[Command, ...]:
     """Commands not taken yet, in the order given; they are taken now, once."""
-    query = (
-        sa.select(commands)
-        .where(
-            commands.c.delivery == delivery,
-            commands.c.environment.in_([environment, ""]),
-            commands.c.taken.is_(False),
-        )
-        .order_by(commands.c.seq)
-    )
-    rows = [dict(r._mapping) for r in tx.connection.execute(query)]
-    seqs = [r["seq"] for r in rows]
-    tx.connection.execute(commands.update().where(commands.c.seq.in_(seqs)).values(taken=True))
+    found = tx.connection.execute(_COMMANDS, {"of": delivery, "at": environment})
+    rows = [dict(r._mapping) for r in found]
+    for row in rows:
+        by_key.update(tx.connection, commands, {"seq": row["seq"]}, {"taken": True})
     return tuple(
         Command(r["seq"], r["verb"], r["environment"], r["by"], r["reason"], r["at"]) for r in rows
     )

@@ -1,16 +1,20 @@
 """The rollout's record: its state, the judge's state, every window and every finding."""
 
 import os
+from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 
 from headway.model.rollout import Rollout, RolloutOutcome
 from headway.model.window import Snapshot, Window
+from headway.store import by_key
 from headway.store.database import Tx
 from headway.store.log import About
 from headway.store.records import dumps, loads
 from headway.store.tables import rollouts, windows
 
+_WINDOWS = sa.select(sa.func.count()).where(windows.c.rollout == sa.bindparam("of"))
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -29,38 +33,40 @@ def new_id(tx: Tx) -> str:
 
 def add(tx: Tx, id: str, about: About, digest: str, stable: str) -> None:
     """A new rollout, not yet decided."""
-    tx.connection.execute(
-        rollouts.insert().values(
-            id=id,
-            delivery=about.delivery,
-            service=about.service,
-            environment=about.environment,
-            release=about.release,
-            digest=digest,
-            stable=stable,
-            state="",
-            judge="",
-            snapshot="",
-            verdict="",
-            outcome="",
-            because="",
-            started_at=tx.now,
-            finished_at=0.0,
-        )
-    )
+    row = {
+        "id": id,
+        "delivery": about.delivery,
+        "service": about.service,
+        "environment": about.environment,
+        "release": about.release,
+        "digest": digest,
+        "stable": stable,
+        "state": "",
+        "judge": "",
+        "snapshot": "",
+        "verdict": "",
+        "outcome": "",
+        "because": "",
+        "started_at": tx.now,
+        "finished_at": 0.0,
+    }
+    by_key.insert(tx.connection, rollouts, row)
 
 
 def load(connection: sa.Connection, id: str) -> Rollout:
     """The machine's state."""
-    query = sa.select(rollouts.c.state).where(rollouts.c.id == id)
-    return loads(connection.execute(query).scalar_one(), Rollout)
+    return loads(column(connection, id, "state"), Rollout)
 
 
 def column(connection: sa.Connection, id: str, name: str) -> str:
     """One text column of the record."""
-    query = sa.select(rollouts.c[name]).where(rollouts.c.id == id)
-    found: str = connection.execute(query).scalar_one()
+    found: str = connection.execute(_column(name), {"of": id}).scalar_one()
     return found
+
+
+@cache
+def _column(name: str) -> "sa.Select[Any]":
+    return sa.select(rollouts.c[name]).where(rollouts.c.id == sa.bindparam("of"))
 
 
 def save(tx: Tx, id: str, state: Rollout) -> None:
@@ -70,7 +76,7 @@ def save(tx: Tx, id: str, state: Rollout) -> None:
 
 def update(tx: Tx, id: str, **changes: str | float) -> None:
     """Change columns of the record."""
-    tx.connection.execute(rollouts.update().where(rollouts.c.id == id).values(**changes))
+    by_key.update(tx.connection, rollouts, {"id": id}, changes)
 
 
 def forget_snapshot(tx: Tx, id: str) -> None:
@@ -92,13 +98,12 @@ def finish(tx: Tx, id: str, outcome: RolloutOutcome, because: str) -> None:
 def add_window(tx: Tx, id: str, index: int, window: str, finding: str) -> None:
     """One judged window, as JSON, for replay."""
     values = {"rollout": id, "index": index, "window": window, "finding": finding}
-    tx.connection.execute(windows.insert().values(**values))
+    by_key.insert(tx.connection, windows, values)
 
 
 def window_count(connection: sa.Connection, id: str) -> int:
     """How many windows were judged."""
-    query = sa.select(sa.func.count()).where(windows.c.rollout == id)
-    return connection.execute(query).scalar() or 0
+    return connection.execute(_WINDOWS, {"of": id}).scalar() or 0
 
 
 def all_windows(connection: sa.Connection, id: str) -> list[tuple[str, str]]:
@@ -116,5 +121,4 @@ def last_windows(connection: sa.Connection, id: str, most: int) -> list[Window]:
 
 def number(connection: sa.Connection, id: str, name: str) -> float:
     """One numeric column of the record."""
-    query = sa.select(rollouts.c[name]).where(rollouts.c.id == id)
-    return float(connection.execute(query).scalar_one())
+    return float(connection.execute(_column(name), {"of": id}).scalar_one())

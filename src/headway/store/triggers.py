@@ -20,6 +20,13 @@ from headway.store.tables import trigger_runs
 from headway.store.tables import triggers as table
 
 KEPT_SECONDS = 30 * 86400.0
+_WAITING = (
+    sa.select(table)
+    .where(table.c.state == "waiting", table.c.next_at <= sa.bindparam("now"))
+    .order_by(table.c.received_at, table.c.id)
+    .limit(sa.bindparam("most"))
+    .offset(sa.bindparam("skip"))
+)
 # two of these with one body are two orders, not a replay: nothing in them tells the time
 REPEATED = frozenset({"workflow_dispatch", "repository_dispatch"})
 
@@ -95,9 +102,7 @@ def waiting(connection: sa.Connection, now: float, limit: int = 50, skip: int = 
     """What may be worked on now, oldest first. An event that cannot be read any more raises
     msgspec.ValidationError.
     """
-    query = sa.select(table).where(table.c.state == "waiting", table.c.next_at <= now)
-    ordered = query.order_by(table.c.received_at, table.c.id)
-    rows = connection.execute(ordered.limit(limit).offset(skip))
+    rows = connection.execute(_WAITING, {"now": now, "most": limit, "skip": skip})
     return [_waiting(row._mapping) for row in rows]
 
 

@@ -11,6 +11,9 @@ from headway.store.database import Tx
 from headway.store.log import About, append
 from headway.store.webhook_tables import subscriptions as table
 
+_EVERY = sa.select(table).order_by(table.c.name)
+_OF_HOME = _EVERY.where(table.c.home == sa.bindparam("of"))
+
 
 def add(tx: Tx, one: Subscription) -> None:
     """A new one. The name must be free: `named` says so."""
@@ -20,9 +23,8 @@ def add(tx: Tx, one: Subscription) -> None:
 
 def every(connection: sa.Connection, home: str = "") -> list[Subscription]:
     """All by name, or those for which that home sends."""
-    query = sa.select(table).order_by(table.c.name)
-    query = query.where(table.c.home == home) if home else query
-    return [_read(row) for row in connection.execute(query)]
+    found = connection.execute(_OF_HOME, {"of": home}) if home else connection.execute(_EVERY)
+    return [_read(row) for row in found]
 
 
 def get(connection: sa.Connection, id: str) -> Subscription | None:
