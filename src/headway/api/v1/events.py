@@ -16,6 +16,7 @@ from headway.api.v1.paging import Page, Span, Spanned
 from headway.store import log
 from headway.store.cloudevents import CloudEvent, cloud_event
 from headway.store.tables import events as table
+from headway.store.views import kinds
 
 router = noun("events")
 STREAM = "text/event-stream"
@@ -73,19 +74,22 @@ def _read(
         query = query.where(e.at >= span.since)
     if span.until is not None:
         query = query.where(e.at < span.until)
-    rows = connection.execute(_of_kind(query, wanted.kind, span.reach)).all()
-    return [cloud_event(log.event(row)) for row in rows]
+    word = wanted.kind
+    anywhere = seen is None and not (wanted.subject or wanted.service or wanted.delivery)
+    if anywhere and word and ("." not in word or word in NAMED):
+        query = kinds.newest(connection, query, word, span.reach)
+    else:
+        query = _of_kind(query, word, span.reach)
+    return [cloud_event(log.event(row)) for row in connection.execute(query)]
 
 
 def _of_kind(query: Any, kind: str, limit: int) -> Any:
     """The newest of the kind, or of kinds that begin with it. A whole kind is looked up by itself,
-    so that a rare one needs no look at the rest of the log; of those that begin with a word there
-    are many, and the newest are near the end.
+    so that a rare one needs no look at the rest of the log.
     """
     e = table.c
     if "." in kind and kind not in NAMED:
         query = query.where(e.kind == kind)
     elif kind:
-        begins = [e.kind.startswith(kind + mark, autoescape=True) for mark in ".:"]
-        query = query.where(sa.or_(e.kind == kind, *begins))
+        query = query.where(kinds.begins(kind))
     return query.order_by(e.seq.desc()).limit(limit)

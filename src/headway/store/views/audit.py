@@ -1,7 +1,8 @@
 """The audit trail as people read it: who did what, where, when and why; newest first.
 
-Every page costs the same however long the log is: it goes down from a number, and a text is looked
-for in the newest SEARCHED events only (the answer says down to where).
+Every page costs the same however long the log is: it goes down from a number, and what no index
+knows, like a text, is looked for in the newest SEARCHED events only (the answer says down to
+where).
 """
 
 import json
@@ -13,6 +14,7 @@ import sqlalchemy as sa
 from headway.model.event import Event
 from headway.store import log
 from headway.store.tables import events
+from headway.store.views import kinds
 from headway.store.views.moments import at
 from headway.wording.sentences import sentence
 
@@ -76,12 +78,28 @@ def read(connection: sa.Connection, wanted: Wanted) -> Trail:
     if wanted.until:
         top = min(top, _first_at(connection, wanted.until, last) - 1)
     begin = _first_at(connection, wanted.since, last) - 1 if wanted.since else 0
-    floor = max(begin, top - SEARCHED) if wanted.text or wanted.who or wanted.kind else begin
+    searched = wanted.text or wanted.who or (wanted.kind and not _anywhere(wanted))
+    floor = max(begin, top - SEARCHED) if searched else begin
     query = _filtered(sa.select(events).where(events.c.seq <= top, events.c.seq > floor), wanted)
-    rows = connection.execute(query.order_by(events.c.seq.desc()).limit(wanted.limit)).all()
+    rows = connection.execute(_newest(connection, query, wanted)).all()
     found = tuple(_entry(log.event(row)) for row in rows)
     more = found[-1].seq if len(found) == wanted.limit else floor + 1
     return Trail(found, more if more > begin + 1 else 0, last, floor)
+
+
+def _anywhere(wanted: Wanted) -> bool:
+    """Whether any service may be in it: then no other index is better than that of kinds."""
+    return not wanted.service and wanted.services is None
+
+
+def _newest(
+    connection: sa.Connection, query: "sa.Select[tuple[object]]", wanted: Wanted
+) -> "sa.Select[tuple[object]]":
+    if wanted.kind and _anywhere(wanted):
+        return kinds.newest(connection, query, wanted.kind, wanted.limit)
+    if wanted.kind:
+        query = query.where(kinds.begins(wanted.kind))
+    return query.order_by(events.c.seq.desc()).limit(wanted.limit)
 
 
 def _first_at(connection: sa.Connection, moment: float, last: int) -> int:
@@ -105,8 +123,6 @@ def _filtered(query: "sa.Select[tuple[object]]", wanted: Wanted) -> "sa.Select[t
         query = query.where(t.service.in_(sorted(wanted.services)))
     if wanted.service:
         query = query.where(t.service == wanted.service)
-    if wanted.kind:
-        query = query.where(t.kind.startswith(f"{wanted.kind}.", autoescape=True))
     if wanted.text:
         places = (t.data, t.subject, t.release, t.delivery, t.kind)
         query = query.where(sa.or_(*(p.icontains(wanted.text, autoescape=True) for p in places)))
