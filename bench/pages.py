@@ -1,4 +1,6 @@
-"""What the first view of each page costs, over a history of 5,000 and of 50,000 deliveries.
+"""What the first view of each page costs, over a history of 5,000 and of 50,000 deliveries; on
+SQLite, or on the Postgres that HEADWAY_DATABASE names (an empty one), as `--database` of
+scripts/bench sets it.
 
 One real delivery (a canary with users, judged) is made through the whole of Headway; its rows are
 copied with other ids and times (bench/history.py), 20 events to a delivery, so that 50,000
@@ -13,6 +15,7 @@ ten times the history against the page with a tenth of it, by processor time, in
 import asyncio
 import gc
 import json
+import os
 import time
 from pathlib import Path
 
@@ -123,13 +126,14 @@ def _must(answer: httpx.Response) -> None:
 def run(_base: Path, count: int) -> Result:
     """Both histories, one after the other."""
     few, many = (FEW, MANY) if count > 5 else (FEW // 10, MANY // 10)
-    with Stage() as stage:
+    with Stage(database=os.environ.get("HEADWAY_DATABASE", "")) as stage:
         with stage.engine():
             stage.deliver(stage.commit(config()), within=300)
             with Load(stage.address(), connections=4, rate=100):
                 last = stage.deliver(stage.commit(config(CANARY)), within=300).id
         with stage.headway.reading() as connection:
             template = Template(connection, last)
+        name = stage.headway.db.dialect.name
         took: dict[int, Seen] = {}
         cost: dict[int, Seen] = {}
         for size in (few, many):
@@ -141,7 +145,7 @@ def run(_base: Path, count: int) -> Result:
                 times(stage, pages, 2)
                 took[size] = times(stage, pages, count)
             cost[size] = asyncio.run(costs(stage.headway, pages, count))
-    about = {"deliveries": many, "events": many * EVENTS, "database": "sqlite",
+    about = {"deliveries": many, "events": many * EVENTS, "database": name,
              "limit_ms": LIMIT_MS, "limit_cpu_ms": LIMIT_CPU_MS,
              "seeding_seconds": round(seeded, 1)}  # fmt: skip
     return _result(took[many], cost[few], cost[many], about)

@@ -138,12 +138,14 @@ environments:{STAGING if staging else ""}
 
 
 class Stage:
-    """One home, one repository `shop`. `policies` are asked by the engine of this process."""
+    """One home, one repository `shop`. `policies` are asked by the engine of this process;
+    `database`: the URL of an empty one, instead of a file.
+    """
 
-    def __init__(self, *policies: PolicyEngine) -> None:
+    def __init__(self, *policies: PolicyEngine, database: str = "") -> None:
         self.base = Path(tempfile.mkdtemp(prefix="hws"))
         self.home, self.repo = self.base / "h", self.base / "shop"
-        self.headway = Headway(locate(str(self.home), {}))
+        self.headway = Headway(locate(str(self.home), {"HEADWAY_DATABASE": database}))
         self.policies = list(policies)
         self.world = self.headway.world
         self.swap(policies=_Live(self.policies))
