@@ -547,6 +547,10 @@ def test_resolved_by_hand_it_comes_back_as_a_new_alert_if_it_lasts(desk: Desk) -
     first = desk.open()[0].alert.id
     with desk.tx() as tx:
         alerting.resolve(tx, first, "ana", "fixed")
+    desk.send()
+    over = [m["text"] for m in desk.arrived() if m["title"].startswith("RESOLVED")]
+    assert over
+    assert all(text.startswith("ana says that it is over: fixed\n") for text in over)
     desk.report("slo_burn", release="shop-1")
     assert desk.open()[0].alert.id != first
 

@@ -13,8 +13,8 @@ _HEADS = {
 MOST, LAST = 400, 120
 
 
-def message(trouble: Trouble, tell: Tell, now: float) -> Message:
-    """The message for one tell; its key is that of the event."""
+def message(trouble: Trouble, tell: Tell, now: float, reason: str = "") -> Message:
+    """The message for one tell; its key is that of the event. `reason`: as a person gave it."""
     alert = trouble.alert
     service = alert.service or "all services"
     where = f"{service}/{alert.environment}" if alert.environment else service
@@ -24,7 +24,7 @@ def message(trouble: Trouble, tell: Tell, now: float) -> Message:
         key=f"{alert.id}/{tell.number}/{tell.what}",
         thread=alert.id,
         title=_short(f"{_HEADS[tell.what]}{urgency}{where}: {alert.summary}"),
-        text=_text(trouble, tell),
+        text=_text(trouble, tell, reason),
         severity="" if notice else alert.severity,
         resolved=tell.what == "resolved",
         at=now,
@@ -39,14 +39,17 @@ def message(trouble: Trouble, tell: Tell, now: float) -> Message:
     )
 
 
-def _text(trouble: Trouble, tell: Tell) -> str:
+def _text(trouble: Trouble, tell: Tell, reason: str) -> str:
     alert = trouble.alert
+    why = f": {_short(reason)}" if reason else "."
     lines = [f"{m.rule} ({m.count}x): {_short(m.summary)}" for m in trouble.members]
     if tell.what == "acknowledged":
-        lines.insert(0, f"{alert.by} takes care of it.")
+        lines.insert(0, f"{alert.by} takes care of it{why}")
     if tell.what == "resolved":
-        ending = f"by {alert.by}" if alert.by and not trouble.over else "by itself"
-        lines.insert(0, f"Over {ending}.")
+        said = alert.by and not trouble.over
+        lines.insert(
+            0, f"{alert.by} says that it is over{why}" if said else "It is over by itself."
+        )
     elif tell.what != "acknowledged":
         lines.append(f"headway alert ack {alert.id}")
     return "\n".join(lines)

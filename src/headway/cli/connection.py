@@ -8,6 +8,7 @@ import click
 
 from headway.access import mapping
 from headway.cli.context import Context, pass_context
+from headway.cli.hints import hint
 from headway.cli.options import Noun
 from headway.flows import handover_push
 from headway.model.alert import Message
@@ -79,7 +80,7 @@ def add(
     if context.json:
         context.document({"name": name, "kind": kind, "options": sorted(chosen | more)})
     else:
-        context.line(f"{kind}/{name} is known; headway connection test {name}")
+        context.line(hint(f"{kind}/{name} is known; headway connection test {name}"))
 
 
 def _signed(made: Connection) -> None:

@@ -11,6 +11,7 @@ from headway.cli import handed
 from headway.cli.context import Context, pass_context
 from headway.cli.driving import finish
 from headway.cli.duration import Duration
+from headway.cli.hints import hint
 from headway.cli.options import verb
 from headway.cli.repository import named_at, top_level
 from headway.flows import affected, commands, configuration
@@ -134,4 +135,4 @@ def _only_ask(context: Context, asked: list[Request]) -> None:
     if context.json:
         context.document({"delivery": ids[0]} if len(ids) == 1 else {"deliveries": ids})
     for id in [] if context.json else ids:
-        context.line(f"{id}  asked for; headway delivery watch {id}")
+        context.line(hint(f"{id}  asked for; headway delivery watch {id}"))

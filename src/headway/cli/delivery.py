@@ -8,6 +8,7 @@ from headway.cli import names, said
 from headway.cli.context import Context, pass_context
 from headway.cli.driving import watch as watch_it
 from headway.cli.duration import Duration
+from headway.cli.hints import hint
 from headway.cli.options import Noun
 from headway.cli.storytelling import told
 from headway.flows import commands
@@ -107,4 +108,4 @@ def cancel(context: Context, id: str, reason: str) -> None:
     if context.json:
         context.document({"delivery": known, "command": "cancel", "reason": reason})
     else:
-        context.line(f"asked; headway delivery watch {known}")
+        context.line(hint(f"asked; headway delivery watch {known}"))

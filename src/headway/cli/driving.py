@@ -13,6 +13,7 @@ import click
 from headway.cli.context import Context
 from headway.cli.errors import INTERRUPTED
 from headway.cli.follow import Detached, Orphaned, Terms, follow
+from headway.cli.hints import hint
 from headway.cli.outcome import exit_code, summary
 from headway.model.errors import Drifted
 from headway.store.views.delivery import DeliveryView
@@ -95,9 +96,11 @@ def detach(context: Context, id: str) -> None:
     if not id:
         context.complain("interrupted; nothing was asked for")
     elif context.hard_exit:
-        context.complain("detached; it goes on when `headway server` or `headway deliver` runs")
-        context.complain(f"  next: headway delivery watch {id} --here")
+        context.complain(
+            hint("detached; it goes on when `headway server` or `headway deliver` runs")
+        )
+        context.complain(hint(f"  next: headway delivery watch {id} --here"))
     else:
         context.complain("detached; the delivery goes on at the server")
-        context.complain(f"  next: headway delivery watch {id}")
+        context.complain(hint(f"  next: headway delivery watch {id}"))
     click.get_current_context().exit(INTERRUPTED)

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from headway.cli.context import Context
+from headway.cli.hints import homed
 from headway.model.errors import HeadwayError, Invalid, Problem, Unreachable
 from headway.wording.text import block, plain
 
@@ -18,7 +19,7 @@ def tell(context: Context, error: HeadwayError) -> int:
     if context.json:
         context.document({"error": _fields(error)})
         return error.exit_code
-    for line in lines(error):
+    for line in lines(error, context.home):
         context.complain(line)
     return error.exit_code
 
@@ -37,8 +38,8 @@ def _problems(error: HeadwayError) -> tuple[Problem, ...]:
     return error.problems if isinstance(error, Invalid) else ()
 
 
-def lines(error: HeadwayError) -> list[str]:
-    """What, why, next command; or one line for each problem of a file."""
+def lines(error: HeadwayError, home: str | None = None) -> list[str]:
+    """What, why, next command; or one line for each problem of a file. `home`: as it was given."""
     problems = _problems(error)
     if problems:
         shown = [plain(p) for p in problems[:MOST_PROBLEMS]]
@@ -46,7 +47,7 @@ def lines(error: HeadwayError) -> list[str]:
     else:
         told = [f"error: {plain(error.what)}  [{plain(error.code)}]"]
         told += [f"  {line}" for line in block(error.why)]
-    return told + ([f"  next: {plain(error.next)}"] if error.next else [])
+    return told + ([f"  next: {homed(plain(error.next), home)}"] if error.next else [])
 
 
 def usage(context: Context, message: str, command: str) -> int:

@@ -1,5 +1,6 @@
 """What a delivery came to, as an exit code and as a few lines."""
 
+from headway.cli.hints import hint
 from headway.store.views.delivery import DeliveryView, Visit
 from headway.wording.text import marked, percent, plain, span
 
@@ -33,7 +34,7 @@ def summary(view: DeliveryView) -> list[str]:
     if view.built_by:
         told.append(f"  built   elsewhere by {plain(view.built_by)}")
     told += [f"  {_place(v)}" for v in view.visits]
-    return [*told, f"  next    {next_command(view)}"]
+    return [*told, f"  next    {hint(next_command(view))}"]
 
 
 def _waits(view: DeliveryView) -> str:

@@ -11,6 +11,7 @@ import click
 
 from headway.cli import pipeline_gates, pipeline_start, said
 from headway.cli.context import Context, pass_context
+from headway.cli.hints import hint
 from headway.cli.options import Noun
 from headway.cli.pipeline_named import named
 from headway.model.errors import HeadwayError, Invalid
@@ -197,7 +198,7 @@ def _follow(context: Context, reader: "Reader", *, wait: bool) -> None:
             write(one)
         if over:
             if wait and stands == flow.INTERRUPTED:
-                context.note(f"interrupted; next: headway pipeline resume {reader.run}")
+                context.note(hint(f"interrupted; next: headway pipeline resume {reader.run}"))
             return
         time.sleep(FOLLOW_SECONDS)
 
@@ -333,9 +334,10 @@ def cancel(context: Context, run: str, reason: str | None, *, force: bool) -> No
     if context.json:
         context.document({"run": state.spec.id, "command": "cancel", "reason": because})
     elif stood == flow.INTERRUPTED:
-        context.line(f"cancelled; it had been interrupted. headway pipeline show {state.spec.id}")
+        said = f"cancelled; it had been interrupted. headway pipeline show {state.spec.id}"
+        context.line(hint(said))
     else:
-        context.line(f"asked; headway pipeline show {state.spec.id}")
+        context.line(hint(f"asked; headway pipeline show {state.spec.id}"))
 
 
 pipeline.add_command(pipeline_start.start)

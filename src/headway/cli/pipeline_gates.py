@@ -9,6 +9,7 @@ import click
 
 from headway.cli import said
 from headway.cli.context import Context, pass_context
+from headway.cli.hints import hint
 from headway.cli.options import verb
 from headway.cli.pipeline_named import named
 
@@ -58,4 +59,4 @@ def decided(context: Context, run: str, environment: str, reason: str, *, approv
         return
     context.line(f"✓ {environment} {decision} for {id} by {word.by}")
     if not driven and not state.spec.served:
-        context.note(f"no process drives it; next: headway pipeline resume {id}")
+        context.note(hint(f"no process drives it; next: headway pipeline resume {id}"))

@@ -8,6 +8,7 @@ import os
 import click
 
 from headway.cli.context import Context, pass_context
+from headway.cli.hints import hint
 from headway.cli.options import verb
 from headway.cli.repository import top_level
 from headway.model.errors import Invalid
@@ -59,9 +60,10 @@ def start(context: Context, workflow: str, ref: str, repo: str, inputs: tuple[st
     if context.json:
         context.document({"run": spec.id, "number": spec.number, "server": runs})
         return
-    context.line(f"{spec.id}  started, number {spec.number}; headway pipeline show {spec.id}")
+    told = f"{spec.id}  started, number {spec.number}; headway pipeline show {spec.id}"
+    context.line(hint(told))
     if not runs:
-        context.note("no server runs for this home: it waits for one.  next: headway server")
+        context.note(hint("no server runs for this home: it waits for one.  next: headway server"))
 
 
 def _folder(context: Context, repo: str) -> str:

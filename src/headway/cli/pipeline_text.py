@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from headway.cli.hints import hint
 from headway.cli.pipeline_checks import forgiven, idle, named, pyramid, waived, words
 from headway.cli.running import last_lines
 from headway.model.job import Annotation, Checks
@@ -65,7 +66,8 @@ def _special(run: RunView) -> Iterator[str]:
         yield from (f"    {plain(one, 300)}" for one in run.substitutes)
     for key, environment in run.held.items() if not run.outcome else ():
         place = shlex.quote(plain(environment, 80))
-        yield f"  waits {plain(key, 80)}: headway pipeline approve {run.run} --env {place}"
+        command = hint(f"headway pipeline approve {run.run} --env {place}")
+        yield f"  waits {plain(key, 80)}: {command}"
 
 
 def _addresses(run: RunView) -> Iterator[str]:
@@ -105,7 +107,7 @@ def table(runs: list[dict[str, Any]], now: datetime) -> list[str]:
     ]
     stopped = [r["run"] for r in runs if r["state"] == "interrupted" and not r["served"]]
     more = f", and {len(stopped) - 1} more" if len(stopped) > 1 else ""
-    told = [f"next   headway pipeline resume {run}{more}" for run in stopped[:1]]
+    told = [hint(f"next   headway pipeline resume {run}{more}") for run in stopped[:1]]
     return [*columns([head, *rows]), *told]
 
 
@@ -152,7 +154,7 @@ def _red_jobs(run: RunView, *, kept: bool) -> Iterator[str]:
     for job in red[:MOST_RED]:
         yield from _red(run, job)
         if kept:
-            yield f"  logs   headway pipeline logs {run.run} {shlex.quote(job.key)}"
+            yield "  logs   " + hint(f"headway pipeline logs {run.run} ") + shlex.quote(job.key)
     if len(red) > MOST_RED:
         names = ", ".join(plain(j.name, 60) for j in red[MOST_RED : MOST_RED + 10])
         yield f"… and {len(red) - MOST_RED} red jobs more: {names}"
@@ -216,28 +218,28 @@ def _next(run: RunView) -> Iterator[str]:
     if run.state == "interrupted":
         yield from _interrupted(run)
     elif not run.outcome:
-        yield f"  next   headway pipeline logs {run.run} --follow"
+        yield hint(f"  next   headway pipeline logs {run.run} --follow")
     elif red:
         yield ""
         one = red[0].id.split(" / ")[0]
         yield f"  again  {run_again(run.workflow, one)}"
-        yield f"         headway pipeline rerun {run.run} --failed"
+        yield hint(f"         headway pipeline rerun {run.run} --failed")
     else:
-        yield f"  next   headway pipeline show {run.run}"
+        yield hint(f"  next   headway pipeline show {run.run}")
 
 
 def _interrupted(run: RunView) -> Iterator[str]:
     yield "  why   the process that drove it ended before it did"
     if run.served:
-        yield "  next   the server goes on with it as soon as it runs: headway server"
+        yield "  next   the server goes on with it as soon as it runs: " + hint("headway server")
         return
-    yield f"  next   headway pipeline resume {run.run}"
-    yield f"         headway pipeline cancel {run.run}"
+    yield hint(f"  next   headway pipeline resume {run.run}")
+    yield hint(f"         headway pipeline cancel {run.run}")
 
 
 def run_again(workflow: str, job: str) -> str:
     """The command that runs just that job."""
-    return f"headway run --workflow {shlex.quote(workflow)} --job {shlex.quote(job)}"
+    return hint("headway run ") + f"--workflow {shlex.quote(workflow)} --job {shlex.quote(job)}"
 
 
 def _job(job: JobView) -> Iterator[str]:

@@ -6,6 +6,7 @@ import click
 
 from headway.cli import names, said
 from headway.cli.context import Context, pass_context
+from headway.cli.hints import hint
 from headway.cli.options import Noun
 from headway.flows import commands
 from headway.flows.commands import Word
@@ -110,7 +111,8 @@ def start(
     if context.json:
         context.document({"release": name, "environment": environment, "command": "start"})
     else:
-        context.line(f"told {name} to start in {environment}; headway delivery watch {name}")
+        told = f"told {name} to start in {environment}; headway delivery watch {name}"
+        context.line(hint(told))
 
 
 def _check(known: Release, environment: str) -> None:

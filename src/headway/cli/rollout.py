@@ -12,6 +12,7 @@ from headway.cli import names, said, suggest
 from headway.cli.context import Context, pass_context
 from headway.cli.driving import watch as watch_it
 from headway.cli.duration import Duration
+from headway.cli.hints import hint
 from headway.cli.options import Noun
 from headway.cli.report import report
 from headway.cli.verdict import report as verdict_report
@@ -185,4 +186,4 @@ def _say(context: Context, text: str, verb: Said, reason: str) -> None:
     if context.json:
         context.document({"rollout": known.id, "command": verb, "reason": reason})
     else:
-        context.line(f"told {known.release} to {verb}; headway rollout watch {known.id}")
+        context.line(hint(f"told {known.release} to {verb}; headway rollout watch {known.id}"))

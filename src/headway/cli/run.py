@@ -15,6 +15,7 @@ import click
 
 from headway.cli.context import Context, pass_context
 from headway.cli.errors import INTERRUPTED
+from headway.cli.hints import hint
 from headway.cli.options import verb
 from headway.model.errors import Invalid
 
@@ -315,7 +316,7 @@ def _run_on(context: Context, bench: "Bench", found: "RunState", *, park: bool) 
     say = (lambda _text: None) if sys.stderr.isatty() else context.note  # the tree says it itself
     ended = {key: report for key, report in found.ended.items() if key not in found.calls}
     begun = Begun(wanted, found.orders, ended)
-    last = f"killed; next: headway pipeline show {spec.id}"
+    last = hint(f"killed; next: headway pipeline show {spec.id}")
     with screen(context, begun, stop) as watch, interruptible(stop, cancel, say, last):
         return pipeline.run(bench, spec.id, watch, park=park)
 

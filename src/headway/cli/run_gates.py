@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from headway.cli.context import Context
+from headway.cli.hints import hint
 from headway.model.errors import Refused
 from headway.wording.text import plain
 
@@ -84,6 +85,7 @@ def ask(context: Context, home: "Bench", state: "RunState") -> bool:
             pipeline_gates.decide(home.home, run, word, known)
         except Refused as error:
             context.note(f"{plain(str(error), 300)}; it waits for somebody else")
-            context.note(f"next: headway pipeline approve {run} --env {plain(environment, 80)}")
+            place = plain(environment, 80)
+            context.note(hint(f"next: headway pipeline approve {run} --env {place}"))
             return False
     return True

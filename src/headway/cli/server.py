@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypedDict
 import click
 
 from headway.cli.context import Context, pass_context
+from headway.cli.hints import hint
 from headway.cli.options import Noun
 from headway.flows import login
 from headway.model.errors import Invalid, Refused, Unreachable
@@ -140,7 +141,7 @@ def _run(context: Context, given: _Given) -> None:
             context.note(f"statsd is heard at udp port {heard}")
         stack.enter_context(_state(headway.home, address))
         context.note(f"headway server at {address}, home {headway.home}")
-        context.note("to deliver a repository:  headway remote && git push headway main")
+        context.note(hint("to deliver a repository:  headway remote") + " && git push headway main")
         with headway.tx() as tx:
             welcome = login.invite(tx)
         if welcome:

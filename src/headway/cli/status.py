@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import click
 
 from headway.cli.context import Context, pass_context
+from headway.cli.hints import hint
 from headway.cli.options import verb
 from headway.store.views import status as view
 from headway.store.views.status import Here, Open, Status
@@ -30,7 +31,7 @@ def lines(found: Status, now: datetime, service: str, room: int | None) -> list[
     stopped = [f"□ {plain(why)}" for why in found.line]
     if not found.places and not found.open:
         what = f"of {service} " if service else ""
-        return [*stopped, f"Nothing {what}was delivered yet. Next: headway deliver"]
+        return [*stopped, hint(f"Nothing {what}was delivered yet. Next: headway deliver")]
     rows = [HEAD, *(_row(p, now) for p in found.places)] if found.places else []
     told = stopped + _fitting(rows, room)
     told += [f"  {p.environment}: {p.because}" for p in found.places if p.phase in _HALTED]

@@ -7,6 +7,7 @@ import click
 
 from headway.cli.context import Context, pass_context
 from headway.cli.duration import Duration
+from headway.cli.hints import hint
 from headway.cli.options import Noun
 from headway.cli.said import reason
 from headway.model.errors import Failed, Invalid
@@ -62,7 +63,7 @@ def _secret(context: Context, name: str, secret: str) -> None:
         return
     context.line(secret)
     context.note(f"{name} signs with this secret; it is not shown again")
-    context.note(f"next: headway webhook test {name}")
+    context.note(hint(f"next: headway webhook test {name}"))
 
 
 @webhook.verb("headway webhook list", name="list")

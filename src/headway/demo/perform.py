@@ -35,7 +35,7 @@ def _page(console: "Console") -> words.Page:
 
 def perform(context: Context, show: Show, file: Path | None, *, keep: bool) -> int:
     """The whole demo; gives the exit code. `file` gets the report, `keep` leaves all but the users
-    running if all went well.
+    running if all is as it should be.
     """
     began, error = time.monotonic(), None
     try:
@@ -47,13 +47,20 @@ def perform(context: Context, show: Show, file: Path | None, *, keep: bool) -> i
     except BaseException:
         _leave(show, keep=False)
         raise
-    keep = keep and error is None
-    left = _leave(show, keep=keep)
-    whole, reports = chronicle.document(show, time.monotonic() - began, error or left)
+    left = _leave(show, keep=keep and error is None)
+    took = time.monotonic() - began
+    whole, reports = chronicle.document(show, took, error or left)
+    failed = keep and not whole["ok"]
+    if failed and error is None and (left := _leave(show, keep=False)):
+        whole, reports = chronicle.document(show, took, left)
     if file is not None:
         stage.write_json(file, whole)
     _tell(context, whole, reports)
-    if keep and not context.json:
+    if failed:
+        now = "something of it may still run" if left else "nothing of the demo runs any more"
+        context.complain(f"not kept, because it failed: {now}")
+        context.complain(f"  what it wrote is in {show.stage.home}")
+    elif keep and not context.json:
         context.lines(words.kept(_page(context.out), whole["evidence"], show.link()))
     return 0 if whole["ok"] else 1
 

@@ -270,8 +270,9 @@ def _tell(
         fact["window"] = trouble.window
         alerts.swallowed(tx, trouble.window, alerts=1)
     append(tx, about, Fact(f"alert.{tell.what}", alert.id, tell.number, fact))
+    reason = str(data.get("reason", ""))
     for channel in told:
-        messages.post(tx, channel, alert.id, words.message(trouble, tell, tx.now))
+        messages.post(tx, channel, alert.id, words.message(trouble, tell, tx.now, reason))
 
 
 def _channels(trouble: Trouble, tell: Tell, policy: AlertPolicy) -> tuple[str, ...]:

@@ -85,14 +85,15 @@ def begin(tx: Tx, name: str, address: str, source: str = "") -> str:
     id = secret()
     access_sessions.begin(tx, id, name, source)
     access.change(tx, name, seen_at=tx.now)
-    accounts.tell(tx, "login.passed", name, {"address": address, "source": source})
+    told: dict[str, object] = {"by": name, "address": address, "source": source}
+    accounts.tell(tx, "login.passed", name, told)
     return id
 
 
 def log_out(tx: Tx, id: str) -> None:
     """The session is over."""
     if name := access_sessions.end(tx, id):
-        accounts.tell(tx, "login.ended", name, {})
+        accounts.tell(tx, "login.ended", name, {"by": name})
 
 
 def invite(tx: Tx) -> str:

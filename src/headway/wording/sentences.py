@@ -25,6 +25,14 @@ def sentence(event: Event) -> str | None:
     return tell(event, event.data) if tell else None
 
 
+def audited(event: Event) -> str:
+    """What happened, in words; also what is worth a line of the audit trail alone. "" for a kind
+    without words.
+    """
+    tell = AUDITED.get(event.kind)
+    return tell(event, event.data) if tell else sentence(event) or ""
+
+
 Data = dict[str, Any]
 
 
@@ -235,4 +243,26 @@ SENTENCES: dict[str, Callable[[Event, Data], str]] = {
     "rollout.recovered": _recovered,
     "rollout.retired": lambda _event, data: f"● the old release {data['stable']} is gone",
     "delivery.finished": _finished,
+}
+
+
+def _alert_over(_event: Event, data: Data) -> str:
+    who = f"{plain(data['by'])} says that it is over" if data.get("by") else "over by itself"
+    return f"✓ {who}: {plain(data['summary'])}"
+
+
+def _logged_in(_event: Event, data: Data) -> str:
+    through = f" by {plain(data['source'])}" if data["source"] else ""
+    return f"logged in{through} from {plain(data['address'])}"
+
+
+AUDITED: dict[str, Callable[[Event, Data], str]] = {
+    "alert.fired": lambda _event, data: f"⚠ {data['severity']}: {plain(data['summary'])}",
+    "alert.acknowledged": lambda _event, data: (
+        f"{plain(data.get('by', ''))} takes care of it: {plain(data['summary'])}"
+    ),
+    "alert.resolved": _alert_over,
+    "login.passed": _logged_in,
+    "login.ended": lambda _event, _data: "logged out",
+    "login.failed": lambda _event, data: f"failed to log in from {plain(data['address'])}",
 }

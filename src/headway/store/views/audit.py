@@ -16,7 +16,7 @@ from headway.store import log
 from headway.store.tables import events
 from headway.store.views import kinds
 from headway.store.views.moments import at
-from headway.wording.sentences import sentence
+from headway.wording.sentences import audited
 
 SEARCHED = 20_000
 LIMIT = 50
@@ -147,7 +147,7 @@ def _entry(event: Event) -> Entry:
         at=at(event.at),
         kind=event.kind,
         by=str(event.data.get("by", "")),
-        did=sentence(event) or "",
+        did=audited(event),
         reason=str(event.data.get("reason") or event.data.get("because") or ""),
         subject=event.subject,
         service=event.service,

@@ -78,7 +78,8 @@ def _scope(ask: Ask) -> Scope:
 def _start(who: Principal, stop: StopView) -> Question:
     allowed = may(who, "line.start", stop.service, stop.environment)
     held = len(stop.held)
-    says = f"{held} held {'delivery goes' if held == 1 else 'deliveries go'} on where it stood."
+    go_on = "delivery goes on where it stood" if held == 1 else "deliveries go on where they stood"
+    says = f"{held} held {go_on}."
     return Question(
         id=f"l-{stop.id}",
         word="Start the line",
