@@ -146,7 +146,7 @@ def looked_at(
         good = who in PEOPLE and permission and allowed(PEOPLE[who].role, permission)
         if status < 400 and permission and not good and not _other(path, answer):
             yield f"{story}: {status} without {permission}"
-        beside = path.endswith("/logs")  # served beside the API: its answers have no request id
+        beside = path.endswith("/logs")  # served beside the API: a text, or events
         if answer.headers.get("content-type", "").startswith(STREAM) or beside:
             return
         answer.read()

@@ -237,7 +237,7 @@ def test_an_approval_is_given_and_counts(served: Api) -> None:
         ("GET", "/services?limit=201", 422, "invalid-request"),
         ("GET", "/services?limit=1&limit=2", 422, "repeated-parameter"),
         ("GET", "/verdicts?outcome=maybe", 422, "invalid-request"),
-        ("GET", "/releases/%00", 404, "unknown-release"),
+        ("GET", "/releases/%00", 404, "unknown-name"),
         ("GET", "/rollouts/%F0%9F%9A%80", 404, "unknown-rollout"),
         ("GET", "/commits/%", 404, "unknown-subject"),
         ("GET", "/runs/..%2f..%2ftoken", 404, ""),

@@ -104,7 +104,7 @@ def _decide(served: Served, tokens: dict[str, str], id: str) -> None:
     assert hidden.status_code == 404, hidden.text
     assert decide("approver", "1", body={"release": "shop-1"}).status_code == 422
     elsewhere = decide("approver", "1", body={"environment": "staging"})
-    assert (elsewhere.status_code, elsewhere.json()["code"]) == (400, "nothing-waits")
+    assert (elsewhere.status_code, elsewhere.json()["code"]) == (409, "nothing-waits")
     stale = decide("approver", "2", **{"if-match": '"other"'})
     assert (stale.status_code, stale.json()["code"]) == (412, "changed")
     first, again = (decide("approver", "3", **{"if-match": shown.headers["etag"]}) for _ in "ab")

@@ -16,6 +16,7 @@ from headway.api.git import git_app
 from headway.api.hub import Hub
 from headway.api.metrics import page
 from headway.api.otlp import receive
+from headway.api.problems import Always, nowhere
 from headway.api.programs import Programs
 from headway.api.security import Secured, Site
 from headway.api.v1 import app as v1
@@ -60,10 +61,12 @@ def app(
         *dispatch.routes(headway, programs.dispatch),
         *run_logs.routes(headway.home, programs.follow),
         Mount("/api/v1", v1.build(headway, door, hub)),
+        *(Route(path, Always(nowhere())) for path in ("/api", "/api/{path:path}")),
         *site,
         Mount("/", git_app(headway.home, programs.push)),
     ]
     made.router.routes[:] = routes
+    made.router.default = Always(nowhere())  # a path with a line break in it is on no route
     made.state.doorkeeper, made.state.hub, made.state.site = door, hub, reached
     return made
 

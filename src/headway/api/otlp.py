@@ -107,6 +107,8 @@ def _keep(samples: Callable[[], Samples], export: Export) -> Export:
     owner = [n for n, group in enumerate(export.groups) for _ in group]
     try:
         lost = samples().append([p for g in export.groups for p in g], time.time())
+    except Invalid as error:
+        raise _Refused(400, str(error)) from error
     except sa.exc.DBAPIError as error:
         raise _Refused(503, "the samples cannot be written now") from error
     for why in {owner[index]: why for index, why in lost}.values():

@@ -8,11 +8,14 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
+from starlette.types import Receive, Scope, Send
 
 from headway.model.errors import Drifted, Failed, HeadwayError, Invalid, Refused, Unreachable
 from headway.record import dataclass
 
 TYPE = "application/problem+json"
+_STATES = frozenset({"nothing-waits"})
+"""Codes of what was asked rightly and is not so any more."""
 _STATUS = {Failed: 422, Invalid: 400, Refused: 409, Unreachable: 503, Drifted: 409}
 
 
@@ -66,6 +69,8 @@ def status_of(error: HeadwayError) -> int:
         return error.status
     if isinstance(error, Missing) or error.code.startswith("unknown-"):
         return 404
+    if error.code in _STATES:
+        return 409
     return next((s for kind, s in _STATUS.items() if isinstance(error, kind)), 500)
 
 
@@ -87,6 +92,28 @@ def problem(request: Request, error: HeadwayError) -> JSONResponse:
     if status == 401:
         headers["www-authenticate"] = 'Bearer realm="headway"'
     return JSONResponse(body, status, headers, media_type=TYPE)
+
+
+class Always:
+    """An endpoint that gives one refusal, whatever the method."""
+
+    def __init__(self, error: HeadwayError) -> None:
+        self._error = error
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        await problem(Request(scope), self._error)(scope, receive, send)
+
+
+def nowhere() -> Missing:
+    """The refusal of an address that there is not."""
+    return Missing("there is no such address", code="unknown-address")
+
+
+def not_so(methods: str) -> Wrong:
+    """The refusal of a method; `methods`: what the address takes (RFC 9110 section 15.5.6)."""
+    what = "this address does not take that method"
+    return Wrong(what, 405, code="method", headers={"allow": methods})
 
 
 def _errors(error: HeadwayError) -> list[dict[str, object]]:

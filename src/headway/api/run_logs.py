@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from headway.adapters.linux.job_log import Batch, JobLog, position
 from headway.adapters.linux.run_logs import find_planned, find_step, step_name
-from headway.api.problems import Missing, Wrong, problem
+from headway.api.problems import Always, Missing, Wrong, not_so, problem
 from headway.flows import pipeline as flow
 from headway.model.errors import HeadwayError, Invalid, Unreachable
 from headway.pipeline.run.state import RunState
@@ -36,6 +36,7 @@ _HEADERS = {
     "x-accel-buffering": "no",
     "x-content-type-options": "nosniff",
 }
+_ADDRESS = "/api/v1/runs/{run}/jobs/{job}/logs"
 _TYPES = {"events": "text/event-stream", "text": "text/plain; charset=utf-8"}
 _ENCODER = msgspec.json.Encoder()
 
@@ -65,7 +66,7 @@ def routes(home: Path, allowed: Callable[[Request], bool]) -> list[Route]:
         leaving = getattr(request.app.state, "leaving", lambda: False)
         return _Stream(found, leaving, kind)
 
-    return [Route("/api/v1/runs/{run}/jobs/{job}/logs", endpoint)]
+    return [Route(_ADDRESS, endpoint), Route(_ADDRESS, Always(not_so("GET, HEAD")))]
 
 
 def _refusal(request: Request, error: Invalid) -> Response:

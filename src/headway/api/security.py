@@ -1,8 +1,10 @@
 """What guards every answer, whoever asks: which names the server has, where a question that changes
-something may come from, and the headers that tell browsers to be careful. Put around all routes
-by api/app.py.
+something may come from, the headers that tell browsers to be careful, and the request's id. Put
+around all routes by api/app.py.
 """
 
+import os
+import re
 from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -25,6 +27,7 @@ HEADERS = {
 }
 """On every answer that does not say it better itself."""
 HSTS = "max-age=31536000"
+_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +68,14 @@ class Secured:
             await self._app(scope, receive, send)
             return
 
+        id = _id(scope)
+        scope.setdefault("state", {})["request_id"] = id
+
         async def send_more(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self._add(MutableHeaders(scope=message))
+                headers = MutableHeaders(scope=message)
+                headers["x-request-id"] = id
+                self._add(headers)
             await send(message)
 
         if refusal := self._refusal(scope):
@@ -102,6 +110,12 @@ class Secured:
             headers.setdefault(name, value)
         if self._site.secure:
             headers.setdefault("strict-transport-security", HSTS)
+
+
+def _id(scope: Scope) -> str:
+    """The one that was sent, if it is harmless, else a new one."""
+    given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
+    return given if _ID.fullmatch(given) else f"req_{os.urandom(10).hex()}"
 
 
 def _hostname(host: str) -> str:

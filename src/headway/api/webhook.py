@@ -141,6 +141,8 @@ def _take(headway: Headway, hook: _Hook, headers: Mapping[str, str], body: bytes
         return _said(202, "ignored", stranger)
     try:
         ids = _store(headway, hook, headers, body, told)
+    except Invalid as error:
+        raise _Answer(400, str(error)) from error
     except sa.exc.DBAPIError as error:
         raise _Answer(503, "it cannot be stored now; send it again", 5) from error
     if not ids:

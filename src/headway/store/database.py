@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from headway.model.errors import Unreachable
+from headway.model.errors import Invalid, Unreachable
 from headway.store import schema
 from headway.store.tables import metadata
 
@@ -105,7 +105,8 @@ def patient(url: str) -> str:
 
 
 def _bounded(engine: sa.Engine) -> sa.Engine:
-    """Nobody holds others up for longer than IDLE_SECONDS.
+    """Nobody holds others up for longer than IDLE_SECONDS. A text that Postgres cannot keep is
+    Invalid (`nul`): somebody sent it.
 
     Many rows go in one statement: the driver would send them in a pipeline, and whoever is frozen
     in the middle of one is not idle to Postgres, for ever. SQLAlchemy does so only without ON
@@ -118,6 +119,12 @@ def _bounded(engine: sa.Engine) -> sa.Engine:
         with raw.cursor() as cursor:
             cursor.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'")
         raw.commit()
+
+    @sa.event.listens_for(engine, "handle_error")
+    def _explain(context: Any) -> None:
+        if "cannot contain NUL" in str(context.original_exception):
+            why = "the database keeps none"
+            raise Invalid("a text holds the character NUL", why=why, code="nul")
 
     return engine
 

@@ -13,7 +13,8 @@ from headway.access.scope import Scope
 from headway.api.guard import Needs, Reader, must, needs
 from headway.api.v1.common import WRITES, noun, reading
 from headway.api.v1.paging import Page, Spanned
-from headway.api.v1.writing import Body, Key, Write
+from headway.api.v1.route import unchanged
+from headway.api.v1.writing import Body, IfMatch, Key, Write
 from headway.flows import accounts as flow
 from headway.flows.accounts import Wish
 from headway.model.errors import Invalid
@@ -166,14 +167,21 @@ def add_account(request: Request, who: Manager, body: NewAccount, key: Key) -> A
 
 
 @router.post("/accounts/{account}/commands", status_code=202, responses=WRITES)
-def command_account(
-    request: Request, who: Manager, account: str, body: AccountCommand, key: Key
+def command_account(  # noqa: PLR0913  headers are parameters
+    request: Request,
+    who: Manager,
+    account: str,
+    body: AccountCommand,
+    key: Key,
+    if_match: IfMatch = "",
 ) -> AccountView:
     """Change what it may."""
     must(who, "account.manage")
 
     def do(tx: Tx) -> AccountView:
         known = access.get(tx.connection, account)
+        if if_match:
+            unchanged(request, _account(tx.connection, known.name))
         if body.command in {"disable", "enable"}:
             (flow.disable if body.command == "disable" else flow.enable)(tx, who.id, known.name)
             return _account(tx.connection, known.name)

@@ -13,7 +13,7 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp
 
 from headway.api.hub import Hub
-from headway.api.problems import Fault, Missing, Wrong, problem
+from headway.api.problems import Fault, Wrong, not_so, nowhere, problem
 from headway.api.v1 import openapi
 from headway.api.v1.door import Door, Limits, broken
 from headway.api.v1.nouns import ROUTERS
@@ -68,16 +68,15 @@ async def _unreadable(request: Request, error: Any) -> JSONResponse:
 
 async def _http(request: Request, error: Any) -> JSONResponse:
     if error.status_code == 404:
-        return problem(request, Missing("there is no such address", code="unknown-address"))
-    wrong = error.status_code == 405
-    allowed = {"allow": ", ".join(_methods(request))} if wrong else dict(error.headers or {})
-    known = {405: ("this address does not take that method", "method")}
-    what, code = known.get(error.status_code, ("the request cannot be read", "bad-request"))
-    return problem(request, Wrong(what, error.status_code, code=code, headers=allowed))
+        return problem(request, nowhere())
+    if error.status_code == 405:
+        return problem(request, not_so(", ".join(_methods(request))))
+    what, headers = "the request cannot be read", dict(error.headers or {})
+    return problem(request, Wrong(what, error.status_code, code="bad-request", headers=headers))
 
 
 def _methods(request: Request) -> list[str]:
-    """Every method of the address (RFC 9110 section 15.5.6), of however many routes."""
+    """Every method of the address, of however many routes."""
     found: set[str] = set()
     for route in request.app.routes:
         if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:

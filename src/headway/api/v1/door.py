@@ -1,13 +1,13 @@
-"""What stands before every route of the API: the request's id, how often, how large, what kind.
+"""What stands before every route of the API: how often, how large, what kind.
 
-A program that comes too often, a body that is too large, too deep or no JSON are answered here,
-before anything is read of it. Whatever breaks behind it is a 500 that says only the request's id;
-the log has the rest under it. Put around the API by v1/app.py.
+A program that comes too often, a body that is too large, too deep or no JSON, and the character
+NUL, which Postgres cannot keep, are answered here, before anything is read of it. Whatever breaks
+behind it is a 500 that says only the request's id; the log has the rest under it. Put around the
+API by v1/app.py.
 """
 
 import contextlib
 import logging
-import os
 import re
 import time
 from dataclasses import dataclass
@@ -15,20 +15,18 @@ from dataclasses import dataclass
 import msgspec
 import sqlalchemy as sa
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from headway.api.pace import Pace
-from headway.api.problems import Wrong, problem
+from headway.api.problems import Fault, Missing, Wrong, problem
 from headway.api.who import Who
 from headway.model.errors import HeadwayError, Unreachable
 
 MOST_BYTES = 1 << 20
 MOST_DEPTH = 32
 _LOG = logging.getLogger("headway.api")
-_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _BRACKET = re.compile(rb"[\[\]{}]")
@@ -59,20 +57,19 @@ class Door:
         if scope["type"] != "http":
             await self.inner(scope, receive, send)
             return
-        id, started, whole = _id(scope), False, False
-        scope.setdefault("state", {})["request_id"] = id
+        started = whole = False
 
         async def answer(message: Message) -> None:
             nonlocal started, whole
             if message["type"] == "http.response.start":
                 started = True
-                MutableHeaders(scope=message)["x-request-id"] = id
             whole = message["type"] == "http.response.body" and not message.get("more_body")
             await send(message)
 
         request = Request(scope)
         try:
             await self._in_time(request)
+            _named(request)
             await self.inner(scope, await _checked(request, receive), answer)
         except Exception as error:
             if whole:  # `broken` has answered
@@ -96,10 +93,12 @@ class Door:
             )
 
 
-def _id(scope: Scope) -> str:
-    """The one that was sent, if it is harmless, else a new one."""
-    given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
-    return given if _ID.fullmatch(given) else f"req_{os.urandom(10).hex()}"
+def _named(request: Request) -> None:
+    """Nothing has a NUL in its name. Raises Missing, Wrong (`nul`)."""
+    if "\0" in request.scope["path"]:
+        raise Missing("there is none by that name", code="unknown-name")
+    if b"%00" in request.scope["query_string"]:
+        raise _nul("query")
 
 
 def broken(request: Request, error: Exception) -> JSONResponse:
@@ -163,9 +162,24 @@ def _json(request: Request, body: bytes) -> None:
             why=f"{MOST_DEPTH} levels at most",
         )
     try:
-        msgspec.json.decode(body)
+        known = msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise Wrong("the body is not JSON", 400, code="bad-json", why=str(error)[:200]) from error
+    if b"\\u0000" in body and _holds_nul(known):
+        raise _nul("body")
+
+
+def _holds_nul(value: object) -> bool:
+    if isinstance(value, dict):
+        return any(_holds_nul(part) for pair in value.items() for part in pair)
+    if isinstance(value, list):
+        return any(_holds_nul(part) for part in value)
+    return isinstance(value, str) and "\0" in value
+
+
+def _nul(part: str) -> Wrong:
+    what = "a text holds the character NUL"
+    return Wrong(what, 422, code="nul", faults=(Fault(part, "NUL is in no text"),))
 
 
 def _depth(body: bytes) -> int:

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 import sqlalchemy as sa
-from fastapi import Header
+from fastapi import Header, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -39,7 +39,7 @@ def list_events(  # noqa: PLR0913  one parameter for each field
     service: str = "",
     environment: str = "",
     delivery: str = "",
-    kind: str = "",
+    kind: Annotated[str, Query(max_length=100)] = "",
     after: str = "",
     accept: Annotated[str, Header()] = "",
     last_event_id: Annotated[str, Header(alias="Last-Event-ID")] = "",

@@ -15,7 +15,8 @@ from headway.api.guard import Reader, must, needs, see
 from headway.api.problems import Missing
 from headway.api.v1.common import REPOSITORY, WRITES, headway, noun
 from headway.api.v1.paging import Page, Spanned
-from headway.api.v1.writing import Body, Key, Reason, Write
+from headway.api.v1.route import unchanged
+from headway.api.v1.writing import Body, IfMatch, Key, Reason, Write
 from headway.flows import pipeline, run_cancel, run_list
 from headway.flows.run_cancel import Wish
 from headway.flows.run_list import Listed, service_of
@@ -141,10 +142,7 @@ def list_runs(  # noqa: PLR0913  one parameter for each field
 @router.get("/runs/{run}")
 def show_run(request: Request, who: Reader, run: str) -> RunShown:
     """Jobs, steps, why not, outputs, uploads."""
-    found = seen(headway(request), who, run)
-    stands = pipeline.stands(headway(request).home, found, time.time())
-    told = view(found, stands)
-    return RunShown(_row(told, found), told.jobs, told.held, told.substitutes, told.warned)
+    return _shown(headway(request), seen(headway(request), who, run))
 
 
 @router.get("/runs/{run}/jobs")
@@ -185,12 +183,13 @@ def start_run(
 
 
 @router.post("/runs/{run}/commands", status_code=202, responses=WRITES)
-def command_run(
+def command_run(  # noqa: PLR0913  headers are parameters
     request: Request,
     who: Annotated[Principal, needs("run.cancel")],
     run: str,
     body: RunCommand,
     key: Key,
+    if_match: IfMatch = "",
 ) -> RunTold:
     """Cancel it, or run it again."""
     known = headway(request)
@@ -200,6 +199,8 @@ def command_run(
 
     def do(next_attempt: str) -> RunTold:
         told = found.spec.id
+        if if_match:
+            unchanged(request, _shown(known, found))
         if body.command == "rerun":
             told = _rerun(known, found, next_attempt, failed_only=body.failed_only)
         elif found.phase != "running":
@@ -242,6 +243,11 @@ def seen(known: Headway, who: Principal, run: str) -> RunState:
         raise Missing("there is none by that name", code="unknown-name") from error
     see(who, service_of(found.spec))
     return found
+
+
+def _shown(known: Headway, found: RunState) -> RunShown:
+    told = view(found, pipeline.stands(known.home, found, time.time()))
+    return RunShown(_row(told, found), told.jobs, told.held, told.substitutes, told.warned)
 
 
 def _row(told: RunView, found: RunState) -> RunRow:
