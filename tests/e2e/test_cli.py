@@ -164,7 +164,10 @@ def test_a_red_build_is_exit_1_and_a_broken_file_exit_2_with_nothing_changed(use
     assert len(user.json("delivery", "list")["items"]) == 1
     assert user.run("deliver", "--rev", "--upload-pack=x").returncode == 2
     unreachable = user.run("deliver", "--rev", "HEAD~1", "--no-wait")
-    assert (unreachable.returncode, "headway server" in unreachable.stderr) == (6, True)
+    assert (unreachable.returncode, f"headway --home {user.home} server" in unreachable.stderr) == (
+        6,
+        True,
+    )
 
 
 @pytest.mark.soak
