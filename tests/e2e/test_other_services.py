@@ -72,6 +72,8 @@ def test_nothing_of_another_service_is_found_by_its_name(site: House, shown: lis
         for way in shown:
             if "{" not in way.path or way.path.startswith(("/{git}", "/repos/")):
                 continue
+            if way.path.endswith("/preferences/{name}"):
+                continue  # who has said nothing has the ones that everybody begins with
             absent = re.sub(r"\{[^}]+\}", "nothing-has-this", way.path)
             nothing = ask(site, client, way.method, absent, sam).status_code
             assert nothing != 200, absent

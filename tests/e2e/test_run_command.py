@@ -152,10 +152,11 @@ def test_a_red_run_tells_what_and_how_to_go_on(desk: Desk) -> None:
     assert "build 7" in told
     assert ".github/workflows/ci.yml:17" in told
     assert "□ deploy: " in told
-    assert "headway run --workflow .github/workflows/ci.yml --job test" in told
+    again = f"headway --home {desk.home}"
+    assert f"{again} run --workflow .github/workflows/ci.yml --job test" in told
     run = desk.json("pipeline", "list")["items"][0]["run"]
-    assert f"headway pipeline rerun {run} --failed" in told
-    assert f"headway pipeline logs {run} test" in told
+    assert f"{again} pipeline rerun {run} --failed" in told
+    assert f"{again} pipeline logs {run} test" in told
     check_only_what_failed_runs_again(desk, run)
 
 

@@ -118,12 +118,14 @@ def test_nobody_drives_it_and_that_is_said(wreck: Wreck) -> None:
     assert one["counts"] == {"success": 1, "interrupted": 1}
     told = wreck.run("pipeline", "list").stdout
     assert "interrupted" in told
-    assert told.splitlines()[-1] == f"next   headway pipeline resume {one['run']}"
+    assert (
+        told.splitlines()[-1] == f"next   headway --home {wreck.home} pipeline resume {one['run']}"
+    )
     shown = wreck.run("pipeline", "show", "last").stdout
-    assert f"next   headway pipeline resume {one['run']}" in shown
+    assert f"next   headway --home {wreck.home} pipeline resume {one['run']}" in shown
     assert "running" not in shown
     followed = wreck.run("pipeline", "logs", "last", "--follow")
-    assert "headway pipeline resume" in followed.stderr
+    assert f"headway --home {wreck.home} pipeline resume" in followed.stderr
     with run_log.drive(wreck.home, one["run"]):
         assert wreck.json("pipeline", "show", "last")["state"] == "running"
         refused = wreck.run("pipeline", "resume", "last")
@@ -144,7 +146,7 @@ def test_it_goes_on_where_it_stood(wreck: Wreck) -> None:
     assert [s["outcome"] for j in seen["jobs"] for s in j["steps"]] == ["success"] * 3
     late = wreck.run("pipeline", "resume", "last")
     assert late.exit_code == 2
-    assert "headway pipeline rerun" in late.output
+    assert f"headway --home {wreck.home} pipeline rerun" in late.output
 
 
 def test_it_can_be_ended(wreck: Wreck) -> None:

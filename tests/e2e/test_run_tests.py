@@ -85,7 +85,7 @@ CI = ".github/workflows/ci.yml"
 
 @pytest.mark.seed("S-035", "S-265", "S-275", "S-281")
 def test_a_flake_of_pytest_is_found_run_again_and_quarantined(desk: Desk) -> None:
-    mark = desk.home / "mark"
+    mark = desk.repo.parent / "mark"
     desk.write(
         {
             CI: workflow(unit=f"{PYTEST} unit"),
@@ -178,7 +178,7 @@ def waiver(rule: str, expires: date, at: str = "'**/src/app.py'") -> str:
 @pytest.mark.seed("S-047", "S-048")
 def test_a_scan_runs_beside_the_tests_and_a_waiver_unblocks_for_a_while(desk: Desk) -> None:
     ruff = f"{sys.executable} -m ruff check --isolated --no-cache --exit-zero"
-    here, there = desk.home / "unit", desk.home / "scan"
+    here, there = desk.repo.parent / "at-unit", desk.repo.parent / "at-scan"
     base = settings(
         unit="{paths: [unit], tests: {reports: [junit.xml]}}",
         scan="{paths: [src], findings: {reports: [scan.sarif]}}",

@@ -102,7 +102,7 @@ def test_a_run_that_waits_gives_up_its_place_and_outlives_the_server() -> None:
         assert [d.because for d in found.decided] == ["fine"]
         assert served.said("shop-built") == served.said("shop-live") == [run.spec.sha]
         assert served.kinds(run.spec.id) == [
-            *("run.requested", "job.finished:a", "run.parked", "run.woken"),
+            *("run.requested", "job.finished:a", "run.parked", "run.decided", "run.woken"),
             *("job.finished:live", "run.finished"),
         ]
 

@@ -161,14 +161,19 @@ def _typed(kind: "sa.types.TypeEngine[Any]", value: object) -> object:
 def _insert(connection: sa.Connection, table: sa.Table, batch: list[dict[str, object]]) -> None:
     try:
         connection.execute(table.insert(), batch)
+    except Invalid as error:
+        raise _cannot_keep(table, str(error)) from error
     except (sa.exc.DataError, sa.exc.IntegrityError, sa.exc.StatementError) as error:
-        why = str(error.orig or error).strip().splitlines()[0][:200]
-        raise Refused(
-            f"{table.name}: a row cannot be kept here",
-            why=why,
-            next="headway doctor",
-            code="cannot-keep",
-        ) from error
+        raise _cannot_keep(table, str(error.orig or error)) from error
+
+
+def _cannot_keep(table: sa.Table, why: str) -> Refused:
+    return Refused(
+        f"{table.name}: a row cannot be kept here",
+        why=why.strip().splitlines()[0][:200],
+        next="headway doctor",
+        code="cannot-keep",
+    )
 
 
 def _go_on_counting(connection: sa.Connection, table: sa.Table) -> None:
