@@ -2,6 +2,7 @@
 person's to make. What was written is not lost, and nothing is done that nobody confirmed.
 """
 
+import base64
 from urllib.parse import quote
 
 from tests.support.site import Browser
@@ -60,6 +61,14 @@ def test_a_form_of_the_session_before_is_asked_again(told: Told) -> None:
     assert (sent.status_code, sent.headers["location"]) == (303, ASKS)
     assert "é</textarea>" in browser.get(ASKS).text
     assert decided(told) == before
+
+
+def test_a_cookie_that_nobody_wrote_is_no_text(told: Told) -> None:
+    browser = person(told, "cleo")
+    for bad in (b"[" * 2600, b"{", b"\xff", b'["/", 1]', b'["x", "y"]'):
+        browser.client.cookies.set("headway_draft", base64.urlsafe_b64encode(bad).decode())
+        assert "></textarea>" in browser.get(ASKS).text, bad
+    browser.client.cookies.delete("headway_draft")
 
 
 def test_another_site_puts_nothing_into_a_form(told: Told) -> None:

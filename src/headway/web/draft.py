@@ -42,7 +42,7 @@ def kept(door: Doorkeeper, request: Request, address: str) -> str:
     value = request.cookies.get(door.cookie(NAME), "")
     try:
         known = json.loads(base64.urlsafe_b64decode(value.encode()))
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     match known:
         case [str(asked), str(text)] if asked == address:
